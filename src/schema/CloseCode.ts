@@ -1,0 +1,79 @@
+/**
+ * Why Discord closed the connection, and what follows from it.
+ *
+ * Source: Discord, "Gateway Close Event Codes". Codes that are not in the table, and connections that end without a
+ * close frame, are answered by RESUME: it costs nothing, and op 9 tells if the session is gone.
+ */
+
+/**
+ * What a lost connection calls for.
+ *
+ * - `resume`: connect again and RESUME, the session is likely alive
+ * - `identify`: connect again with a new session
+ * - `fatal`: connecting again would fail the same way; a person has to act
+ */
+export type Recovery = "resume" | "identify" | "fatal"
+
+/** The close codes that Discord documents, by name: `CloseCode.DisallowedIntents` is `4014`. */
+export const CloseCode = {
+  UnknownError: 4000,
+  UnknownOpcode: 4001,
+  DecodeError: 4002,
+  NotAuthenticated: 4003,
+  AuthenticationFailed: 4004,
+  AlreadyAuthenticated: 4005,
+  InvalidSeq: 4007,
+  RateLimited: 4008,
+  SessionTimedOut: 4009,
+  InvalidShard: 4010,
+  ShardingRequired: 4011,
+  InvalidApiVersion: 4012,
+  InvalidIntents: 4013,
+  DisallowedIntents: 4014
+} as const
+
+/** One of the documented close codes. */
+export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode]
+
+/** A row of the close-code table. */
+export interface CloseCodeDescription {
+  readonly code: CloseCode
+  /** Discord's name for it. */
+  readonly name: string
+  readonly recovery: Recovery
+  /** What it means to the user, in one sentence. */
+  readonly explanation: string
+}
+
+const row = (code: CloseCode, name: string, recovery: Recovery, explanation: string): CloseCodeDescription => ({
+  code,
+  name,
+  recovery,
+  explanation
+})
+
+/** Every documented close code with its recovery. */
+export const closeCodes: ReadonlyArray<CloseCodeDescription> = [
+  row(CloseCode.UnknownError, "Unknown error", "resume", "Something went wrong at Discord."),
+  row(CloseCode.UnknownOpcode, "Unknown opcode", "resume", "A payload with an invalid opcode was sent."),
+  row(CloseCode.DecodeError, "Decode error", "resume", "A payload was sent that Discord could not decode."),
+  row(CloseCode.NotAuthenticated, "Not authenticated", "identify", "A payload was sent before IDENTIFY."),
+  row(CloseCode.AuthenticationFailed, "Authentication failed", "fatal", "The bot's token is not valid."),
+  row(CloseCode.AlreadyAuthenticated, "Already authenticated", "resume", "IDENTIFY was sent twice."),
+  row(CloseCode.InvalidSeq, "Invalid seq", "identify", "The sequence of the RESUME was not one of the session."),
+  row(CloseCode.RateLimited, "Rate limited", "resume", "More than 120 payloads were sent in 60 seconds."),
+  row(CloseCode.SessionTimedOut, "Session timed out", "identify", "The session was not resumed in time."),
+  row(CloseCode.InvalidShard, "Invalid shard", "fatal", "The shard's id or the number of shards is not valid."),
+  row(CloseCode.ShardingRequired, "Sharding required", "fatal", "The bot is in too many guilds for so few shards."),
+  row(CloseCode.InvalidApiVersion, "Invalid API version", "fatal", "Discord no longer serves this gateway version."),
+  row(CloseCode.InvalidIntents, "Invalid intent(s)", "fatal", "The intents are not a valid combination of bits."),
+  row(CloseCode.DisallowedIntents, "Disallowed intent(s)", "fatal", "A privileged intent is not enabled for the bot.")
+]
+
+const byCode = new Map<number, CloseCodeDescription>(closeCodes.map((description) => [description.code, description]))
+
+/** The table's row for a code, or `undefined` where Discord documents none. */
+export const describeCloseCode = (code: number): CloseCodeDescription | undefined => byCode.get(code)
+
+/** What a close with this code calls for. Unknown codes call for `resume`. */
+export const recoveryOf = (code: number): Recovery => byCode.get(code)?.recovery ?? "resume"

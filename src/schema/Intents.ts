@@ -1,0 +1,92 @@
+/**
+ * Which groups of events a bot asks for when it identifies: a bit field with a name for every bit.
+ *
+ * Source: Discord, "Gateway Intents". Three of them are privileged: they must be switched on in the Developer Portal,
+ * otherwise Discord closes the connection with 4014.
+ */
+import * as Result from "effect/Result"
+
+/** The documented intents by name: `Intents.GUILD_MESSAGES` is `512`. */
+export const Intents = {
+  GUILDS: 1 << 0,
+  /** Privileged. */
+  GUILD_MEMBERS: 1 << 1,
+  GUILD_MODERATION: 1 << 2,
+  GUILD_EXPRESSIONS: 1 << 3,
+  GUILD_INTEGRATIONS: 1 << 4,
+  GUILD_WEBHOOKS: 1 << 5,
+  GUILD_INVITES: 1 << 6,
+  GUILD_VOICE_STATES: 1 << 7,
+  /** Privileged. */
+  GUILD_PRESENCES: 1 << 8,
+  GUILD_MESSAGES: 1 << 9,
+  GUILD_MESSAGE_REACTIONS: 1 << 10,
+  GUILD_MESSAGE_TYPING: 1 << 11,
+  DIRECT_MESSAGES: 1 << 12,
+  DIRECT_MESSAGE_REACTIONS: 1 << 13,
+  DIRECT_MESSAGE_TYPING: 1 << 14,
+  /** Privileged. Adds no events: it fills in the content of messages. */
+  MESSAGE_CONTENT: 1 << 15,
+  GUILD_SCHEDULED_EVENTS: 1 << 16,
+  AUTO_MODERATION_CONFIGURATION: 1 << 20,
+  AUTO_MODERATION_EXECUTION: 1 << 21,
+  GUILD_MESSAGE_POLLS: 1 << 24,
+  DIRECT_MESSAGE_POLLS: 1 << 25
+} as const
+
+/** The name of a documented intent. */
+export type IntentName = keyof typeof Intents
+
+/** What can be given where intents are asked for: names, a bit field, or text such as `"GUILDS,GUILD_MESSAGES"`. */
+export type IntentsInput = number | string | ReadonlyArray<IntentName>
+
+const isIntentName = (name: string): name is IntentName => Object.hasOwn(Intents, name)
+
+/** Every documented intent, in the order of the bits. */
+export const intentNames: ReadonlyArray<IntentName> = Object.keys(Intents).filter(isIntentName)
+
+/** The intents that have to be enabled in the Developer Portal. */
+export const privilegedIntents: ReadonlyArray<IntentName> = ["GUILD_MEMBERS", "GUILD_PRESENCES", "MESSAGE_CONTENT"]
+
+/** The names of the documented bits in a bit field. */
+export const namesOfIntents = (bits: number): ReadonlyArray<IntentName> =>
+  intentNames.filter((name) => (bits & Intents[name]) !== 0)
+
+/** The names of the privileged intents in a bit field. */
+export const privilegedIn = (bits: number): ReadonlyArray<IntentName> =>
+  privilegedIntents.filter((name) => (bits & Intents[name]) !== 0)
+
+/**
+ * Reads intents as a bit field, or says what is wrong with them.
+ *
+ * ```ts
+ * parseIntents("GUILDS, GUILD_MESSAGES") // Result.succeed(513)
+ * parseIntents("513") // Result.succeed(513)
+ * parseIntents(["GUILDS"]) // Result.succeed(1)
+ * parseIntents("GUILD_MESAGES") // Result.fail('"GUILD_MESAGES" is not an intent. …')
+ * ```
+ *
+ * Bits that are not documented (yet) are let through: Discord judges them.
+ */
+export const parseIntents = (input: IntentsInput): Result.Result<number, string> => {
+  if (typeof input === "number") return fromBits(input)
+  const names = typeof input === "string" ? input.split(/[\s,|]+/).filter((name) => name !== "") : input
+  const first = names[0]
+  if (typeof input === "string" && names.length === 1 && first !== undefined && /^\d+$/.test(first)) {
+    return fromBits(Number(first))
+  }
+  let bits = 0
+  for (const name of names) {
+    const upper = name.toUpperCase()
+    if (!isIntentName(upper)) {
+      return Result.fail(`"${name}" is not an intent. The intents are: ${intentNames.join(", ")}`)
+    }
+    bits |= Intents[upper]
+  }
+  return Result.succeed(bits)
+}
+
+const fromBits = (bits: number): Result.Result<number, string> =>
+  Number.isInteger(bits) && bits >= 0 && bits < 2 ** 31
+    ? Result.succeed(bits)
+    : Result.fail(`${bits} is not a bit field of intents: it takes an integer from 0 to 2147483647`)

@@ -1,0 +1,16 @@
+/**
+ * What it takes to RESUME: a session outlives its connections, and with a persisted store also the process.
+ */
+import * as Schema from "effect/Schema"
+import { ShardId } from "./ShardId.ts"
+
+/** A gateway session of one shard. */
+export class Session extends Schema.Class<Session>("disruption-gateway/Session")({
+  /** READY's `session_id`. */
+  id: Schema.NonEmptyString,
+  /** READY's `resume_gateway_url`: where to connect for a RESUME. */
+  resumeUrl: Schema.NonEmptyString,
+  /** The sequence that we would resume from: that of the last payload that needs no replay. */
+  sequence: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+  shard: ShardId
+}) {}
