@@ -83,7 +83,7 @@ export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.$mat
   Stopped: ({ reason }) => (reason === undefined ? "Stopped" : `Stopped for good: ${reason.message}`)
 })
 
-const levels: Record<ShardEvent["_tag"], LogLevel.LogLevel> = {
+const levels: Record<ShardEvent["_tag"], LogLevel.Severity> = {
   Connecting: "Debug",
   Greeted: "Debug",
   IdentifyQueued: "Info",
@@ -104,5 +104,5 @@ const levels: Record<ShardEvent["_tag"], LogLevel.LogLevel> = {
 }
 
 /** How loud an event is in the log. */
-export const levelOfShardEvent = (event: ShardEvent): LogLevel.LogLevel =>
+export const levelOfShardEvent = (event: ShardEvent): LogLevel.Severity =>
   event._tag === "Stopped" && event.reason !== undefined ? "Error" : levels[event._tag]

@@ -39,7 +39,7 @@ export interface ShardStatus {
   readonly sequence: Option.Option<number>
   /** Time from the last heartbeat that was acknowledged to its acknowledgement. */
   readonly latency: Option.Option<Duration.Duration>
-  /** How many connections were lost since the start. */
+  /** How many connections, or attempts at one, have ended since the start. */
   readonly reconnects: number
   /** Why the last connection ended. */
   readonly lastReason: Option.Option<GatewayErrorReason>

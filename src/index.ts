@@ -1,0 +1,46 @@
+/**
+ * `disruption-gateway`: the Discord gateway for Effect programs, free of any platform's modules.
+ */
+export {
+  CloseCode,
+  type CloseCodeDescription,
+  closeCodes,
+  describeCloseCode,
+  type Recovery,
+  recoveryOf
+} from "./schema/CloseCode.ts"
+export * from "./schema/GatewayError.ts"
+export { GatewayInfo, SessionStartLimit } from "./schema/GatewayInfo.ts"
+export { GatewayOpcode } from "./schema/GatewayOpcode.ts"
+export {
+  intentNames,
+  type IntentName,
+  Intents,
+  type IntentsInput,
+  namesOfIntents,
+  parseIntents,
+  privilegedIn,
+  privilegedIntents
+} from "./schema/Intents.ts"
+export { decodePayload, type Dispatch, type DispatchName, isDispatch, type Payload } from "./schema/Payload.ts"
+export { Hello, Ready } from "./schema/ReceiveEvent.ts"
+export {
+  encodeSendEvent,
+  type HeartbeatEvent,
+  type Identify,
+  type IdentifyProperties,
+  type Resume,
+  type SendEvent
+} from "./schema/SendEvent.ts"
+export { Session } from "./schema/Session.ts"
+export { describeShardEvent, levelOfShardEvent, ShardEvent } from "./schema/ShardEvent.ts"
+export { ShardId, shardOfGuild } from "./schema/ShardId.ts"
+export type { ShardState, ShardStatus } from "./schema/ShardStatus.ts"
+export { Gateway, GatewayLive, type GatewayServices } from "./services/Gateway.ts"
+export { defaultIntents, defaultReconnect, GatewayConfig, type GatewayOptions } from "./services/GatewayConfig.ts"
+export { type Connection, GatewayConnection } from "./services/GatewayConnection.ts"
+export { type DirectoryAnswer, GatewayDirectory } from "./services/GatewayDirectory.ts"
+export { Heartbeat, type Pulse } from "./services/Heartbeat.ts"
+export { IdentifyLimiter, type IdentifyTurn } from "./services/IdentifyLimiter.ts"
+export { SessionStore } from "./services/SessionStore.ts"
+export { version } from "./version.ts"

@@ -1,0 +1,86 @@
+/**
+ * The WebSocket of the package `ws`, as `effect/socket` wants it. The callback edge of this library on Node.js.
+ *
+ * It hands over bytes for text frames, too: `effect/socket` counts the bytes of what waits, and would have to encode
+ * every string again for that.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Socket from "effect/socket/Socket"
+import { WebSocket } from "ws"
+import { GatewayConfig } from "../services/GatewayConfig.ts"
+
+/** `WebSocketConstructor` over `ws`. Messages over the configured size end the connection with 1009. */
+export const layer: Layer.Layer<Socket.WebSocketConstructor, never, GatewayConfig> = Layer.effect(
+  Socket.WebSocketConstructor,
+  Effect.map(GatewayConfig, ({ maxPayloadBytes, timeouts }) => (url, options) => {
+    const { headers, protocols } =
+      options === undefined || typeof options === "string" || Array.isArray(options)
+        ? { headers: undefined, protocols: options }
+        : { headers: options.headers, protocols: options.protocols }
+    const behaviour = {
+      maxPayload: maxPayloadBytes,
+      // Discord compresses by its own means.
+      perMessageDeflate: false,
+      // How long `ws` keeps the socket of a peer that does not answer a close; its types do not know this option yet.
+      closeTimeout: Duration.toMillis(timeouts.close)
+    }
+    return new BytesWebSocket(
+      new WebSocket(url, protocols ?? [], headers === undefined ? behaviour : { ...behaviour, headers })
+    )
+  })
+)
+
+type Listener = (event: Socket.WebSocketEvent) => void
+
+class BytesWebSocket implements Socket.WebSocketLike {
+  readonly #ws: WebSocket
+  readonly #onMessage = new Map<Listener, (data: unknown) => void>()
+
+  constructor(ws: WebSocket) {
+    this.#ws = ws
+  }
+
+  get readyState() {
+    return this.#ws.readyState
+  }
+  get isPaused() {
+    return this.#ws.isPaused
+  }
+  pause() {
+    this.#ws.pause()
+  }
+  resume() {
+    this.#ws.resume()
+  }
+  close(code?: number, reason?: string) {
+    this.#ws.close(code, reason)
+  }
+  terminate() {
+    this.#ws.terminate()
+  }
+  send(data: string | Uint8Array) {
+    this.#ws.send(data)
+  }
+
+  addEventListener(type: "open" | "message" | "error" | "close", listener: Listener, options?: { once?: boolean }) {
+    if (type !== "message") {
+      this.#ws.addEventListener(type, listener, options ?? {})
+      return
+    }
+    const onMessage = (data: unknown) => listener({ type, data })
+    this.#onMessage.set(listener, onMessage)
+    this.#ws.on("message", onMessage)
+  }
+  removeEventListener(type: "open" | "message" | "error" | "close", listener: Listener) {
+    if (type !== "message") {
+      this.#ws.removeEventListener(type, listener)
+      return
+    }
+    const onMessage = this.#onMessage.get(listener)
+    if (onMessage === undefined) return
+    this.#onMessage.delete(listener)
+    this.#ws.off("message", onMessage)
+  }
+}

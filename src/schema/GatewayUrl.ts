@@ -1,0 +1,45 @@
+/**
+ * Where the WebSocket is dialled: the query that every URL carries, and which URLs may be given the token.
+ */
+import * as Option from "effect/Option"
+
+/** The version of the gateway protocol that this library speaks. */
+export const gatewayVersion = 10
+
+/** A gateway URL with the query that names version and encoding. None if it is not a URL. */
+export const withQuery = (url: string): Option.Option<string> =>
+  Option.map(parse(url), (parsed) => {
+    parsed.searchParams.set("v", String(gatewayVersion))
+    parsed.searchParams.set("encoding", "json")
+    return parsed.href
+  })
+
+/** Host and port of a URL, for people. */
+export const hostOf = (url: string): string =>
+  Option.match(parse(url), { onNone: () => "an unreadable URL", onSome: ({ host }) => host })
+
+/**
+ * Whether a session may be resumed at a URL that the server named: the RESUME carries the token, so only the domain
+ * that we first connected to is trusted, and never with less encryption.
+ *
+ * Discord's own main URL is `gateway.discord.gg` and its resume URLs are siblings of it: there the domain is `discord.gg`.
+ * For any other host it is the host itself; the names of this machine count as one.
+ */
+export const isTrustedResumeUrl = (resumeUrl: string, mainUrl: string): boolean =>
+  Option.match(Option.all([parse(resumeUrl), parse(mainUrl)]), {
+    onNone: () => false,
+    onSome: ([resume, main]) =>
+      (resume.protocol === main.protocol || resume.protocol === "wss:") &&
+      (resume.protocol === "wss:" || resume.protocol === "ws:") &&
+      isWithin(resume.hostname, domainOf(main.hostname))
+  })
+
+const parse = (url: string): Option.Option<URL> => (URL.canParse(url) ? Option.some(new URL(url)) : Option.none())
+
+const domainOf = (host: string): string => (isWithin(host, "discord.gg") ? "discord.gg" : canonical(host))
+
+const isWithin = (host: string, domain: string): boolean =>
+  canonical(host) === domain || canonical(host).endsWith(`.${domain}`)
+
+const canonical = (host: string): string =>
+  /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/i.test(host) ? "localhost" : host.toLowerCase()

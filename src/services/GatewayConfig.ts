@@ -1,0 +1,289 @@
+/**
+ * What a user sets, checked before anything is dialled: from options in code, or from the environment.
+ *
+ * Every value is resolved here, so that no other module knows a default or reads the environment.
+ */
+import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import { GatewayError, InvalidConfig } from "../schema/GatewayError.ts"
+import { Intents, type IntentsInput, intentNames, parseIntents, privilegedIntents } from "../schema/Intents.ts"
+import type { IdentifyProperties } from "../schema/SendEvent.ts"
+import { ShardId } from "../schema/ShardId.ts"
+
+/** What a program can set. Only the token is required. */
+export interface GatewayOptions {
+  /** The bot's token, without "Bot " before it. A plain string is redacted at once. */
+  readonly token: Redacted.Redacted<string> | string
+  /** Which events to ask for. Default: every intent that is not privileged. */
+  readonly intents?: IntentsInput | undefined
+  /**
+   * How many shards to run, or which ones of how many. Default: 1.
+   *
+   * `shards: 4` runs 0 to 3 of 4; `shards: { ids: [2, 3], total: 4 }` the latter two.
+   */
+  readonly shards?: number | { readonly ids: ReadonlyArray<number>; readonly total: number } | undefined
+  /** The presence that the bot starts with. */
+  readonly presence?: GatewayPresenceUpdateData | undefined
+  /** From 50 to 250: guilds with more members come without the offline ones. Default: Discord's, 50. */
+  readonly largeThreshold?: number | undefined
+  /** How the client presents itself. */
+  readonly properties?: Partial<IdentifyProperties> | undefined
+  /** Where GET /gateway/bot is asked. Default: https://discord.com/api/v10 */
+  readonly apiUrl?: string | undefined
+  /** Where to connect. Given, GET /gateway/bot is not asked, and neither the day's budget nor max_concurrency is known. */
+  readonly gatewayUrl?: string | undefined
+  /** The waits between attempts to connect. Its end is fatal. Default: 1, 2, 4 … 60, 60 … seconds, without end. */
+  readonly reconnect?: Schedule.Schedule<unknown, GatewayError> | undefined
+  /** How long a session must have lasted for the waits to begin anew. Default: 10 seconds. */
+  readonly stableAfter?: Duration.Input | undefined
+  readonly timeouts?:
+    | {
+        /** For opening the WebSocket. Default: 10 seconds. */
+        readonly open?: Duration.Input | undefined
+        /** For HELLO, once it is open. Default: 10 seconds. */
+        readonly hello?: Duration.Input | undefined
+        /** For Discord's close frame at shutdown. Default: 1 second. */
+        readonly close?: Duration.Input | undefined
+        /** For GET /gateway/bot. Default: 10 seconds. */
+        readonly directory?: Duration.Input | undefined
+      }
+    | undefined
+  /** How many payloads may wait for the subscribers before the socket is paused. Default: 4096. */
+  readonly buffer?: number | undefined
+  /** The largest message that is accepted, in bytes. Default: 64 MiB. */
+  readonly maxPayloadBytes?: number | undefined
+  /** What to do when the day's IDENTIFYs are used up: wait for new ones, or fail the stream. Default: "wait". */
+  readonly whenBudgetExhausted?: "wait" | "fail" | undefined
+}
+
+/** The checked configuration. */
+export class GatewayConfig extends Context.Service<
+  GatewayConfig,
+  {
+    readonly token: Redacted.Redacted<string>
+    /** A bit field. */
+    readonly intents: number
+    readonly shards: ReadonlyArray<ShardId>
+    readonly presence: GatewayPresenceUpdateData | undefined
+    readonly largeThreshold: number | undefined
+    readonly properties: IdentifyProperties
+    /** Without a slash at the end. */
+    readonly apiUrl: string
+    readonly gatewayUrl: string | undefined
+    readonly reconnect: Schedule.Schedule<unknown, GatewayError>
+    readonly stableAfter: Duration.Duration
+    readonly timeouts: {
+      readonly open: Duration.Duration
+      readonly hello: Duration.Duration
+      readonly close: Duration.Duration
+      readonly directory: Duration.Duration
+    }
+    readonly buffer: number
+    readonly maxPayloadBytes: number
+    readonly whenBudgetExhausted: "wait" | "fail"
+  }
+>()("disruption-gateway/GatewayConfig") {
+  /**
+   * The configuration from options. Fails with `InvalidConfig`, which names the option.
+   *
+   * ```ts
+   * GatewayConfig.layer({ token, intents: ["GUILDS", "GUILD_MESSAGES"] })
+   * ```
+   */
+  static readonly layer = (options: GatewayOptions): Layer.Layer<GatewayConfig, GatewayError> =>
+    Layer.effect(
+      GatewayConfig,
+      Effect.suspend(() => resolve(options, (option) => option))
+    )
+
+  /**
+   * The configuration from the environment (the current `ConfigProvider`), where the given options do not say it.
+   * Fails with `InvalidConfig`, which names the variable.
+   *
+   * Reads DISCORD_TOKEN, DISCORD_INTENTS (names or a bit field), DISCORD_SHARDS ("4", or "2,3/4" for two of four),
+   * DISCORD_LARGE_THRESHOLD, DISCORD_API_URL, DISCORD_GATEWAY_URL.
+   */
+  static readonly layerEnvWith = (options: Partial<GatewayOptions>): Layer.Layer<GatewayConfig, GatewayError> => {
+    const given = new Set(Object.entries(options).flatMap(([option, value]) => (value === undefined ? [] : [option])))
+    return Layer.effect(
+      GatewayConfig,
+      Effect.flatMap(environment, (env) =>
+        resolve(
+          {
+            ...options,
+            token: options.token ?? env.token,
+            intents: options.intents ?? env.intents,
+            shards: options.shards ?? env.shards,
+            largeThreshold: options.largeThreshold ?? env.largeThreshold,
+            apiUrl: options.apiUrl ?? env.apiUrl,
+            gatewayUrl: options.gatewayUrl ?? env.gatewayUrl
+          },
+          (option) => (given.has(option) ? option : (variables[option] ?? option))
+        )
+      )
+    )
+  }
+
+  /** The configuration from the environment alone. */
+  static readonly layerEnv: Layer.Layer<GatewayConfig, GatewayError> = GatewayConfig.layerEnvWith({})
+}
+
+/** The waits between attempts to connect: 1, 2, 4, 8, 16, 32, 60, 60 … seconds. */
+export const defaultReconnect: Schedule.Schedule<Duration.Duration> = Schedule.min([
+  Schedule.exponential("1 second"),
+  Schedule.spaced("60 seconds")
+])
+
+/** Every intent that needs no approval. */
+export const defaultIntents: number = intentNames
+  .filter((name) => !privilegedIntents.includes(name))
+  .reduce((bits, name) => bits | Intents[name], 0)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Checks
+// ---------------------------------------------------------------------------------------------------------------------
+
+const resolve = Effect.fnUntraced(function* (
+  options: Omit<GatewayOptions, "token"> & { readonly token?: GatewayOptions["token"] | undefined },
+  nameOf: (option: string) => string
+) {
+  const refuse = (option: string, description: string) =>
+    new GatewayError({ reason: new InvalidConfig({ option: nameOf(option), description }) })
+  const required = <A>(option: string, value: Result.Result<A, string>) =>
+    Effect.fromResult(Result.mapError(value, (description) => refuse(option, description)))
+
+  const timeouts = options.timeouts ?? {}
+  return GatewayConfig.of({
+    token: yield* required("token", checkToken(options.token)),
+    intents: options.intents === undefined ? defaultIntents : yield* required("intents", parseIntents(options.intents)),
+    shards: yield* required("shards", checkShards(options.shards ?? 1)),
+    presence: options.presence,
+    largeThreshold: yield* required(
+      "largeThreshold",
+      options.largeThreshold === undefined ? Result.succeed(undefined) : checkInteger(options.largeThreshold, 50, 250)
+    ),
+    properties: { os: "linux", browser: "disruption-gateway", device: "disruption-gateway", ...options.properties },
+    apiUrl: yield* required("apiUrl", checkUrl(options.apiUrl ?? "https://discord.com/api/v10", ["https:", "http:"])),
+    gatewayUrl: yield* required(
+      "gatewayUrl",
+      options.gatewayUrl === undefined ? Result.succeed(undefined) : checkUrl(options.gatewayUrl, ["wss:", "ws:"])
+    ),
+    reconnect: options.reconnect ?? defaultReconnect,
+    stableAfter: yield* required("stableAfter", checkDuration(options.stableAfter ?? "10 seconds")),
+    timeouts: {
+      open: yield* required("timeouts.open", checkDuration(timeouts.open ?? "10 seconds")),
+      hello: yield* required("timeouts.hello", checkDuration(timeouts.hello ?? "10 seconds")),
+      close: yield* required("timeouts.close", checkDuration(timeouts.close ?? "1 second")),
+      directory: yield* required("timeouts.directory", checkDuration(timeouts.directory ?? "10 seconds"))
+    },
+    buffer: yield* required("buffer", checkInteger(options.buffer ?? 4096, 1, 2 ** 24)),
+    maxPayloadBytes: yield* required(
+      "maxPayloadBytes",
+      checkInteger(options.maxPayloadBytes ?? 64 * 1024 * 1024, 4096, 2 ** 30)
+    ),
+    whenBudgetExhausted: options.whenBudgetExhausted ?? "wait"
+  })
+})
+
+const checkToken = (input: GatewayOptions["token"] | undefined): Result.Result<Redacted.Redacted<string>, string> => {
+  const token = (Redacted.isRedacted(input) ? Redacted.value(input) : (input ?? "")).trim()
+  if (token === "") {
+    return Result.fail(
+      "the bot's token is missing. It is in the Developer Portal: https://discord.com/developers/applications, " +
+        "your application, Bot, Reset Token"
+    )
+  }
+  if (/^Bot\s/i.test(token)) return Result.fail('the token is given without "Bot " before it')
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    return Result.fail("the token has white space or characters in it that no token has")
+  }
+  return Result.succeed(Redacted.make(token, { label: "token" }))
+}
+
+const checkShards = (shards: NonNullable<GatewayOptions["shards"]>): Result.Result<ReadonlyArray<ShardId>, string> => {
+  const { ids, total } =
+    typeof shards === "number"
+      ? { ids: Array.from({ length: Math.max(0, Math.min(shards, maxShards)) || 0 }, (_, id) => id), total: shards }
+      : shards
+  if (!Number.isInteger(total) || total < 1 || total > maxShards) {
+    return Result.fail(`${total} is not a number of shards: it takes an integer from 1 to ${maxShards}`)
+  }
+  if (ids.length === 0 || new Set(ids).size !== ids.length) {
+    return Result.fail("the shards' ids take at least one, and each once")
+  }
+  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= total)
+  if (wrong !== undefined) return Result.fail(`${wrong} is not a shard of ${total}: they go from 0 to ${total - 1}`)
+  return Result.succeed(ids.map((id) => new ShardId({ id, total })))
+}
+
+const maxShards = 100_000
+
+const checkUrl = (url: string, protocols: ReadonlyArray<string>): Result.Result<string, string> =>
+  URL.canParse(url) && protocols.includes(new URL(url).protocol)
+    ? Result.succeed(url.replace(/\/+$/, ""))
+    : Result.fail(`"${url}" is not a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`)
+
+const checkDuration = (input: Duration.Input): Result.Result<Duration.Duration, string> =>
+  Option.match(
+    Option.filter(
+      Duration.fromInput(input),
+      (duration) => Duration.isFinite(duration) && Duration.isPositive(duration)
+    ),
+    {
+      onNone: () => Result.fail(`${String(input)} is not a finite, positive duration such as "10 seconds"`),
+      onSome: Result.succeed
+    }
+  )
+
+const checkInteger = (value: number, from: number, to: number): Result.Result<number, string> =>
+  Number.isInteger(value) && value >= from && value <= to
+    ? Result.succeed(value)
+    : Result.fail(`${value} is not an integer from ${from} to ${to}`)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Environment
+// ---------------------------------------------------------------------------------------------------------------------
+
+const variables: Record<string, string | undefined> = {
+  token: "DISCORD_TOKEN",
+  intents: "DISCORD_INTENTS",
+  shards: "DISCORD_SHARDS",
+  largeThreshold: "DISCORD_LARGE_THRESHOLD",
+  apiUrl: "DISCORD_API_URL",
+  gatewayUrl: "DISCORD_GATEWAY_URL"
+}
+
+const text = (name: string) =>
+  Config.String(name).pipe(
+    Config.option,
+    Config.map((value) => Option.getOrUndefined(Option.filter(value, (text) => text.trim() !== "")))
+  )
+
+const environment = Config.all({
+  token: text("DISCORD_TOKEN"),
+  intents: text("DISCORD_INTENTS"),
+  shards: Config.map(text("DISCORD_SHARDS"), (value) => (value === undefined ? undefined : parseShards(value))),
+  largeThreshold: Config.map(text("DISCORD_LARGE_THRESHOLD"), (value) =>
+    value === undefined ? undefined : Number(value)
+  ),
+  apiUrl: text("DISCORD_API_URL"),
+  gatewayUrl: text("DISCORD_GATEWAY_URL")
+}).pipe(
+  Effect.mapError(
+    (error) => new GatewayError({ reason: new InvalidConfig({ option: "environment", description: error.message }) })
+  )
+)
+
+/** "4" or "2,3/4". What cannot be read becomes NaN, which the checks refuse by name. */
+const parseShards = (value: string): NonNullable<GatewayOptions["shards"]> => {
+  const [ids = "", total] = value.split("/")
+  return total === undefined ? Number(ids) : { ids: ids.split(",").map(Number), total: Number(total) }
+}

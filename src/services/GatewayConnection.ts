@@ -1,0 +1,197 @@
+/**
+ * One WebSocket connection: decoded payloads in, payloads out, and a close that suits how it ended.
+ *
+ * Its scope is the connection: nothing of it is left when the scope has closed. A scope that closes because the
+ * connection failed drops the transport without waiting for the peer, which may be dead; any other closes it properly.
+ */
+import * as Arr from "effect/Array"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import {
+  ConnectionClosed,
+  GatewayError,
+  type GatewayErrorReason,
+  MalformedPayload,
+  OpenFailed,
+  reasonOfClose
+} from "../schema/GatewayError.ts"
+import { hostOf, withQuery } from "../schema/GatewayUrl.ts"
+import { decodePayload, type Payload } from "../schema/Payload.ts"
+import { encodeSendEvent, type SendEvent } from "../schema/SendEvent.ts"
+import type { ShardId } from "../schema/ShardId.ts"
+import { GatewayConfig } from "./GatewayConfig.ts"
+
+/** An open connection. */
+export interface Connection {
+  /**
+   * The next payloads, at least one, in order. Fails with why the connection has ended, after all that came before the
+   * end was handed over. Nothing is read from the socket between two calls, beyond a small buffer.
+   */
+  readonly receive: Effect.Effect<Arr.NonEmptyReadonlyArray<Payload>, GatewayError>
+  /** Sends a payload. */
+  readonly send: (event: SendEvent) => Effect.Effect<void, GatewayError>
+}
+
+/** Opens connections. Replace it to put another transport in place. */
+export class GatewayConnection extends Context.Service<
+  GatewayConnection,
+  {
+    /**
+     * Connects to a gateway URL, to which version and encoding are added. Fails with `OpenFailed`.
+     *
+     * `closeCode` is used when the scope closes without a failure; 1000 and 1001 end the session.
+     */
+    readonly open: (options: {
+      readonly url: string
+      readonly shard: ShardId
+      readonly closeCode: number
+    }) => Effect.Effect<Connection, GatewayError, Scope.Scope>
+  }
+>()("disruption-gateway/GatewayConnection") {
+  /** Over `effect/socket`, with the WebSocket that `WebSocketConstructor` makes. */
+  static readonly layer: Layer.Layer<GatewayConnection, never, GatewayConfig | Socket.WebSocketConstructor> =
+    Layer.effect(
+      GatewayConnection,
+      Effect.gen(function* () {
+        const config = yield* GatewayConfig
+        const construct = yield* Socket.WebSocketConstructor
+
+        const open: GatewayConnection["Service"]["open"] = Effect.fnUntraced(function* ({ closeCode, shard, url }) {
+          const host = hostOf(url)
+          const failed = (reason: GatewayErrorReason) => new GatewayError({ reason, shard: shard.id })
+          const openFailed = (description: string) => failed(new OpenFailed({ host, description }))
+
+          const href = withQuery(url)
+          if (Option.isNone(href)) return yield* openFailed(`"${url}" is not a URL`)
+
+          const socket = yield* Socket.fromWebSocket(
+            Effect.acquireRelease(Effect.try({ try: () => construct(href.value), catch: notConstructed }), (ws, exit) =>
+              release(ws, exit, { closeCode, timeout: config.timeouts.close })
+            ),
+            { openTimeout: config.timeouts.open }
+          )
+          const { pull } = yield* Effect.mapError(socket.reader, (error) => openFailed(describe(error)))
+          const { write } = yield* socket.writer
+
+          const ended = (error: Socket.SocketError) =>
+            failed(
+              error.reason._tag === "SocketCloseError"
+                ? reasonOfClose(error.reason.code, withoutToken(error.reason.closeReason ?? "", config.token), {
+                    shard,
+                    intents: config.intents
+                  })
+                : new ConnectionClosed({ code: 1006, closeReason: describe(error) })
+            )
+
+          // What came before a malformed frame is handed over first, so it is not asked for again.
+          let malformed: MalformedPayload | undefined
+          const decode = (frames: ReadonlyArray<Uint8Array | string>) => {
+            const payloads: Array<Payload> = []
+            for (const frame of frames) {
+              const payload = decodeFrame(frame, shard.id, config.maxPayloadBytes)
+              if (Result.isFailure(payload)) {
+                malformed = payload.failure
+                break
+              }
+              payloads.push(payload.success)
+            }
+            return payloads
+          }
+          const receive: Connection["receive"] = Effect.suspend(() =>
+            malformed === undefined
+              ? Effect.flatMap(Effect.mapError(pull, ended), (frames) => {
+                  const payloads = decode(frames)
+                  return Arr.isArrayNonEmpty(payloads) ? Effect.succeed(payloads) : receive
+                })
+              : Effect.fail(failed(malformed))
+          )
+
+          return {
+            receive,
+            send: (event) =>
+              Effect.mapError(
+                Effect.suspend(() => write(encodeSendEvent(event))),
+                ended
+              )
+          }
+        })
+
+        return GatewayConnection.of({ open })
+      })
+    )
+}
+
+const textDecoder = new TextDecoder()
+
+const decodeFrame = (
+  frame: Uint8Array | string,
+  shard: number,
+  limit: number
+): Result.Result<Payload, MalformedPayload> => {
+  if (frame.length > limit) {
+    return Result.fail(
+      new MalformedPayload({ description: `a frame of ${frame.length} is over the limit of ${limit} bytes` })
+    )
+  }
+  return decodePayload(typeof frame === "string" ? frame : textDecoder.decode(frame), shard)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The end of a connection
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Keeps the session at Discord; used for connections that we give up. */
+const reconnectCode = 4000
+
+const release = (
+  ws: Socket.WebSocketLike,
+  exit: Exit.Exit<unknown, unknown>,
+  options: { readonly closeCode: number; readonly timeout: Duration.Duration }
+): Effect.Effect<void> =>
+  Exit.hasFails(exit)
+    ? Effect.sync(() => {
+        if (ws.readyState <= openState) ws.close(reconnectCode)
+        terminate(ws)
+      })
+    : Effect.callback<void>((resume) => {
+        if (ws.readyState === closedState) return resume(Effect.void)
+        ws.addEventListener("close", () => resume(Effect.void), { once: true })
+        ws.close(options.closeCode)
+      }).pipe(Effect.timeoutOption(options.timeout), Effect.andThen(Effect.sync(() => terminate(ws))))
+
+const openState = 1
+const closedState = 3
+
+/** Browsers know no such thing: there the close above has to do. */
+const terminate = (ws: Socket.WebSocketLike): void => {
+  if (ws.readyState !== closedState && "terminate" in ws && Predicate.isFunction(ws.terminate)) ws.terminate()
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What went wrong, in words
+// ---------------------------------------------------------------------------------------------------------------------
+
+const notConstructed = (cause: unknown) =>
+  new Socket.SocketError({ reason: new Socket.SocketOpenError({ kind: "Unknown", cause }) })
+
+/** The event of a WebSocket's error has a message where its implementation has one to give. */
+const describe = ({ reason }: Socket.SocketError): string => {
+  if (reason._tag === "SocketOpenError" && reason.kind === "Timeout") return "it did not open in time"
+  if (reason._tag === "SocketCloseError") return `closed with ${reason.message}`
+  const { cause } = reason
+  if (!Predicate.hasProperty(cause, "message") || typeof cause.message !== "string") return reason.message
+  return cause.message === "" ? reason.message : cause.message
+}
+
+/** A close reason is the peer's text; should it echo the token, we do not pass it on. */
+const withoutToken = (text: string, token: Redacted.Redacted<string>): string =>
+  text.replaceAll(Redacted.value(token), "<redacted>")

@@ -1,0 +1,170 @@
+/**
+ * Where to connect, and how many IDENTIFYs are left: GET /gateway/bot.
+ *
+ * The URL is kept until connecting to it fails, the rest only for a short time, as Discord asks for. With a configured
+ * `gatewayUrl` nothing is asked at all.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import type * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
+import {
+  AuthenticationFailed,
+  DirectoryMalformed,
+  DirectoryRateLimited,
+  DirectoryRejected,
+  DirectoryUnreachable,
+  GatewayError,
+  type GatewayErrorReason
+} from "../schema/GatewayError.ts"
+import { GatewayInfo } from "../schema/GatewayInfo.ts"
+import { version } from "../version.ts"
+import { GatewayConfig } from "./GatewayConfig.ts"
+
+/** An answer of Discord's and when it came. */
+export interface DirectoryAnswer {
+  readonly info: GatewayInfo
+  /** Milliseconds since the epoch. */
+  readonly at: number
+}
+
+/** Finds the gateway. */
+export class GatewayDirectory extends Context.Service<
+  GatewayDirectory,
+  {
+    /**
+     * Asks Discord. Fails with `AuthenticationFailed` (401), `DirectoryRateLimited` (429), `DirectoryRejected` (any other
+     * status), `DirectoryUnreachable` (no answer) or `DirectoryMalformed`.
+     */
+    readonly ask: Effect.Effect<DirectoryAnswer, GatewayError>
+    /** The last answer if it is not older than this, otherwise a new one. None when a `gatewayUrl` is configured. */
+    readonly recent: (maxAge: Duration.Duration) => Effect.Effect<Option.Option<DirectoryAnswer>, GatewayError>
+    /** The main gateway URL, without a query: the configured one, or that of the last answer. */
+    readonly url: Effect.Effect<string, GatewayError>
+    /** Connecting to the URL failed: the next `url` asks again, and keeps it only if there is no answer. */
+    readonly doubtUrl: Effect.Effect<void>
+  }
+>()("disruption-gateway/GatewayDirectory") {
+  static readonly layer: Layer.Layer<GatewayDirectory, never, GatewayConfig | HttpClient.HttpClient> = Layer.effect(
+    GatewayDirectory,
+    Effect.gen(function* () {
+      const config = yield* GatewayConfig
+      const client = yield* HttpClient.HttpClient
+      // Shards ask at the same time; one request answers them all.
+      const oneAtATime = yield* Semaphore.make(1)
+      let last = Option.none<DirectoryAnswer>()
+      let url = config.gatewayUrl
+      /** Whether connecting to it has failed since Discord named it. */
+      let doubtful = false
+
+      const ask = request(client, config).pipe(
+        Effect.zip(Clock.currentTimeMillis),
+        Effect.map(([info, at]): DirectoryAnswer => {
+          const answer = { info, at }
+          last = Option.some(answer)
+          if (config.gatewayUrl === undefined) url = info.url
+          doubtful = false
+          return answer
+        })
+      )
+
+      return GatewayDirectory.of({
+        ask,
+        recent: Effect.fnUntraced(function* (maxAge) {
+          if (config.gatewayUrl !== undefined) return Option.none()
+          const now = yield* Clock.currentTimeMillis
+          const known = Option.filter(last, ({ at }) => now - at <= Duration.toMillis(maxAge))
+          return Option.isSome(known) ? known : Option.some(yield* ask)
+        }, oneAtATime.withPermits(1)),
+        url: Effect.suspend(() => {
+          const known = url
+          if (known !== undefined && !doubtful) return Effect.succeed(known)
+          const asked = Effect.map(ask, ({ info }) => info.url)
+          return known === undefined
+            ? asked
+            : Effect.catchIf(
+                asked,
+                (error) => error.recovery !== "fatal",
+                () => Effect.succeed(known)
+              )
+        }).pipe(oneAtATime.withPermits(1)),
+        doubtUrl: Effect.sync(() => {
+          doubtful = config.gatewayUrl === undefined
+        })
+      })
+    })
+  )
+}
+
+const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]) => {
+  const { host } = new URL(config.apiUrl)
+  const fail = (reason: GatewayErrorReason) => Effect.fail(new GatewayError({ reason }))
+  // Neither the request (it has the token in a header) nor the cause goes into the error.
+  const unreachable = (error: HttpClientError.HttpClientError) =>
+    new GatewayError({
+      reason: new DirectoryUnreachable({ host, description: error.reason.description ?? describeCause(error.cause) })
+    })
+
+  const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
+    switch (response.status) {
+      case 200:
+        return yield* Effect.matchEffect(Effect.flatMap(response.json, decodeInfo), {
+          onSuccess: Effect.succeed,
+          onFailure: () => fail(new DirectoryMalformed({ description: "it is not what Discord documents" }))
+        })
+      case 401:
+        return yield* fail(new AuthenticationFailed())
+      case 429:
+        return yield* fail(new DirectoryRateLimited({ retryAfter: yield* retryAfter(response) }))
+      default:
+        return yield* fail(new DirectoryRejected({ status: response.status, host }))
+    }
+  })
+
+  return HttpClientRequest.get(`${config.apiUrl}/gateway/bot`).pipe(
+    HttpClientRequest.setHeaders({
+      authorization: `Bot ${Redacted.value(config.token)}`,
+      "user-agent": `DiscordBot (disruption-gateway, ${version})`
+    }),
+    client.execute,
+    Effect.mapError(unreachable),
+    Effect.flatMap(read),
+    Effect.timeoutOrElse({
+      duration: config.timeouts.directory,
+      orElse: () =>
+        fail(
+          new DirectoryUnreachable({
+            host,
+            description: `no answer within ${Duration.format(config.timeouts.directory)}`
+          })
+        )
+    }),
+    // Discord has no use for our trace.
+    Effect.provideService(HttpClient.TracerPropagationEnabled, false)
+  )
+}
+
+const decodeInfo = Schema.decodeUnknownEffect(GatewayInfo)
+
+/** Discord says it in the body, proxies in front of it only in the header. Both in seconds. */
+const retryAfter = (response: HttpClientResponse.HttpClientResponse) =>
+  response.json.pipe(
+    Effect.flatMap(Schema.decodeUnknownEffect(Schema.Struct({ retry_after: Schema.Finite }))),
+    Effect.map((body) => body.retry_after),
+    Effect.orElseSucceed(() => Number(response.headers["retry-after"])),
+    Effect.map((seconds) => Duration.seconds(seconds >= 0 ? seconds : 1))
+  )
+
+const describeCause = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return "the request failed"
+  return cause.cause instanceof Error ? `${cause.message} (${cause.cause.message})` : cause.message
+}

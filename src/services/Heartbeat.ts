@@ -1,0 +1,106 @@
+/**
+ * Keeps one connection alive, and finds out when it is dead: beats, judges acknowledgements, knows the latency.
+ *
+ * A peer can die with the TCP connection open ("zombie"), so silence between two beats is a verdict. It is not given
+ * while we are the slow side: then the acknowledgement may be waiting, unread, in the socket.
+ *
+ * Source: Discord, "Sending Heartbeats".
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import { GatewayError, HeartbeatTimeout } from "../schema/GatewayError.ts"
+
+/** The heartbeat of one connection. */
+export interface Pulse {
+  /**
+   * Beats until the connection is dead: first after a random part of the interval, then every interval. Fails with
+   * `HeartbeatTimeout` when no acknowledgement came between two beats.
+   */
+  readonly run: (interval: Duration.Duration) => Effect.Effect<never, GatewayError>
+  /** Beats at once, as the server asks for with op 1. The timer goes on as it was. */
+  readonly beat: Effect.Effect<void, GatewayError>
+  /** An acknowledgement came. */
+  readonly acknowledge: Effect.Effect<void>
+  /** Runs an effect during which nothing is read, so that no verdict can be given. */
+  readonly whileNotReading: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Time from the last acknowledged beat to its acknowledgement. */
+  readonly latency: () => Option.Option<Duration.Duration>
+}
+
+/** Makes the heartbeat of a connection. Replace it to beat or to judge in another way. */
+export class Heartbeat extends Context.Service<
+  Heartbeat,
+  {
+    /** `send` sends a heartbeat with the last sequence received. */
+    readonly make: (send: Effect.Effect<void, GatewayError>) => Effect.Effect<Pulse>
+  }
+>()("disruption-gateway/Heartbeat") {
+  static readonly layer: Layer.Layer<Heartbeat> = Layer.succeed(Heartbeat, {
+    make: (send) =>
+      Effect.sync(() => {
+        let acknowledged = true
+        /** Whether nothing was read for some of the time since the last beat. */
+        let blind = false
+        let blindfolds = 0
+        let sentAt: bigint | undefined
+        let latency = Option.none<Duration.Duration>()
+
+        const beat = Effect.andThen(
+          Effect.map(Clock.monotonicTimeNanos, (now) => {
+            sentAt = now
+          }),
+          send
+        )
+
+        const run = Effect.fnUntraced(function* (interval: Duration.Duration) {
+          yield* Effect.sleep(Duration.times(interval, yield* Random.next))
+          while (true) {
+            acknowledged = false
+            blind = blindfolds > 0
+            yield* beat
+            const due = (yield* Clock.currentTimeMillis) + Duration.toMillis(interval)
+            yield* Effect.sleep(interval)
+            const late = (yield* Clock.currentTimeMillis) - due > lateMillis
+            if (!acknowledged && !blind && !late) {
+              return yield* new GatewayError({ reason: new HeartbeatTimeout({ interval }) })
+            }
+          }
+        })
+
+        return {
+          run,
+          beat,
+          acknowledge: Effect.map(Clock.monotonicTimeNanos, (now) => {
+            acknowledged = true
+            if (sentAt === undefined) return
+            latency = Option.some(Duration.nanos(now - sentAt))
+            sentAt = undefined
+          }),
+          whileNotReading: (effect) =>
+            Effect.acquireUseRelease(
+              Effect.sync(() => {
+                blind = true
+                blindfolds++
+              }),
+              () => effect,
+              () =>
+                Effect.sync(() => {
+                  blindfolds--
+                })
+            ),
+          latency: () => latency
+        }
+      })
+  })
+}
+
+/**
+ * Timers run before sockets are read: after the process was held up for longer than the interval, the verdict would be
+ * due before the acknowledgement that came in time has been looked at.
+ */
+const lateMillis = 500

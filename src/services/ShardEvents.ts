@@ -1,0 +1,34 @@
+/**
+ * Announces what happens to the connections: to whoever watches, and to the log.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as PubSub from "effect/PubSub"
+import * as Stream from "effect/Stream"
+import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
+
+/** The feed of one gateway. */
+export interface ShardEvents {
+  /** Announces an event. `event` is given the time. */
+  readonly announce: (event: (at: number) => ShardEvent) => Effect.Effect<void>
+  /** Begins with the last events before, so that a late watcher knows how things came to be. A slow one misses the oldest. */
+  readonly changes: Stream.Stream<ShardEvent>
+  /** Ends the feed. */
+  readonly end: Effect.Effect<void>
+}
+
+/** How many events a slow watcher may be behind, and a late one is told. */
+const kept = { capacity: 4096, replay: 128 }
+
+/** Opens a feed. */
+export const make: Effect.Effect<ShardEvents> = Effect.map(PubSub.sliding<ShardEvent>(kept), (feed) => ({
+  announce: Effect.fnUntraced(function* (make) {
+    const event = make(yield* Clock.currentTimeMillis)
+    yield* PubSub.publish(feed, event)
+    yield* Effect.annotateLogs(Effect.logWithLevel(levelOfShardEvent(event))(describeShardEvent(event)), {
+      shard: event.shard
+    })
+  }),
+  changes: Stream.fromPubSub(feed),
+  end: PubSub.shutdown(feed)
+}))
