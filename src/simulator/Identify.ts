@@ -1,0 +1,62 @@
+/**
+ * What Discord demands of IDENTIFY, RESUME and every other payload of a client, and the close code for what it refuses.
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { CloseCode } from "../schema/CloseCode.ts"
+import { Intents } from "../schema/Intents.ts"
+import type { Settings } from "./SimulatorOptions.ts"
+
+const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+/** The outer shape of everything that a client sends. */
+export const ClientPayload = Schema.Struct({ op: Schema.Int, d: Schema.optionalKey(Schema.Unknown) })
+
+/** The `d` of an IDENTIFY, as far as a wrong one cannot be decoded. What has a close code of its own is judged later. */
+export const Identify = Schema.Struct({
+  token: Schema.String,
+  intents: Schema.Unknown,
+  properties: Schema.Struct({ os: Schema.String, browser: Schema.String, device: Schema.String }),
+  shard: Schema.optionalKey(Schema.Unknown),
+  large_threshold: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 50, maximum: 250 }))),
+  compress: Schema.optionalKey(Schema.Boolean),
+  presence: Schema.optionalKey(Schema.Unknown)
+})
+
+/** The `d` of a RESUME. */
+export const Resume = Schema.Struct({ token: Schema.String, session_id: Schema.String, seq: Natural })
+
+/** A refusal: the connection is closed with this code. */
+export interface Refusal {
+  readonly code: CloseCode
+  readonly reason: string
+}
+
+const refuse = (code: CloseCode, reason: string): Result.Result<never, Refusal> => Result.fail({ code, reason })
+
+const isShard = Schema.is(Schema.Tuple([Natural, Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))]))
+
+/** The shard that an IDENTIFY is for. */
+export const judgeShard = (
+  identify: typeof Identify.Type,
+  settings: Settings
+): Result.Result<readonly [id: number, total: number], Refusal> => {
+  const { shard = [0, 1] } = identify
+  if (!isShard(shard) || shard[0] >= shard[1]) return refuse(CloseCode.InvalidShard, "Invalid shard.")
+  if (shard[1] < settings.shardingRequired) return refuse(CloseCode.ShardingRequired, "Sharding required.")
+  return Result.succeed(shard)
+}
+
+const knownIntents = Object.values(Intents).reduce((all, bit) => all | bit, 0)
+
+const isIntents = Schema.is(Natural)
+
+/** The intents that an IDENTIFY asks for. */
+export const judgeIntents = (identify: typeof Identify.Type, settings: Settings): Result.Result<number, Refusal> => {
+  const { intents } = identify
+  if (!isIntents(intents) || intents > knownIntents || (intents & ~knownIntents) !== 0) {
+    return refuse(CloseCode.InvalidIntents, "Invalid intent(s).")
+  }
+  if ((intents & settings.disallowedIntents) !== 0) return refuse(CloseCode.DisallowedIntents, "Disallowed intent(s).")
+  return Result.succeed(intents)
+}

@@ -1,0 +1,108 @@
+/**
+ * The simulated Discord in memory: WebSocket connections and REST requests that never leave the process.
+ *
+ * Everything takes the latency one way and comes in order, on the `Clock`: a `TestClock` decides when it happens.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import { HttpClientError, TransportError } from "effect/http/HttpClientError"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type { WebSocketConstructor } from "effect/socket/Socket"
+import * as Conversation from "./Conversation.ts"
+import { Link } from "./Link.ts"
+import { MemorySocket, type Upward } from "./MemorySocket.ts"
+import * as RestApi from "./RestApi.ts"
+import type { Peer } from "./SimulatedConnection.ts"
+import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
+import type { Addresses } from "./SimulatorOptions.ts"
+
+/** Where the in-memory Discord says that it is. Other hosts lead to it just as well. */
+export const addresses: Addresses = {
+  apiUrl: "https://discord.com/api/v10",
+  gatewayUrl: "wss://gateway.discord.gg",
+  resumeUrl: "wss://gateway-sim1.discord.gg"
+}
+
+/** What the network does to frames. */
+export interface Network {
+  /** Milliseconds one way. */
+  readonly latency: number
+  readonly frames: "text" | "binary"
+}
+
+/** Opens connections to the simulator, whatever the URL. */
+export const webSocketConstructor =
+  (discord: SimulatedDiscord, network: Network): WebSocketConstructor["Service"] =>
+  (href) => {
+    const url = new URL(href)
+    let conversation: Conversation.Conversation | undefined
+    const up = new Link<Upward>(discord.timers, network.latency, (item) => {
+      switch (item._tag) {
+        case "Dial":
+          conversation = answerDial(discord, url, socket, peer)
+          return
+        case "Frame":
+          return conversation?.received(item.data)
+        case "Close":
+          conversation?.closed(item.code, item.reason)
+          return socket.down.put(item)
+        case "Lost":
+          return conversation?.lost()
+      }
+    })
+    const socket = new MemorySocket(discord.timers, network.latency, up)
+    const peer = peerOf(socket, up, network)
+    return socket
+  }
+
+const answerDial = (discord: SimulatedDiscord, url: URL, socket: MemorySocket, peer: Peer) => {
+  const answer = Conversation.dial(discord, url)
+  if (answer === "ignore") return undefined
+  if (answer === "accept") {
+    socket.down.put({ _tag: "Accepted" })
+    return Conversation.open(discord, url, peer)
+  }
+  const message =
+    answer === "refuse" ? `connect ECONNREFUSED ${url.host}` : `Unexpected server response: ${answer.status}`
+  socket.down.put({ _tag: "Refused", message })
+  return undefined
+}
+
+const peerOf = (socket: MemorySocket, up: Link<Upward>, network: Network): Peer => {
+  const encoder = new TextEncoder()
+  const asReceived = (frame: string | Uint8Array) =>
+    typeof frame === "string" && network.frames === "binary" ? encoder.encode(frame) : frame
+  return {
+    send: (frame) => socket.down.put({ _tag: "Frame", data: asReceived(frame) }),
+    close: (code, reason) => socket.down.put({ _tag: "Close", code, reason }),
+    drop: () => socket.down.put({ _tag: "Lost" }),
+    read: (reading) => (reading ? up.resume() : up.pause())
+  }
+}
+
+/** Answers REST requests, whatever the host. */
+export const httpClient = (discord: SimulatedDiscord, network: Network): Effect.Effect<HttpClient.HttpClient> =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const travel = clock.sleep(Duration.millis(network.latency))
+    return HttpClient.make(
+      Effect.fnUntraced(function* (request, url) {
+        yield* travel
+        const answer = RestApi.answer(discord, {
+          method: request.method,
+          path: url.pathname,
+          authorization: request.headers["authorization"]
+        })
+        if (answer === "ignore") return yield* Effect.never
+        yield* travel
+        if (answer === "unreachable") {
+          const description = "The simulated network is down"
+          return yield* new HttpClientError({ reason: new TransportError({ request, description }) })
+        }
+        const { body, headers, status } = answer
+        return HttpServerResponse.toClientResponse(HttpServerResponse.text(body, { status, headers }), { request })
+      })
+    )
+  })

@@ -1,0 +1,43 @@
+/**
+ * What Discord tells a bot about itself when a session starts: READY, and a GUILD_CREATE for each of its guilds.
+ */
+import { shardOfGuild } from "../schema/ShardId.ts"
+import { guild, snowflake } from "./Believable.ts"
+import type { Settings } from "./SimulatorOptions.ts"
+
+const applicationId = snowflake(0)
+
+/** The guilds of one shard, as GUILD_CREATE has them. */
+export const guildsOfShard = (settings: Settings, [id, total]: readonly [id: number, total: number]) =>
+  Array.from({ length: settings.guilds }, (_, index) => guild(index)).filter(
+    (candidate) => shardOfGuild(candidate.id, total) === id
+  )
+
+/** The `d` of READY. */
+export const ready = (options: {
+  readonly settings: Settings
+  readonly sessionId: string
+  readonly shard: readonly [id: number, total: number]
+  /** Whether the client named its shard: READY names it only then. */
+  readonly sharded: boolean
+}) => ({
+  v: 10,
+  user: {
+    id: applicationId,
+    username: "simulated-bot",
+    discriminator: "0",
+    global_name: null,
+    avatar: null,
+    bot: true,
+    mfa_enabled: true,
+    verified: true,
+    email: null,
+    flags: 0
+  },
+  guilds: guildsOfShard(options.settings, options.shard).map(({ id }) => ({ id, unavailable: true })),
+  session_id: options.sessionId,
+  session_type: "normal",
+  resume_gateway_url: options.settings.resumeUrl,
+  ...(options.sharded ? { shard: options.shard } : {}),
+  application: { id: applicationId, flags: 0 }
+})

@@ -1,0 +1,75 @@
+/**
+ * The two REST requests that lead to the gateway: GET /gateway/bot and GET /gateway.
+ *
+ * Source: Discord, "Get Gateway" and "Get Gateway Bot".
+ */
+import * as Duration from "effect/Duration"
+import type { HttpFault } from "./Fault.ts"
+import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
+
+/** A request as far as Discord looks at it. */
+export interface RestRequest {
+  readonly method: string
+  readonly path: string
+  readonly authorization: string | undefined
+}
+
+/** An answer, or what a fault made of it: the connection breaks (`unreachable`), or nothing comes ever (`ignore`). */
+export type RestAnswer =
+  | "unreachable"
+  | "ignore"
+  | { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }
+
+/** Answers a request, and keeps a record of it. */
+export const answer = (discord: SimulatedDiscord, request: RestRequest): RestAnswer => {
+  const fault = discord.faults.meet("http")?.answer
+  const given = fault === undefined ? rightAnswer(discord, request) : wrongAnswer(fault)
+  discord.counts.httpRequests += 1
+  discord.requests.push({
+    at: discord.timers.now(),
+    path: request.path,
+    status: typeof given === "string" ? undefined : given.status
+  })
+  return given
+}
+
+const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): RestAnswer => ({
+  status,
+  headers: { "content-type": "application/json", ...headers },
+  body: JSON.stringify(body)
+})
+
+const rightAnswer = (discord: SimulatedDiscord, request: RestRequest): RestAnswer => {
+  const { gatewayUrl, shards } = discord.settings
+  const isBot = request.path.endsWith("/gateway/bot")
+  if (!isBot && !request.path.endsWith("/gateway")) return json(404, { message: "404: Not Found", code: 0 })
+  if (request.method !== "GET") return json(405, { message: "405: Method Not Allowed", code: 0 })
+  if (!isBot) return json(200, { url: gatewayUrl })
+  if (request.authorization !== `Bot ${discord.token}`) return json(401, { message: "401: Unauthorized", code: 0 })
+  return json(200, {
+    url: gatewayUrl,
+    shards,
+    session_start_limit: discord.limits.sessionStartLimit(discord.timers.now())
+  })
+}
+
+const wrongAnswer = (fault: HttpFault): RestAnswer => {
+  if (fault === "malformed") return { status: 200, headers: { "content-type": "application/json" }, body: `{"url":` }
+  if (fault === "unreachable" || fault === "ignore") return fault
+  const { retryAfter, status } = fault
+  if (status !== 429) return json(status, { message: `${status}: ${statusTexts[status] ?? "Error"}`, code: 0 })
+  const seconds = Duration.toMillis(Duration.fromInputUnsafe(retryAfter ?? "1 second")) / 1000
+  return json(
+    429,
+    { message: "You are being rate limited.", retry_after: seconds, global: false },
+    { "retry-after": String(Math.ceil(seconds)), "x-ratelimit-reset-after": String(seconds) }
+  )
+}
+
+const statusTexts: Readonly<Record<number, string>> = {
+  401: "Unauthorized",
+  403: "Forbidden",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  503: "Service Unavailable"
+}

@@ -1,0 +1,107 @@
+/**
+ * A session at Discord's side: it numbers its dispatches and keeps them for replay, with or without a connection.
+ */
+import { includesEvent } from "./EventIntents.ts"
+import { type DispatchRecord, History, type SessionRecord } from "./Observations.ts"
+import type { Settings } from "./SimulatorOptions.ts"
+
+/** What a session needs of the connection that it is on. */
+export interface Outlet {
+  readonly sendFrame: (frame: string) => void
+}
+
+interface Kept {
+  readonly sequence: number
+  readonly frame: string
+}
+
+/** A session of the simulated Discord. */
+export class SimulatedSession<Connection extends Outlet = Outlet> {
+  readonly id: string
+  readonly shard: readonly [id: number, total: number]
+  readonly intents: number
+  sequence = 0
+  connection: Connection | undefined
+  private readonly settings: Settings
+  private readonly dispatched: History<DispatchRecord>
+  private kept: Array<Kept> = []
+  private resumableUntil = Infinity
+
+  constructor(id: string, shard: readonly [id: number, total: number], intents: number, settings: Settings) {
+    this.id = id
+    this.shard = shard
+    this.intents = intents
+    this.settings = settings
+    this.dispatched = new History(settings.history)
+  }
+
+  /** Whether it is connected or can still be resumed. */
+  isAlive(now: number): boolean {
+    return this.connection !== undefined || now < this.resumableUntil
+  }
+
+  attach(connection: Connection): void {
+    this.connection = connection
+    this.resumableUntil = Infinity
+  }
+
+  /** The connection is gone; the session waits to be resumed. */
+  detach(now: number): void {
+    this.connection = undefined
+    this.resumableUntil = Math.min(this.resumableUntil, now + this.settings.sessionTimeout)
+    if (!this.isAlive(now)) this.kept = []
+  }
+
+  /** It cannot be resumed any more. Its connection, if it has one, goes on until it is lost. */
+  expire(): void {
+    this.resumableUntil = -Infinity
+    if (this.connection === undefined) this.kept = []
+  }
+
+  /** It is over, at once. */
+  end(): void {
+    this.connection = undefined
+    this.expire()
+  }
+
+  wants(event: string): boolean {
+    return includesEvent(this.intents, event)
+  }
+
+  /** Numbers a dispatch, keeps it, and sends it if there is a connection. `json` is `d` in JSON. */
+  dispatch(event: string, d: unknown, json: string): void {
+    this.sequence += 1
+    const frame = `{"t":${JSON.stringify(event)},"s":${this.sequence},"op":0,"d":${json}}`
+    this.dispatched.push({ op: 0, d, s: this.sequence, t: event })
+    this.kept.push({ sequence: this.sequence, frame })
+    // Trimmed in large steps, since each step copies; `canReplay` knows the exact limit.
+    if (this.kept.length > 2 * this.settings.replayBuffer + 64) this.kept = this.kept.slice(-this.settings.replayBuffer)
+    this.connection?.sendFrame(frame)
+  }
+
+  /** Whether everything after this sequence is still kept. */
+  canReplay(sequence: number): boolean {
+    return sequence >= this.sequence - this.settings.replayBuffer
+  }
+
+  /** Sends everything after this sequence again. */
+  replay(sequence: number): void {
+    const first = this.kept[0]
+    if (first === undefined) return
+    for (const { frame } of this.kept.slice(Math.max(0, sequence + 1 - first.sequence))) {
+      this.connection?.sendFrame(frame)
+    }
+  }
+
+  record(now: number): SessionRecord {
+    return {
+      id: this.id,
+      shard: this.shard,
+      intents: this.intents,
+      sequence: this.sequence,
+      connected: this.connection !== undefined,
+      alive: this.isAlive(now),
+      dispatched: this.dispatched.all
+    }
+  }
+}
