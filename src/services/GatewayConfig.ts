@@ -115,19 +115,21 @@ export class GatewayConfig extends Context.Service<
     const given = new Set(Object.entries(options).flatMap(([option, value]) => (value === undefined ? [] : [option])))
     return Layer.effect(
       GatewayConfig,
-      Effect.flatMap(environment, (env) =>
-        resolve(
-          {
-            ...options,
-            token: options.token ?? env.token,
-            intents: options.intents ?? env.intents,
-            shards: options.shards ?? env.shards,
-            largeThreshold: options.largeThreshold ?? env.largeThreshold,
-            apiUrl: options.apiUrl ?? env.apiUrl,
-            gatewayUrl: options.gatewayUrl ?? env.gatewayUrl
-          },
-          (option) => (given.has(option) ? option : (variables[option] ?? option))
-        )
+      Effect.flatMap(
+        Effect.suspend(() => environment),
+        (env) =>
+          resolve(
+            {
+              ...options,
+              token: options.token ?? env.token,
+              intents: options.intents ?? env.intents,
+              shards: options.shards ?? env.shards,
+              largeThreshold: options.largeThreshold ?? env.largeThreshold,
+              apiUrl: options.apiUrl ?? env.apiUrl,
+              gatewayUrl: options.gatewayUrl ?? env.gatewayUrl
+            },
+            (option) => (given.has(option) ? option : (variables[option] ?? option))
+          )
       )
     )
   }

@@ -105,9 +105,10 @@ export class GatewayDirectory extends Context.Service<
   )
 }
 
+const fail = (reason: GatewayErrorReason) => Effect.fail(new GatewayError({ reason }))
+
 const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]) => {
   const { host } = new URL(config.apiUrl)
-  const fail = (reason: GatewayErrorReason) => Effect.fail(new GatewayError({ reason }))
   // Neither the request (it has the token in a header) nor the cause goes into the error.
   const unreachable = (error: HttpClientError.HttpClientError) =>
     new GatewayError({

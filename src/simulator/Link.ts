@@ -38,6 +38,12 @@ export class Link<A> {
     this.arm()
   }
 
+  /** What travels arrives at once. */
+  hurry(): void {
+    this.travelling = this.travelling.map(({ item }) => ({ at: this.timers.now(), item }))
+    this.deliver()
+  }
+
   /** Nothing arrives any more. */
   cut(): void {
     this.isCut = true

@@ -74,6 +74,9 @@ export class MemorySocket implements WebSocketLike {
     this.readyState = closing
     this.up.put({ _tag: "Close", code, reason })
     this.callOffTimeout = this.timers.after(closeTimeout, () => this.finish(1006, ""))
+    // The closing handshake takes no time: a scope that closes it under a TestClock would wait for ever.
+    this.up.hurry()
+    this.down.hurry()
   }
 
   /** Destroys the connection: there is no close frame, and no wait for one. */

@@ -1,0 +1,80 @@
+/**
+ * A bot on the simulated Discord, and what it saw: the arrangement of the tests of the services.
+ */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import type { GatewayError } from "../../src/schema/GatewayError.ts"
+import type { Payload } from "../../src/schema/Payload.ts"
+import type { ShardEvent } from "../../src/schema/ShardEvent.ts"
+import { Gateway, GatewayLive } from "../../src/services/Gateway.ts"
+import { GatewayConfig, type GatewayOptions } from "../../src/services/GatewayConfig.ts"
+import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import type { MemoryOptions } from "../../src/simulator/SimulatorOptions.ts"
+
+export interface Arrangement {
+  readonly simulator?: MemoryOptions
+  readonly config?: Partial<GatewayOptions>
+}
+
+/** A gateway on a simulated Discord in memory, with heartbeats every 40 s unless the test says otherwise. */
+export const layer = ({ config = {}, simulator = {} }: Arrangement = {}) =>
+  GatewayLive.pipe(
+    Layer.provide(GatewayConfig.layer({ token: "simulated-token", ...config })),
+    Layer.provideMerge(DiscordSimulator.layerWith({ heartbeatInterval: "40 seconds", ...simulator }))
+  )
+
+/** What a subscriber got. */
+export interface Listener {
+  readonly payloads: ReadonlyArray<Payload>
+  readonly dispatches: () => ReadonlyArray<{ readonly t: string | null; readonly s: number | null }>
+  readonly exit: Effect.Effect<Exit.Exit<void, GatewayError>>
+}
+
+/** Subscribes to everything. */
+export const listen = Effect.gen(function* () {
+  const gateway = yield* Gateway
+  const payloads: Array<Payload> = []
+  const fiber = yield* Effect.forkScoped(
+    Stream.runForEach(gateway.payloads, (payload) => Effect.sync(() => void payloads.push(payload)))
+  )
+  return {
+    payloads,
+    dispatches: () => payloads.filter(({ op }) => op === 0).map(({ s, t }) => ({ t, s })),
+    exit: Fiber.await(fiber)
+  } satisfies Listener
+})
+
+/** Watches the changes. */
+export const watch = Effect.gen(function* () {
+  const gateway = yield* Gateway
+  const events: Array<ShardEvent> = []
+  yield* Effect.forkScoped(Stream.runForEach(gateway.changes, (event) => Effect.sync(() => void events.push(event))))
+  return {
+    events,
+    tags: () => events.map(({ _tag }) => _tag),
+    /** The waits that were announced, in milliseconds. */
+    waits: () =>
+      events.flatMap((event) => (event._tag === "Waiting" ? [Number(event.delay.toString().split(" ")[0])] : []))
+  }
+})
+
+/** Subscribes, watches, and lets the handshake happen. */
+export const ready = Effect.gen(function* () {
+  const simulator = yield* DiscordSimulator
+  const gateway = yield* Gateway
+  const listener = yield* listen
+  const watcher = yield* watch
+  yield* TestClock.adjust("1 second")
+  return { simulator, gateway, listener, watcher }
+})
+
+/** What the client sent on each connection, without heartbeats: opcodes by connection. */
+export const handshakes = Effect.gen(function* () {
+  const simulator = yield* DiscordSimulator
+  const connections = yield* simulator.connections
+  return connections.map(({ frames }) => frames.map(({ op }) => op).filter((op) => op !== 1))
+})
