@@ -23,5 +23,7 @@ export type {
   RequestRecord,
   SessionRecord
 } from "./simulator/Observations.ts"
+export { PortUnavailable } from "./simulator/Served.ts"
 export type { Target } from "./simulator/SimulatedDiscord.ts"
-export type { MemoryOptions, SimulatorOptions } from "./simulator/SimulatorOptions.ts"
+export type { MemoryOptions, ServeOptions, SimulatorOptions } from "./simulator/SimulatorOptions.ts"
+export type { TrafficOptions } from "./simulator/Traffic.ts"

@@ -36,8 +36,9 @@ export const user = (index: number) => {
   }
 }
 
-/** A member of a guild, without its user. */
+/** A member of a guild. */
 export const member = (index: number) => ({
+  user: user(index),
   nick: index % 3 === 0 ? pick(nouns, index) : null,
   avatar: null,
   roles: [],
@@ -49,6 +50,19 @@ export const member = (index: number) => ({
   pending: false,
   communication_disabled_until: null
 })
+
+/** How many members each guild has. */
+export const guildSize = 3
+
+/** The numbers of the members of the guild with this number. */
+const memberIndexes = (guildIndex: number): ReadonlyArray<number> =>
+  Array.from({ length: guildSize }, (_, nth) => guildIndex + nth)
+
+/** The members of the guild with this id. An id that is no snowflake has the members of the first guild. */
+export const membersOfGuild = (guildId: string) => {
+  const index = /^\d+$/.test(guildId) ? Number((BigInt(guildId) >> 22n) - (firstDay - discordEpoch)) : 0
+  return memberIndexes(Math.abs(index)).map(member)
+}
 
 /** The id of a guild's first text channel. */
 export const channelIdOf = (guildIndex: number): string => snowflake(guildIndex, 2)
@@ -88,9 +102,9 @@ export const guild = (index: number) => {
     joined_at: "2021-06-01T12:00:00.000000+00:00",
     large: false,
     unavailable: false,
-    member_count: 3,
+    member_count: guildSize,
     voice_states: [],
-    members: [0, 1, 2].map((nth) => ({ ...member(index + nth), user: user(index + nth) })),
+    members: memberIndexes(index).map(member),
     channels: [
       { id: channelIdOf(index), guild_id: id, type: 0, name: "general", position: 0, permission_overwrites: [] }
     ],

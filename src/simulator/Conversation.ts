@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { CloseCode } from "../schema/CloseCode.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
+import { encoderOf, largePayloads } from "./Compression.ts"
 import type { DialAnswer, FaultAt, Host } from "./Fault.ts"
 import { ClientPayload, Identify, judgeIntents, judgeShard, Resume } from "./Identify.ts"
 import { guildsOfShard, ready } from "./Ready.ts"
@@ -79,6 +80,9 @@ class OpenConversation implements Conversation {
     const query = connection.url.searchParams
     if (query.get("v") !== "10") return this.refuse(CloseCode.InvalidApiVersion, "Invalid API version.")
     if (query.get("encoding") !== "json") return this.refuse(CloseCode.DecodeError, "Unknown encoding.")
+    const encode = encoderOf(query.get("compress"))
+    if (encode === undefined) return this.refuse(CloseCode.DecodeError, "Unknown compression.")
+    connection.encode = encode
     if (heartbeatTimeout) this.watchHeartbeats(2 * heartbeatInterval)
     this.meet("hello", connection.session, () =>
       connection.send(GatewayOpcode.Hello, { heartbeat_interval: heartbeatInterval })
@@ -127,16 +131,26 @@ class OpenConversation implements Conversation {
         return this.startOnce(Option.map(decodeIdentify(d), (identify) => () => this.identify(identify)))
       case GatewayOpcode.Resume:
         return this.startOnce(Option.map(decodeResume(d), (resume) => () => this.resume(resume)))
+      case GatewayOpcode.RequestGuildMembers:
+        return this.authenticated((session) => {
+          const answer = session.memberRequests.answer(d, this.discord.timers.now())
+          if (answer === undefined) return this.refuse(CloseCode.DecodeError, "Error while decoding payload.")
+          tell(session, answer.t, answer.d)
+        })
       case GatewayOpcode.PresenceUpdate:
       case GatewayOpcode.VoiceStateUpdate:
-      case GatewayOpcode.RequestGuildMembers:
       case GatewayOpcode.RequestSoundboardSounds:
       case GatewayOpcode.RequestChannelInfo:
-        if (this.connection.phase !== "ready") this.refuse(CloseCode.NotAuthenticated, "Not authenticated.")
-        return
+        return this.authenticated(() => {})
       default:
         return this.refuse(CloseCode.UnknownOpcode, "Unknown opcode.")
     }
+  }
+
+  private authenticated(use: (session: Session) => void): void {
+    const { session } = this.connection
+    if (session === undefined) return this.refuse(CloseCode.NotAuthenticated, "Not authenticated.")
+    use(session)
   }
 
   private heartbeat(): void {
@@ -174,6 +188,8 @@ class OpenConversation implements Conversation {
       undefined,
       () => {
         const session = discord.startSession(shard.success, intents.success)
+        if (identify.compress === true && !connection.url.searchParams.has("compress"))
+          connection.encode = largePayloads()
         session.attach(connection)
         connection.carry(session)
         const sharded = identify.shard !== undefined

@@ -18,8 +18,16 @@ import type { Fault } from "./Fault.ts"
 import * as MemoryNetwork from "./MemoryNetwork.ts"
 import type { ConnectionRecord, Counts, DialRecord, RequestRecord, SessionRecord } from "./Observations.ts"
 import { SimulatedDiscord, type Target } from "./SimulatedDiscord.ts"
-import { type Addresses, type MemoryOptions, settle, type SimulatorOptions } from "./SimulatorOptions.ts"
+import * as Served from "./Served.ts"
+import {
+  type Addresses,
+  type MemoryOptions,
+  type ServeOptions,
+  settle,
+  type SimulatorOptions
+} from "./SimulatorOptions.ts"
 import * as Timers from "./Timers.ts"
+import * as Traffic from "./Traffic.ts"
 
 /** An event to dispatch. */
 export interface SimulatedEvent extends Target {
@@ -101,7 +109,7 @@ export class DiscordSimulator extends Context.Service<
 >()("disruption-gateway/DiscordSimulator") {
   /** A Discord in memory that takes the place of the network, with chosen options. */
   static readonly layerWith = (
-    options: MemoryOptions
+    options: MemoryOptions = {}
   ): Layer.Layer<DiscordSimulator | WebSocketConstructor | HttpClient> =>
     Layer.effectContext(
       Effect.gen(function* () {
@@ -116,9 +124,33 @@ export class DiscordSimulator extends Context.Service<
     )
 
   /** A Discord in memory that takes the place of the network: every wait is on the `Clock`. */
-  static readonly layer: Layer.Layer<DiscordSimulator | WebSocketConstructor | HttpClient> = DiscordSimulator.layerWith(
-    {}
-  )
+  static readonly layer: Layer.Layer<DiscordSimulator | WebSocketConstructor | HttpClient> =
+    DiscordSimulator.layerWith()
+
+  /**
+   * The same Discord on a port of this computer, for real sockets: `DiscordSimulator.serve({ port: 8080 })`. Clients are
+   * given its `apiUrl`, or its `gatewayUrl`. Fails if the port is taken.
+   */
+  static readonly serve = (options: ServeOptions = {}): Layer.Layer<DiscordSimulator, Served.PortUnavailable> =>
+    Layer.effect(
+      DiscordSimulator,
+      Effect.gen(function* () {
+        const listening = yield* Served.listen(options.host ?? "127.0.0.1", options.port ?? 0)
+        const discord = yield* makeDiscord(
+          { identifyGrace: "100 millis", history: 1000, ...options },
+          listening.addresses
+        )
+        Served.attach(listening, discord)
+        return serviceOf(discord)
+      })
+    )
+
+  /**
+   * Dispatches believable events for ever, and now and then lets something go wrong:
+   * `DiscordSimulator.traffic({ perSecond: 20, incidents: "30 seconds" })`.
+   */
+  static readonly traffic = (options?: Traffic.TrafficOptions): Effect.Effect<never, never, DiscordSimulator> =>
+    Effect.flatMap(DiscordSimulator, (simulator) => Traffic.run(simulator, options))
 }
 
 const makeDiscord = Effect.fnUntraced(function* (

@@ -5,6 +5,7 @@
  */
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Act } from "./Act.ts"
+import { type Encoder, plain } from "./Compression.ts"
 import type { Host } from "./Fault.ts"
 import { type ConnectionEnd, type ConnectionRecord, type FrameRecord, History } from "./Observations.ts"
 import type { SimulatedSession } from "./SimulatedSession.ts"
@@ -30,6 +31,8 @@ export class SimulatedConnection {
   phase: "new" | "pending" | "ready" = "new"
   session: SimulatedSession<SimulatedConnection> | undefined
   end: ConnectionEnd | undefined
+  /** How payloads become frames. */
+  encode: Encoder = plain()
   private readonly openedAt: number
   private readonly timers: Timers
   private readonly peer: Peer
@@ -86,8 +89,14 @@ export class SimulatedConnection {
     this.sendFrame(JSON.stringify({ t: null, s: null, op, d }))
   }
 
-  sendFrame(frame: string | Uint8Array): void {
-    this.whenHeard(() => this.peer.send(frame))
+  /** Sends a payload's JSON, in the connection's compression. */
+  sendFrame(json: string): void {
+    this.whenHeard(() => this.peer.send(this.encode(json)))
+  }
+
+  /** Sends bytes as they are. */
+  sendBytes(bytes: Uint8Array): void {
+    this.whenHeard(() => this.peer.send(bytes))
   }
 
   close(code: number | undefined, reason = ""): void {
@@ -140,7 +149,7 @@ export class SimulatedConnection {
       case "Mute":
         return this.mute()
       case "SendRaw":
-        return this.sendFrame(act.frame)
+        return typeof act.frame === "string" ? this.sendFrame(act.frame) : this.sendBytes(act.frame)
     }
   }
 

@@ -132,8 +132,8 @@ export class SimulatedDiscord {
   resetToken(): void {
     this.counts.overruns += 1
     this.token = `${Redacted.value(this.settings.token)}-reset-${this.counts.overruns}`
-    for (const session of [...this.alive.values()]) this.endSession(session)
-    for (const connection of [...this.open]) connection.close(4004, "Authentication failed.")
+    for (const session of this.alive.values()) this.endSession(session)
+    for (const connection of this.open) connection.close(4004, "Authentication failed.")
   }
 
   /** No session can be resumed any more; connected ones go on until their connection is lost. */
@@ -146,7 +146,7 @@ export class SimulatedDiscord {
 
   private forgetTheDead(): void {
     const now = this.timers.now()
-    for (const session of [...this.alive.values()]) {
+    for (const session of this.alive.values()) {
       if (!session.isAlive(now)) this.endSession(session)
     }
   }

@@ -2,6 +2,7 @@
  * A session at Discord's side: it numbers its dispatches and keeps them for replay, with or without a connection.
  */
 import { includesEvent } from "./EventIntents.ts"
+import { MemberRequests } from "./MemberRequests.ts"
 import { type DispatchRecord, History, type SessionRecord } from "./Observations.ts"
 import type { Settings } from "./SimulatorOptions.ts"
 
@@ -20,6 +21,7 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
   readonly id: string
   readonly shard: readonly [id: number, total: number]
   readonly intents: number
+  readonly memberRequests = new MemberRequests()
   sequence = 0
   connection: Connection | undefined
   private readonly settings: Settings

@@ -1,0 +1,70 @@
+/**
+ * Op 8, Request Guild Members, answered by GUILD_MEMBERS_CHUNK dispatches, or by RATE_LIMITED.
+ *
+ * Every guild has the three members that its GUILD_CREATE has. Source: Discord, "Request Guild Members".
+ */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { membersOfGuild } from "./Believable.ts"
+
+const Ids = Schema.Union([Schema.String, Schema.Array(Schema.String)])
+
+const Request = Schema.Struct({
+  guild_id: Schema.String,
+  query: Schema.optionalKey(Schema.String),
+  limit: Schema.optionalKey(Schema.Int),
+  presences: Schema.optionalKey(Schema.Boolean),
+  user_ids: Schema.optionalKey(Ids),
+  nonce: Schema.optionalKey(Schema.String)
+})
+
+const decode = Schema.decodeUnknownOption(Request)
+
+const perGuild = 30_000
+
+/** What a request is answered by: a dispatch. */
+export interface MembersAnswer {
+  readonly t: "GUILD_MEMBERS_CHUNK" | "RATE_LIMITED"
+  readonly d: unknown
+}
+
+/** The requests of one session. */
+export class MemberRequests {
+  private readonly allRequestedAt = new Map<string, number>()
+
+  /** The answer, or `undefined` where Discord would not understand the request. */
+  answer(d: unknown, now: number): MembersAnswer | undefined {
+    const request = decode(d)
+    if (Option.isNone(request)) return undefined
+    const { guild_id, limit, query, user_ids } = request.value
+    // Discord ignores a nonce of more than 32 bytes without a word.
+    const nonce = new TextEncoder().encode(request.value.nonce ?? "").length <= 32 ? request.value.nonce : undefined
+    const withNonce = nonce === undefined ? {} : { nonce }
+    if (query === "" && limit === 0) {
+      const wait = (this.allRequestedAt.get(guild_id) ?? -Infinity) + perGuild - now
+      if (wait > 0) {
+        return { t: "RATE_LIMITED", d: { opcode: 8, retry_after: wait / 1000, meta: { guild_id, ...withNonce } } }
+      }
+      this.allRequestedAt.set(guild_id, now)
+    }
+    const all = membersOfGuild(guild_id)
+    const wanted = user_ids === undefined ? undefined : [user_ids].flat()
+    const members = all
+      .filter(({ user }) => wanted === undefined || wanted.includes(user.id))
+      .filter(({ user }) => query === undefined || user.username.startsWith(query))
+      .slice(0, limit === undefined || limit === 0 ? all.length : limit)
+    const missing = wanted?.filter((id) => !all.some(({ user }) => user.id === id)) ?? []
+    return {
+      t: "GUILD_MEMBERS_CHUNK",
+      d: {
+        guild_id,
+        members,
+        chunk_index: 0,
+        chunk_count: 1,
+        ...(missing.length > 0 ? { not_found: missing } : {}),
+        ...(request.value.presences === true ? { presences: [] } : {}),
+        ...withNonce
+      }
+    }
+  }
+}

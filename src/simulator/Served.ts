@@ -1,0 +1,125 @@
+/**
+ * The simulated Discord on a loopback port: HTTP and WebSocket connections of `node:http` and the package `ws`.
+ *
+ * This is the callback edge of the simulator: both packages call back, and what they call is synchronous.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { Socket } from "node:net"
+import type { Duplex } from "node:stream"
+import * as Effect from "effect/Effect"
+import { constVoid } from "effect/Function"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { type RawData, type WebSocket, WebSocketServer } from "ws"
+import * as Conversation from "./Conversation.ts"
+import * as RestApi from "./RestApi.ts"
+import type { Peer } from "./SimulatedConnection.ts"
+import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
+import type { Addresses } from "./SimulatorOptions.ts"
+
+/** The simulator could not be served, most often because the port is taken. */
+export class PortUnavailable extends Schema.TaggedError<PortUnavailable>()("PortUnavailable", {
+  host: Schema.String,
+  port: Schema.Int,
+  cause: Schema.Defect()
+}) {
+  override get message() {
+    return `Port ${this.port} of ${this.host} cannot be used. Choose another one, or 0 to take any free port.`
+  }
+}
+
+/** A server that listens, and answers nothing yet. */
+export interface Listening {
+  readonly server: Server
+  readonly addresses: Addresses
+}
+
+/** Takes a port for as long as the scope lives. At its end all connections are destroyed. */
+export const listen = (host: string, port: number): Effect.Effect<Listening, PortUnavailable, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<{ readonly server: Server; readonly sockets: Set<Socket> }, PortUnavailable>((resume) => {
+        const server = createServer()
+        const sockets = new Set<Socket>()
+        server.on("connection", (socket) => {
+          sockets.add(socket)
+          socket.once("close", () => sockets.delete(socket))
+        })
+        server.once("error", (cause) => resume(Effect.fail(new PortUnavailable({ host, port, cause }))))
+        server.listen(port, host, () => resume(Effect.succeed({ server, sockets })))
+        return Effect.sync(() => server.close())
+      }),
+      ({ server, sockets }) =>
+        Effect.callback<void>((resume) => {
+          server.close(() => resume(Effect.void))
+          for (const socket of sockets) socket.destroy()
+        })
+    ),
+    ({ server }) => ({ server, addresses: addressesOf(server, host) })
+  )
+
+const addressesOf = (server: Server, host: string): Addresses => {
+  const address = server.address()
+  const authority = `${host}:${address === null || typeof address === "string" ? 0 : address.port}`
+  return {
+    apiUrl: `http://${authority}/api/v10`,
+    gatewayUrl: `ws://${authority}`,
+    resumeUrl: `ws://${authority}/resume`
+  }
+}
+
+/** Lets the simulated Discord answer on the port. */
+export const attach = ({ addresses, server }: Listening, discord: SimulatedDiscord): void => {
+  const urlOf = (request: IncomingMessage): URL => {
+    const path = request.url ?? "/"
+    return URL.canParse(path, addresses.gatewayUrl)
+      ? new URL(path, addresses.gatewayUrl)
+      : new URL(addresses.gatewayUrl)
+  }
+  const webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false })
+  server.on("request", (request, response) => respond(discord, urlOf(request), request, response))
+  server.on("upgrade", (request, socket, head) => {
+    const url = urlOf(request)
+    const answer = Conversation.dial(discord, url)
+    socket.on("error", constVoid)
+    if (answer === "accept") return webSockets.handleUpgrade(request, socket, head, (ws) => converse(discord, url, ws))
+    if (answer === "refuse") return socket.destroy()
+    if (answer !== "ignore") refuseUpgrade(socket, answer.status)
+  })
+}
+
+const refuseUpgrade = (socket: Duplex, status: number): void => {
+  socket.end(`HTTP/1.1 ${status} Simulated\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}
+
+const respond = (discord: SimulatedDiscord, url: URL, request: IncomingMessage, response: ServerResponse): void => {
+  const answer = RestApi.answer(discord, {
+    method: request.method ?? "GET",
+    path: url.pathname,
+    authorization: request.headers.authorization
+  })
+  if (answer === "ignore") return
+  if (answer === "unreachable") return void request.socket.destroy()
+  response.writeHead(answer.status, answer.headers).end(answer.body)
+}
+
+const converse = (discord: SimulatedDiscord, url: URL, ws: WebSocket): void => {
+  const conversation = Conversation.open(discord, url, peerOf(ws))
+  ws.on("message", (data, isBinary) => conversation.received(isBinary ? bytesOf(data) : bytesOf(data).toString()))
+  // What a client does against the WebSocket protocol ends its connection; the event "close" tells.
+  ws.on("error", constVoid)
+  ws.on("close", (code, reason) => {
+    if (code === 1006) conversation.lost()
+    else conversation.closed(code === 1005 ? undefined : code, reason.toString())
+  })
+}
+
+const bytesOf = (data: RawData): Buffer =>
+  Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? Buffer.from(data) : data
+
+const peerOf = (ws: WebSocket): Peer => ({
+  send: (frame) => ws.send(frame),
+  close: (code, reason) => (code === undefined ? ws.close() : ws.close(code, reason)),
+  drop: () => ws.terminate(),
+  read: (reading) => (reading ? ws.resume() : ws.pause())
+})

@@ -1,0 +1,93 @@
+/**
+ * Believable traffic for demonstrations and endurance tests: events as a busy bot gets them, and now and then an incident.
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import { Act } from "./Act.ts"
+import { snowflake } from "./Believable.ts"
+import { Fault } from "./Fault.ts"
+import type { Target } from "./SimulatedDiscord.ts"
+import { randomEvent, type Scene } from "./TrafficEvents.ts"
+
+/** How much goes on. */
+export interface TrafficOptions {
+  /** Events per second, over all shards. Default: 10. */
+  readonly perSecond?: number
+  /** How many guilds the events are about. Default: 10. */
+  readonly guilds?: number
+  /** The average time from one incident to the next: a lost connection, an op 7, heartbeats without ACK. Default: none. */
+  readonly incidents?: Duration.Input
+}
+
+/** What traffic needs of the simulator. */
+export interface TrafficTarget {
+  readonly dispatch: (name: string, d: unknown, target?: Target) => Effect.Effect<number>
+  readonly act: (act: Act, target?: Target) => Effect.Effect<number>
+  readonly faults: { readonly inject: (...faults: ReadonlyArray<Fault>) => Effect.Effect<void> }
+}
+
+/** Dispatches events for ever. */
+export const run = (simulator: TrafficTarget, options: TrafficOptions = {}): Effect.Effect<never> => {
+  const events = dispatchForEver(simulator, options.perSecond ?? 10, options.guilds ?? 10)
+  return options.incidents === undefined
+    ? events
+    : Effect.raceFirst(events, haveIncidents(simulator, Duration.fromInputUnsafe(options.incidents)))
+}
+
+const dispatchForEver = Effect.fnUntraced(function* (simulator: TrafficTarget, perSecond: number, guilds: number) {
+  const random = yield* Random.Random
+  const interval = Duration.millis(Math.max(50, 1000 / perSecond))
+  let owed = 0
+  let last = yield* Clock.currentTimeMillis
+  let serial = 0
+  while (true) {
+    yield* Effect.sleep(interval)
+    const now = yield* Clock.currentTimeMillis
+    // A computer that was asleep has no hour of events to catch up on.
+    owed += (Math.min(now - last, 1000) * perSecond) / 1000
+    last = now
+    for (; owed >= 1; owed -= 1) {
+      const scene: Scene = { now, serial, below: (limit) => Math.floor(random.nextDoubleUnsafe() * limit) }
+      const guildIndex = scene.below(guilds)
+      const { d, t } = randomEvent(scene, guildIndex)
+      yield* simulator.dispatch(t, d, { guild: snowflake(guildIndex) })
+      serial += 1
+    }
+  }
+})
+
+interface Incident {
+  readonly what: string
+  readonly happen: (simulator: TrafficTarget) => Effect.Effect<unknown>
+}
+
+const incidents: NonEmptyReadonlyArray<Incident> = [
+  { what: "all connections were lost", happen: ({ act }) => act(Act.drop) },
+  { what: "Discord asks to reconnect (op 7)", happen: ({ act }) => act(Act.reconnect) },
+  { what: "Discord closed all connections with 4000", happen: ({ act }) => act(Act.close(4000, "Unknown error.")) },
+  {
+    what: "sessions are not valid for the moment (op 9, resumable)",
+    happen: ({ act }) => act(Act.invalidSession(true))
+  },
+  {
+    what: "connections were lost, and the next two dials are refused",
+    happen: ({ act, faults }) => Effect.andThen(faults.inject(Fault.dial("refuse", { times: 2 })), act(Act.drop))
+  },
+  {
+    what: "the next heartbeat is not acknowledged",
+    happen: ({ faults }) => faults.inject(Fault.heartbeat(Fault.nothing, { times: 1 }))
+  }
+]
+
+const haveIncidents = Effect.fnUntraced(function* (simulator: TrafficTarget, average: Duration.Duration) {
+  while (true) {
+    // From half to one and a half of the average: people want to see one soon, and not two at once.
+    yield* Effect.sleep(Duration.times(average, yield* Random.nextBetween(0.5, 1.5)))
+    const { happen, what } = yield* Random.choice(incidents)
+    yield* Effect.logInfo(`Incident: ${what}`)
+    yield* happen(simulator)
+  }
+})
