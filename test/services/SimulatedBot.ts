@@ -1,6 +1,7 @@
 /**
  * A bot on the simulated Discord, and what it saw: the arrangement of the tests of the services.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -20,12 +21,17 @@ export interface Arrangement {
   readonly config?: Partial<GatewayOptions>
 }
 
-/** A gateway on a simulated Discord in memory, with heartbeats every 40 s unless the test says otherwise. */
-export const layer = ({ config = {}, simulator = {} }: Arrangement = {}) =>
-  GatewayLive.pipe(
-    Layer.provide(GatewayConfig.layer({ token: "simulated-token", ...config })),
-    Layer.provideMerge(DiscordSimulator.layerWith({ heartbeatInterval: "40 seconds", ...simulator }))
-  )
+/** A simulated Discord in memory, with heartbeats every 40 s unless the test says otherwise. */
+export const discord = (options: MemoryOptions = {}) =>
+  DiscordSimulator.layerWith({ heartbeatInterval: "40 seconds", ...options })
+
+/** A gateway that is yet to be given a Discord. */
+export const gateway = (config: Partial<GatewayOptions> = {}) =>
+  GatewayLive.pipe(Layer.provide(GatewayConfig.layer({ token: "simulated-token", ...config })))
+
+/** A gateway on a simulated Discord. */
+export const layer = ({ config, simulator }: Arrangement = {}) =>
+  gateway(config).pipe(Layer.provideMerge(discord(simulator)))
 
 /** What a subscriber got. */
 export interface Listener {
@@ -57,8 +63,7 @@ export const watch = Effect.gen(function* () {
     events,
     tags: () => events.map(({ _tag }) => _tag),
     /** The waits that were announced, in milliseconds. */
-    waits: () =>
-      events.flatMap((event) => (event._tag === "Waiting" ? [Number(event.delay.toString().split(" ")[0])] : []))
+    waits: () => events.flatMap((event) => (event._tag === "Waiting" ? [Duration.toMillis(event.delay)] : []))
   }
 })
 

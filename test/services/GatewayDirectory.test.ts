@@ -1,0 +1,93 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { TestClock } from "effect/testing"
+import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
+import { GatewayDirectory } from "../../src/services/GatewayDirectory.ts"
+import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import { Fault, type HttpFault } from "../../src/simulator/Fault.ts"
+import * as SimulatedBot from "./SimulatedBot.ts"
+
+const layer = (token = "simulated-token") =>
+  GatewayDirectory.layer.pipe(Layer.provide(GatewayConfig.layer({ token })), Layer.provideMerge(DiscordSimulator.layer))
+
+const soon = <A, E>(effect: Effect.Effect<A, E>) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.forkChild(effect)
+    yield* TestClock.adjust("1 minute")
+    return yield* Fiber.join(fiber)
+  })
+
+describe("GET /gateway/bot", () => {
+  it.effect("tells where to connect, and is asked again only when it matters", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const directory = yield* GatewayDirectory
+      assert.strictEqual(yield* soon(directory.url), "wss://gateway.discord.gg")
+      assert.strictEqual(yield* soon(directory.url), "wss://gateway.discord.gg")
+      assert.strictEqual((yield* simulator.counts).httpRequests, 1)
+      yield* directory.doubtUrl
+      yield* soon(directory.url)
+      assert.strictEqual((yield* simulator.counts).httpRequests, 2)
+      const { info } = yield* soon(directory.ask)
+      assert.strictEqual(info.session_start_limit.max_concurrency, 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  const answers: ReadonlyArray<readonly [HttpFault, tag: string, recovery: string]> = [
+    [{ status: 429, retryAfter: "3.5 seconds" }, "DirectoryRateLimited", "resume"],
+    [{ status: 500 }, "DirectoryRejected", "resume"],
+    [{ status: 503 }, "DirectoryRejected", "resume"],
+    [{ status: 404 }, "DirectoryRejected", "fatal"],
+    ["malformed", "DirectoryMalformed", "resume"],
+    ["unreachable", "DirectoryUnreachable", "resume"],
+    ["ignore", "DirectoryUnreachable", "resume"]
+  ]
+  for (const [fault, tag, recovery] of answers) {
+    it.effect(`tells ${JSON.stringify(fault)} apart: ${tag}`, () =>
+      Effect.gen(function* () {
+        const simulator = yield* DiscordSimulator
+        const directory = yield* GatewayDirectory
+        yield* simulator.faults.inject(Fault.http(fault))
+        const error = yield* soon(Effect.flip(directory.ask))
+        assert.strictEqual(error.reason._tag, tag)
+        assert.strictEqual(error.recovery, recovery)
+        assert.notInclude(JSON.stringify(error) + error.stack, "simulated-token")
+      }).pipe(Effect.provide(layer()))
+    )
+  }
+
+  it.effect("tells a wrong token apart: AuthenticationFailed", () =>
+    Effect.gen(function* () {
+      const directory = yield* GatewayDirectory
+      const error = yield* soon(Effect.flip(directory.ask))
+      assert.strictEqual(error.reason._tag, "AuthenticationFailed")
+      assert.strictEqual(error.recovery, "fatal")
+    }).pipe(Effect.provide(layer("wrong")))
+  )
+
+  it.effect("being limited is waited out, being down is retried with backoff, a wrong token is fatal", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      yield* simulator.faults.inject(
+        Fault.http({ status: 429, retryAfter: "30 seconds" }, { times: 1 }),
+        Fault.http({ status: 503 }, { times: 2 }),
+        Fault.http("unreachable", { times: 1 })
+      )
+      const { watcher } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(watcher.waits(), [30_000, 2000, 4000, 8000])
+      assert.strictEqual(watcher.tags().at(-1), "Ready")
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
+  it.effect("refusing the token ends the stream", () =>
+    Effect.gen(function* () {
+      const { simulator, watcher } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* simulator.counts).httpRequests, 1)
+      assert.strictEqual(watcher.tags().at(-1), "Stopped")
+    }).pipe(Effect.provide(SimulatedBot.layer({ config: { token: "wrong" } })))
+  )
+})
