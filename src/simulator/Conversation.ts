@@ -90,13 +90,28 @@ class OpenConversation implements Conversation {
   }
 
   received(frame: string | Uint8Array): void {
+    this.connection.hear(() => this.judge(frame))
+  }
+
+  closed(code: number | undefined, reason: string): void {
     const { connection, discord } = this
-    if (connection.end !== undefined) return
+    connection.closedByClient(code, reason, () => {
+      const { session } = connection
+      if ((code === 1000 || code === 1001) && session !== undefined) discord.endSession(session)
+    })
+  }
+
+  lost(): void {
+    this.connection.lost()
+  }
+
+  private judge(frame: string | Uint8Array): void {
+    const { connection, discord } = this
     const text = typeof frame === "string" ? frame : new TextDecoder().decode(frame)
     const json = decodeJson(text)
     const payload = Option.flatMap(json, decodePayload)
     const now = discord.timers.now()
-    connection.heard({
+    connection.note({
       at: now,
       op: Option.getOrUndefined(payload)?.op,
       payload: Option.match(json, {
@@ -110,17 +125,6 @@ class OpenConversation implements Conversation {
     if (this.recentFrames.length > maxFrames) return this.refuse(CloseCode.RateLimited, "Rate limited.")
     if (Option.isNone(payload)) return this.refuse(CloseCode.DecodeError, "Error while decoding payload.")
     this.answer(payload.value)
-  }
-
-  closed(code: number | undefined, reason: string): void {
-    const { connection, discord } = this
-    const { session } = connection
-    if ((code === 1000 || code === 1001) && session !== undefined) discord.endSession(session)
-    connection.ended("close", code, reason)
-  }
-
-  lost(): void {
-    this.connection.ended("drop", undefined, "")
   }
 
   private answer({ d, op }: typeof ClientPayload.Type): void {
@@ -241,8 +245,8 @@ class OpenConversation implements Conversation {
       return connection.onEnd(callOff)
     }
     if (when === "after") giveRightAnswer()
-    if (connection.end === undefined) discord.perform(answer, connection, connection.session ?? session)
-    if (when === "before" && connection.end === undefined) giveRightAnswer()
+    if (!connection.isOver) discord.perform(answer, connection, connection.session ?? session)
+    if (when === "before" && !connection.isOver) giveRightAnswer()
   }
 
   private watchHeartbeats(patience: number): void {

@@ -1,6 +1,7 @@
 /**
  * One direction of a simulated network connection: what is put in comes out after the latency, in the same order.
  */
+import { constVoid } from "effect/Function"
 import type { Timers } from "./Timers.ts"
 
 /** One direction of a connection. */
@@ -13,6 +14,7 @@ export class Link<A> {
   private arrived = 0
   private isPaused = false
   private isCut = false
+  private disarm = constVoid
   private isArmed = false
 
   constructor(timers: Timers, latency: number, arrive: (item: A) => void) {
@@ -38,26 +40,34 @@ export class Link<A> {
     this.arm()
   }
 
-  /** What travels arrives at once. */
+  /** What travels need not wait for the latency: it arrives at once, though never before this has returned. */
   hurry(): void {
-    this.travelling = this.travelling.map(({ item }) => ({ at: this.timers.now(), item }))
-    this.deliver()
+    const now = this.timers.now()
+    this.travelling = this.travelling.slice(this.arrived).map(({ item }) => ({ at: now, item }))
+    this.arrived = 0
+    this.disarm()
+    this.arm(0)
   }
 
   /** Nothing arrives any more. */
   cut(): void {
     this.isCut = true
+    this.disarm()
     this.travelling = []
     this.arrived = 0
   }
 
-  private arm(): void {
+  private arm(soonest: 0 | 1 = 1): void {
     const next = this.travelling[this.arrived]
     if (next === undefined || this.isArmed || this.isPaused) return
+    // What has piled up comes a millisecond after a resumption: a sleep, so that a TestClock knows of it.
+    const wait = this.latency === 0 ? 0 : Math.max(soonest, next.at - this.timers.now())
+    const callOff = this.timers.after(wait, () => this.deliver())
     this.isArmed = true
-    // What has piled up comes a millisecond after the resumption: a sleep, so that a TestClock knows of it.
-    const wait = this.latency === 0 ? 0 : Math.max(1, next.at - this.timers.now())
-    this.timers.after(wait, () => this.deliver())
+    this.disarm = () => {
+      this.isArmed = false
+      callOff()
+    }
   }
 
   private deliver(): void {

@@ -6,6 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { constVoid } from "effect/Function"
 import * as HttpClient from "effect/http/HttpClient"
 import { HttpClientError, TransportError } from "effect/http/HttpClientError"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -47,13 +48,13 @@ export const webSocketConstructor =
           return conversation?.received(item.data)
         case "Close":
           conversation?.closed(item.code, item.reason)
-          return socket.down.put(item)
+          return socket.down.hurry()
         case "Lost":
           return conversation?.lost()
       }
     })
     const socket = new MemorySocket(discord.timers, network.latency, up)
-    const peer = peerOf(socket, up, network)
+    const peer = peerOf(socket, network)
     return socket
   }
 
@@ -70,7 +71,7 @@ const answerDial = (discord: SimulatedDiscord, url: URL, socket: MemorySocket, p
   return undefined
 }
 
-const peerOf = (socket: MemorySocket, up: Link<Upward>, network: Network): Peer => {
+const peerOf = (socket: MemorySocket, network: Network): Peer => {
   const encoder = new TextEncoder()
   const asReceived = (frame: string | Uint8Array) =>
     typeof frame === "string" && network.frames === "binary" ? encoder.encode(frame) : frame
@@ -78,7 +79,7 @@ const peerOf = (socket: MemorySocket, up: Link<Upward>, network: Network): Peer 
     send: (frame) => socket.down.put({ _tag: "Frame", data: asReceived(frame) }),
     close: (code, reason) => socket.down.put({ _tag: "Close", code, reason }),
     drop: () => socket.down.put({ _tag: "Lost" }),
-    read: (reading) => (reading ? up.resume() : up.pause())
+    read: constVoid
   }
 }
 

@@ -4,6 +4,7 @@
  * Like that one it has `pause`, `resume`, `isPaused` and `terminate`, throws where that one throws, and waits 30 seconds
  * for the answer to its close frame.
  */
+import { constVoid } from "effect/Function"
 import type { WebSocketEvent, WebSocketLike } from "effect/socket/Socket"
 import { Link } from "./Link.ts"
 import type { Timers } from "./Timers.ts"
@@ -43,7 +44,7 @@ export class MemorySocket implements WebSocketLike {
   private readonly timers: Timers
   private readonly listeners: Array<{ readonly type: EventType; readonly listener: Listener; readonly once: boolean }> =
     []
-  private callOffTimeout = (): void => {}
+  private callOffTimeout = constVoid
 
   constructor(timers: Timers, latency: number, up: Link<Upward>) {
     this.timers = timers
@@ -74,9 +75,9 @@ export class MemorySocket implements WebSocketLike {
     this.readyState = closing
     this.up.put({ _tag: "Close", code, reason })
     this.callOffTimeout = this.timers.after(closeTimeout, () => this.finish(1006, ""))
-    // The closing handshake takes no time: a scope that closes it under a TestClock would wait for ever.
+    // The closing handshake does not wait for the latency: a scope that closes after a test's last adjustment of a
+    // TestClock would wait for ever.
     this.up.hurry()
-    this.down.hurry()
   }
 
   /** Destroys the connection: there is no close frame, and no wait for one. */

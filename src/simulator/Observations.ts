@@ -25,7 +25,7 @@ export interface FrameRecord {
 /** How a connection came to its end. */
 export interface ConnectionEnd {
   readonly at: number
-  /** Who closed or dropped it. */
+  /** Who closed or dropped it first. A mute Discord does not notice, but the record does. */
   readonly by: "client" | "server"
   /** With a close frame, or by resetting the TCP connection. */
   readonly how: "close" | "drop"

@@ -18,7 +18,7 @@ export interface Peer {
   readonly close: (code: number | undefined, reason: string) => void
   /** Resets the connection. */
   readonly drop: () => void
-  /** Stops taking what the client sends (`false`), or goes on (`true`). Close frames are not answered meanwhile. */
+  /** Stops reading from the network (`false`), where it would answer to close frames by itself, or goes on (`true`). */
   readonly read: (reading: boolean) => void
 }
 
@@ -30,7 +30,10 @@ export class SimulatedConnection {
   /** Whether IDENTIFY or RESUME have come, and have been answered. */
   phase: "new" | "pending" | "ready" = "new"
   session: SimulatedSession<SimulatedConnection> | undefined
+  /** How it ended. A mute Discord has not noticed yet that the client ended it: see `isOver`. */
   end: ConnectionEnd | undefined
+  /** Whether Discord has noticed that it ended. */
+  isOver = false
   /** How payloads become frames. */
   encode: Encoder = plain()
   private readonly openedAt: number
@@ -38,7 +41,7 @@ export class SimulatedConnection {
   private readonly peer: Peer
   private readonly frames: History<FrameRecord>
   private readonly finalizers: Array<() => void> = []
-  /** What is to be sent when the connection is no longer mute; `undefined` if it is not mute. */
+  /** What is to be said and heard when the connection is no longer mute; `undefined` if it is not mute. */
   private held: Array<() => void> | undefined
   private lastShard: number | undefined
   private lastSessionId: string | undefined
@@ -61,13 +64,20 @@ export class SimulatedConnection {
     return this.session?.shard[0]
   }
 
-  /** Runs when the connection has ended, whoever ended it. */
+  /** Runs when Discord has noticed that the connection ended, whoever ended it. */
   onEnd(finalizer: () => void): void {
     this.finalizers.push(finalizer)
   }
 
-  heard(frame: FrameRecord): void {
+  note(frame: FrameRecord): void {
     this.frames.push(frame)
+  }
+
+  /** Hears what the client says: at once, or when the connection is no longer mute. */
+  hear(listen: () => void): void {
+    this.unlessMute(() => {
+      if (!this.isOver) listen()
+    })
   }
 
   /** Puts a session on this connection. */
@@ -91,16 +101,16 @@ export class SimulatedConnection {
 
   /** Sends a payload's JSON, in the connection's compression. */
   sendFrame(json: string): void {
-    this.whenHeard(() => this.peer.send(this.encode(json)))
+    this.say(() => this.peer.send(this.encode(json)))
   }
 
   /** Sends bytes as they are. */
   sendBytes(bytes: Uint8Array): void {
-    this.whenHeard(() => this.peer.send(bytes))
+    this.say(() => this.peer.send(bytes))
   }
 
   close(code: number | undefined, reason = ""): void {
-    this.whenHeard(() => {
+    this.say(() => {
       this.peer.close(code, reason)
       this.finish({ at: this.timers.now(), by: "server", how: "close", code, reason })
     })
@@ -108,29 +118,42 @@ export class SimulatedConnection {
 
   /** Works on a mute connection, too: it is the network that does it. */
   drop(): void {
-    if (this.end !== undefined) return
+    if (this.isOver) return
     this.peer.drop()
     this.finish({ at: this.timers.now(), by: "server", how: "drop", code: undefined, reason: "" })
   }
 
   mute(): void {
-    if (this.end !== undefined || this.isMute) return
+    if (this.isOver || this.isMute) return
     this.held = []
     this.peer.read(false)
   }
 
-  /** Says what was held back, and reads on. */
+  /** Says what was held back, and hears what came meanwhile. */
   unmute(): void {
     const held = this.held
     if (held === undefined) return
     this.held = undefined
-    for (const say of held) this.whenHeard(say)
-    if (this.end === undefined) this.peer.read(true)
+    for (const happen of held) this.unlessMute(happen)
+    if (!this.isOver && !this.isMute) this.peer.read(true)
   }
 
-  /** The client has closed or dropped the connection. */
-  ended(how: "close" | "drop", code: number | undefined, reason: string): void {
-    this.finish({ at: this.timers.now(), by: "client", how, code, reason })
+  /** The client has sent a close frame, which is answered in kind. `notice` runs when Discord notices. */
+  closedByClient(code: number | undefined, reason: string, notice: () => void): void {
+    const end: ConnectionEnd = { at: this.timers.now(), by: "client", how: "close", code, reason }
+    this.end ??= end
+    this.hear(() => {
+      notice()
+      this.peer.close(code, reason)
+      this.finish(end)
+    })
+  }
+
+  /** The connection was lost, or the client dropped it. */
+  lost(): void {
+    const end: ConnectionEnd = { at: this.timers.now(), by: "client", how: "drop", code: undefined, reason: "" }
+    this.end ??= end
+    this.hear(() => this.finish(end))
   }
 
   /** Does what needs no knowledge of the session: `SimulatedDiscord.perform` does the rest. */
@@ -166,15 +189,21 @@ export class SimulatedConnection {
     }
   }
 
-  private whenHeard(say: () => void): void {
-    if (this.end !== undefined) return
-    if (this.held === undefined) say()
-    else this.held.push(say)
+  private say(say: () => void): void {
+    this.unlessMute(() => {
+      if (this.end === undefined) say()
+    })
+  }
+
+  private unlessMute(happen: () => void): void {
+    if (this.held === undefined) happen()
+    else this.held.push(happen)
   }
 
   private finish(end: ConnectionEnd): void {
-    if (this.end !== undefined) return
-    this.end = end
+    if (this.isOver) return
+    this.isOver = true
+    this.end ??= end
     this.held = undefined
     this.release()
     for (const finalizer of this.finalizers) finalizer()

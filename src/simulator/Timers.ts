@@ -12,7 +12,7 @@ import type * as Scope from "effect/Scope"
 
 /** Says what time it is, and calls back later. */
 export interface Timers {
-  /** Milliseconds since 1970. */
+  /** Whole milliseconds since 1970: differences between them are exact, so a limit of 5000 is met by 5000. */
   readonly now: () => number
   /** Calls back once, in `millis` milliseconds and never before it has returned. Gives the way to call it off. */
   readonly after: (millis: number, task: () => void) => () => void
@@ -23,7 +23,7 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
   const clock = yield* Clock.Clock
   const run = yield* FiberSet.makeRuntime()
   return {
-    now: () => clock.currentTimeMillisUnsafe(),
+    now: () => Math.round(clock.currentTimeMillisUnsafe()),
     after: (millis, task) => {
       const wait = millis > 0 ? clock.sleep(Duration.millis(millis)) : Effect.yieldNow
       let calledOff = false
