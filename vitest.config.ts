@@ -29,5 +29,5 @@ export default defineConfig({
       { find: /^disruption-gateway\/testing$/, replacement: source("testing") }
     ]
   },
-  test: { include: ["test/**/*.test.ts"], testTimeout: 20_000 }
+  test: { include: ["test/**/*.test.ts", "examples/**/*.test.ts"], testTimeout: 20_000 }
 })

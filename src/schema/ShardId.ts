@@ -26,7 +26,7 @@ export class ShardId extends Schema.Class<ShardId>("disruption-gateway/ShardId")
  * The number of the shard that a guild's events come through. Events without a guild come through shard 0.
  *
  * ```ts
- * shardOfGuild("197038439483310086", 16) // 4
+ * shardOfGuild("197038439483310086", 16) // 2
  * ```
  */
 export const shardOfGuild = (guildId: string | bigint, total: number): number =>
