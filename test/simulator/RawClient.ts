@@ -2,6 +2,7 @@
  * The smallest client that tests can speak the protocol with: it does nothing of its own accord.
  */
 import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
 import { WebSocketConstructor, type WebSocketLike } from "effect/socket/Socket"
 
 /** What `ws` has beyond a browser's WebSocket. */
@@ -103,3 +104,12 @@ export const identifyWith = (changes: Readonly<Record<string, unknown>>) => ({
 
 /** Dials the simulator of the context. */
 export const dial = (url = mainUrl) => Effect.map(WebSocketConstructor, (construct) => new RawClient(construct(url)))
+
+/** A client that is past READY, two seconds later. */
+export const connected = Effect.fnUntraced(function* (identify: Readonly<Record<string, unknown>> = {}) {
+  const client = yield* dial()
+  yield* TestClock.adjust("1 second")
+  client.identify(identify)
+  yield* TestClock.adjust("1 second")
+  return client
+})
