@@ -1,0 +1,70 @@
+/**
+ * What clients do to the simulated Discord, as lines for people.
+ *
+ * The simulator keeps records rather than a feed, so they are looked at several times a second, and what is new is told.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { describeCloseCode } from "../schema/CloseCode.ts"
+import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
+import { DiscordSimulator } from "../simulator/DiscordSimulator.ts"
+import type { ConnectionEnd, ConnectionRecord } from "../simulator/Observations.ts"
+import { type Part, type Style, timeOfDay } from "./TerminalLine.ts"
+
+/** What was told of a connection. */
+interface Told {
+  readonly opened: boolean
+  readonly established: boolean
+}
+
+/** Everything that clients do from now on, each as the parts of a line. */
+export const activity: Stream.Stream<ReadonlyArray<Part>, never, DiscordSimulator> = Stream.unwrap(
+  Effect.map(DiscordSimulator, (simulator) => {
+    /** The connections that had not ended when they were last looked at. */
+    const open = new Map<number, Told>()
+    let lastId = 0
+
+    const news = (connection: ConnectionRecord, now: number): ReadonlyArray<ReadonlyArray<Part>> => {
+      const told = open.get(connection.id)
+      if (told === undefined && connection.id <= lastId) return []
+      const session = established(connection)
+      const line = (at: number, text: string, style: Style) => lineOf(connection, at, text, style)
+      const lines: Array<ReadonlyArray<Part>> = []
+      if (told === undefined) lines.push(line(connection.openedAt, `connected to ${connection.url}`, "cyan"))
+      if (told?.established !== true && session !== undefined) lines.push(line(now, session, "green"))
+      if (connection.end !== undefined) lines.push(line(connection.end.at, ended(connection.end), "yellow"))
+
+      lastId = Math.max(lastId, connection.id)
+      if (connection.end === undefined) open.set(connection.id, { opened: true, established: session !== undefined })
+      else open.delete(connection.id)
+      return lines
+    }
+
+    return Stream.tick("100 millis").pipe(
+      Stream.mapEffect(() => Effect.all([simulator.connections, Clock.currentTimeMillis])),
+      Stream.map(([connections, now]) => connections.flatMap((connection) => news(connection, now))),
+      Stream.flattenIterable
+    )
+  })
+)
+
+const lineOf = ({ id }: ConnectionRecord, at: number, text: string, style: Style): ReadonlyArray<Part> => [
+  { text: `${timeOfDay(at)} `, style: "dim" },
+  { text: `connection ${id}: ` },
+  { text, style }
+]
+
+/** By which of its frames the connection came to its session. */
+const established = ({ frames, sessionId, shard }: ConnectionRecord): string | undefined => {
+  if (sessionId === undefined) return undefined
+  const isResumed = frames.some(({ op }) => op === GatewayOpcode.Resume)
+  return `${isResumed ? "resumed" : "identified as"} shard ${shard ?? 0}, session ${sessionId}`
+}
+
+const ended = ({ by, code, how, reason }: ConnectionEnd): string => {
+  const who = by === "client" ? "the client" : "the simulator"
+  if (how === "drop") return `dropped by ${who}, without a close frame`
+  const meaning = reason || (code === undefined ? "" : (describeCloseCode(code)?.name ?? ""))
+  return `closed by ${who} with ${code ?? "no code"}${meaning === "" ? "" : ` (${meaning})`}`
+}
