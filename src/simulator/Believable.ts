@@ -13,9 +13,11 @@ const firstDay = 1_609_459_200_000n
 export const snowflake = (index: number, kind = 0): string =>
   String(((firstDay - discordEpoch + BigInt(index)) << 22n) | BigInt(kind))
 
-/** The id of something that was made at this time (milliseconds since 1970). */
-export const snowflakeAt = (millis: number, increment: number): string =>
-  String(((BigInt(Math.floor(millis)) - discordEpoch) << 22n) | BigInt(increment % 4096))
+/** The id of something that was made at this time (milliseconds since 1970). A clock before Discord counts from 2021. */
+export const snowflakeAt = (millis: number, increment: number): string => {
+  const at = BigInt(Math.floor(millis))
+  return String((((at < firstDay ? at + firstDay : at) - discordEpoch) << 22n) | BigInt(increment % 4096))
+}
 
 const pick = (names: ReadonlyArray<string>, index: number): string => names[index % names.length] ?? ""
 
