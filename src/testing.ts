@@ -1,5 +1,15 @@
 /**
- * The simulated Discord: what a test of a bot imports.
+ * The simulated Discord, to test bots without Discord.
+ *
+ * ```ts
+ * it.effect("greets", () =>
+ *   Effect.gen(function* () {
+ *     const simulator = yield* DiscordSimulator
+ *     yield* TestClock.adjust("1 second") // the bot connects
+ *     yield* simulator.dispatch("MESSAGE_CREATE", { content: "hello" })
+ *     yield* TestClock.adjust("1 second") // the bot answers
+ *   }).pipe(Effect.provide(Bot.pipe(Layer.provideMerge(DiscordSimulator.layer)))))
+ * ```
  */
 export { Act } from "./simulator/Act.ts"
 export { DiscordSimulator, type SimulatedEvent } from "./simulator/DiscordSimulator.ts"

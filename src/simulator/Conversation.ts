@@ -11,7 +11,8 @@ import * as Schema from "effect/Schema"
 import { CloseCode } from "../schema/CloseCode.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import { encoderOf, largePayloads } from "./Compression.ts"
-import type { DialAnswer, FaultAt, Host } from "./Fault.ts"
+import { hostOf } from "./Dial.ts"
+import type { FaultAt } from "./Fault.ts"
 import { ClientPayload, Identify, judgeIntents, judgeShard, Resume } from "./Identify.ts"
 import { guildsOfShard, ready } from "./Ready.ts"
 import type { Peer, SimulatedConnection } from "./SimulatedConnection.ts"
@@ -33,25 +34,6 @@ export interface Conversation {
   readonly closed: (code: number | undefined, reason: string) => void
   /** The connection was lost without a close frame. */
   readonly lost: () => void
-}
-
-/** Judges an attempt to open a connection, before there is one. */
-export const dial = (discord: SimulatedDiscord, url: URL): "accept" | DialAnswer => {
-  const host = hostOf(discord, url)
-  const answer = discord.faults.meet("dial", { host })?.answer ?? "accept"
-  discord.counts.dials += 1
-  discord.dials.push({ at: discord.timers.now(), url: url.href, host, outcome: outcomes(answer) })
-  return answer
-}
-
-const outcomes = (answer: "accept" | DialAnswer) => {
-  if (Predicate.isObject(answer)) return answer.status
-  return answer === "accept" ? "accepted" : answer === "refuse" ? "refused" : "ignored"
-}
-
-const hostOf = (discord: SimulatedDiscord, url: URL): Host => {
-  const resume = new URL(discord.settings.resumeUrl)
-  return url.host === resume.host && url.pathname.startsWith(resume.pathname) ? "resume" : "main"
 }
 
 /** Begins the conversation on a connection that has just been opened. */
@@ -192,8 +174,8 @@ class OpenConversation implements Conversation {
       undefined,
       () => {
         const session = discord.startSession(shard.success, intents.success)
-        if (identify.compress === true && !connection.url.searchParams.has("compress"))
-          connection.encode = largePayloads()
+        const isPlain = !connection.url.searchParams.has("compress")
+        if (identify.compress === true && isPlain) connection.encode = largePayloads()
         session.attach(connection)
         connection.carry(session)
         const sharded = identify.shard !== undefined
@@ -266,7 +248,7 @@ class OpenConversation implements Conversation {
   }
 
   private isToken(token: string): boolean {
-    return token.replace(/^Bot /, "") === this.discord.token
+    return token === this.discord.token
   }
 
   private refuse(code: CloseCode, reason: string): void {

@@ -70,7 +70,7 @@ export class DiscordSimulator extends Context.Service<
     readonly invalidateSession: (resumable: boolean, target?: Target) => Effect.Effect<number>
     /** Asks clients for a heartbeat at once: op 1. */
     readonly requestHeartbeat: (target?: Target) => Effect.Effect<number>
-    /** Closes connections: `close(4000)`, or `close()` for a close frame without a code. */
+    /** Closes connections: `close(4000)`, or `close()` for a close frame without a code. Codes are 1000 to 4999. */
     readonly close: (code?: number, target?: Target & { readonly reason?: string }) => Effect.Effect<number>
     /** Resets connections: there is no close frame. */
     readonly drop: (target?: Target) => Effect.Effect<number>

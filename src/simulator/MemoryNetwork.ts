@@ -12,6 +12,7 @@ import { HttpClientError, TransportError } from "effect/http/HttpClientError"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type { WebSocketConstructor } from "effect/socket/Socket"
 import * as Conversation from "./Conversation.ts"
+import { dial } from "./Dial.ts"
 import { Link } from "./Link.ts"
 import { MemorySocket, type Upward } from "./MemorySocket.ts"
 import * as RestApi from "./RestApi.ts"
@@ -59,7 +60,7 @@ export const webSocketConstructor =
   }
 
 const answerDial = (discord: SimulatedDiscord, url: URL, socket: MemorySocket, peer: Peer) => {
-  const answer = Conversation.dial(discord, url)
+  const answer = dial(discord, url)
   if (answer === "ignore") return undefined
   if (answer === "accept") {
     socket.down.put({ _tag: "Accepted" })

@@ -110,13 +110,13 @@ export class History<A> {
   }
 
   get all(): ReadonlyArray<A> {
-    return this.entries.length > this.limit ? this.entries.slice(-this.limit) : this.entries.slice()
+    return this.entries.slice(Math.max(0, this.entries.length - this.limit))
   }
 
   push(entry: A): void {
     this.total += 1
     this.entries.push(entry)
     // Trimmed in large steps, since each step copies.
-    if (this.entries.length > 2 * this.limit + 64) this.entries = this.entries.slice(-this.limit)
+    if (this.entries.length > 2 * this.limit + 64) this.entries = [...this.all]
   }
 }

@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type RawData, type WebSocket, WebSocketServer } from "ws"
 import * as Conversation from "./Conversation.ts"
+import { dial } from "./Dial.ts"
 import * as RestApi from "./RestApi.ts"
 import type { Peer } from "./SimulatedConnection.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
@@ -80,7 +81,7 @@ export const attach = ({ addresses, server }: Listening, discord: SimulatedDisco
   server.on("request", (request, response) => respond(discord, urlOf(request), request, response))
   server.on("upgrade", (request, socket, head) => {
     const url = urlOf(request)
-    const answer = Conversation.dial(discord, url)
+    const answer = dial(discord, url)
     socket.on("error", constVoid)
     if (answer === "accept") return webSockets.handleUpgrade(request, socket, head, (ws) => converse(discord, url, ws))
     if (answer === "refuse") return socket.destroy()

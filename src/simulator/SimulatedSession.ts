@@ -77,7 +77,8 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
     this.dispatched.push({ op: 0, d, s: this.sequence, t: event })
     this.kept.push({ sequence: this.sequence, frame })
     // Trimmed in large steps, since each step copies; `canReplay` knows the exact limit.
-    if (this.kept.length > 2 * this.settings.replayBuffer + 64) this.kept = this.kept.slice(-this.settings.replayBuffer)
+    const { replayBuffer } = this.settings
+    if (this.kept.length > 2 * replayBuffer + 64) this.kept = this.kept.slice(this.kept.length - replayBuffer)
     this.connection?.sendFrame(frame)
   }
 
