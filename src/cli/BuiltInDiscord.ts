@@ -15,6 +15,9 @@ export const layer: Layer.Layer<DiscordSimulator, PortUnavailable> = Layer.effec
   Effect.forkScoped(DiscordSimulator.traffic({ perSecond: 8, guilds, incidents: "6 seconds" }))
 ).pipe(Layer.provideMerge(DiscordSimulator.serve({ guilds, heartbeatInterval: "3 seconds", maxConcurrency: 16 })))
 
+/** A session that lasts this long counts as a good one. Incidents come often here, and waits should not grow by them. */
+export const stableAfter = "1 second"
+
 /** What to tell a user who may have expected the real one. */
 export const introduction =
   "DISCORD_TOKEN is not set: this is the built-in simulated Discord, which pulls the plug every few seconds.\n" +

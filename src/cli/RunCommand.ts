@@ -149,7 +149,9 @@ const configOf = (options: Options): Layer.Layer<GatewayConfig, GatewayError> =>
 
 const builtInConfig = (options: Options): Layer.Layer<GatewayConfig, GatewayError | PortUnavailable> =>
   Layer.unwrap(
-    Effect.map(DiscordSimulator, ({ apiUrl, token }) => GatewayConfig.layerEnvWith({ ...options, apiUrl, token }))
+    Effect.map(DiscordSimulator, ({ apiUrl, token }) =>
+      GatewayConfig.layerEnvWith({ ...options, apiUrl, token, stableAfter: BuiltInDiscord.stableAfter })
+    )
   ).pipe(Layer.provide(BuiltInDiscord.layer))
 
 const isSet = (variable: string): Config.Config<boolean> =>

@@ -38,7 +38,7 @@ const presenter: CliOutput.Presenter = {
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Effect.forEach(
-          [...event.errors.map((error) => error.message), `See: ${event.commandPath.join(" ")} --help`],
+          [...event.errors.flatMap(({ message }) => message.split("\n")), `See: ${event.commandPath.join(" ")} --help`],
           (line) => Console.error(harmless(line)),
           { discard: true }
         )

@@ -43,7 +43,7 @@ export const render = (parts: ReadonlyArray<Part>, { colours, columns }: Paper):
   const clean = parts.map((part) => ({ ...part, text: harmless(part.text) }))
   const paint = ({ style, text }: Part) =>
     colours && style !== undefined && text !== "" ? `\u001b[${styles[style]}m${text}\u001b[0m` : text
-  if (clean.reduce((sum, { text }) => sum + widthOf(text), 0) <= columns) return clean.map(paint).join("")
+  if (clean.reduce((sum, { text }) => sum + widthOf(text), 0) <= columns) return clean.map(paint).join("").trimEnd()
 
   let room = columns - 1
   let line = ""

@@ -166,6 +166,16 @@ export class HeartbeatTimeout extends Schema.TaggedError<HeartbeatTimeout>()("He
   }
 }
 
+/** The machine was asleep: whatever the connection looks like, Discord has closed it long ago. */
+export class SystemSlept extends Schema.TaggedError<SystemSlept>()("SystemSlept", {
+  slept: Schema.DurationFromMillis
+}) {
+  readonly recovery: Recovery = "resume"
+  override get message() {
+    return `The machine was asleep for ${Duration.format(this.slept)}`
+  }
+}
+
 /** op 7. */
 export class ReconnectRequested extends Schema.TaggedError<ReconnectRequested>()("ReconnectRequested", {}) {
   readonly recovery: Recovery = "resume"
@@ -283,6 +293,7 @@ const reasons = [
   OpenFailed,
   HelloTimeout,
   HeartbeatTimeout,
+  SystemSlept,
   ReconnectRequested,
   SessionInvalidated,
   ConnectionClosed,

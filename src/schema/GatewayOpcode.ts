@@ -36,3 +36,8 @@ export const GatewayOpcode = {
 
 /** One of the documented opcodes. */
 export type GatewayOpcode = (typeof GatewayOpcode)[keyof typeof GatewayOpcode]
+
+const documented = new Set<number>(Object.values(GatewayOpcode))
+
+/** Whether Discord documents an opcode. */
+export const isDocumentedOpcode = (op: number): op is GatewayOpcode => documented.has(op)

@@ -12,5 +12,9 @@ export class Session extends Schema.Class<Session>("disruption-gateway/Session")
   resumeUrl: Schema.NonEmptyString,
   /** The sequence that we would resume from: that of the last payload that needs no replay. */
   sequence: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
-  shard: ShardId
+  shard: ShardId,
+  /** The intents that it was started with: a RESUME cannot change them. */
+  intents: Schema.Int,
+  /** The `gatewayUrl` or `apiUrl` through which it was started: it is not resumed from elsewhere. */
+  origin: Schema.String
 }) {}

@@ -38,11 +38,15 @@ export type ShardEvent = Data.TaggedEnum<{
   /** The connection ended, or could not be made. */
   Disconnected: Common & { readonly reason: GatewayErrorReason }
   /** The session is given up: the next connection identifies. */
-  SessionDropped: Common & { readonly sessionId: string }
+  SessionDropped: Common & { readonly sessionId: string; readonly why: string }
   /** The next connection is made after this wait. */
   Waiting: Common & { readonly delay: Duration.Duration }
   /** Sequences `from` to `to` never came. */
   GapDetected: Common & { readonly from: number; readonly to: number }
+  /** A frame that is not a payload was left out, since it came again with every replay. */
+  MalformedSkipped: Common & { readonly description: string }
+  /** A payload has an opcode that is not documented. It was handed on. */
+  UnknownOpcode: Common & { readonly op: number }
   /** A payload that had come before was left out. */
   DuplicateDropped: Common & { readonly sequence: number }
   /** READY's `resume_gateway_url` is not of the domain that we connected to: the main URL is used. */
@@ -70,9 +74,11 @@ export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.$mat
   Ready: ({ sessionId }) => `Ready with the new session ${sessionId}`,
   Resumed: ({ replayed, sessionId }) => `Resumed session ${sessionId}, ${replayed} missed payloads replayed`,
   Disconnected: ({ reason }) => `Disconnected: ${reason.message}`,
-  SessionDropped: ({ sessionId }) => `Session ${sessionId} is given up`,
+  SessionDropped: ({ sessionId, why }) => `Session ${sessionId} is given up: ${why}`,
   Waiting: ({ delay }) => `Next connection in ${Duration.format(delay)}`,
   GapDetected: ({ from, to }) => `Sequences ${from} to ${to} are missing`,
+  MalformedSkipped: ({ description }) => `Left out a malformed payload that comes with every replay: ${description}`,
+  UnknownOpcode: ({ op }) => `A payload with the unknown opcode ${op}`,
   DuplicateDropped: ({ sequence }) => `Sequence ${sequence} came again and was left out`,
   ResumeUrlRefused: ({ host }) => `Not resuming at ${host}: it is not of the domain that we first connected to`,
   ConsumerBehind: ({ buffered, subscribers }) =>
@@ -96,6 +102,8 @@ const levels: Record<ShardEvent["_tag"], LogLevel.Severity> = {
   SessionDropped: "Warn",
   Waiting: "Info",
   GapDetected: "Warn",
+  MalformedSkipped: "Error",
+  UnknownOpcode: "Warn",
   DuplicateDropped: "Debug",
   ResumeUrlRefused: "Warn",
   ConsumerBehind: "Warn",

@@ -25,6 +25,7 @@ import { IdentifyLimiter } from "./IdentifyLimiter.ts"
 import { SessionStore } from "./SessionStore.ts"
 import * as Shard from "./Shard.ts"
 import * as ShardEvents from "./ShardEvents.ts"
+import * as Wake from "./Wake.ts"
 
 /** The services that a gateway is made of. */
 export type GatewayServices =
@@ -67,8 +68,15 @@ export class Gateway extends Context.Service<
     Effect.gen(function* () {
       const config = yield* GatewayConfig
       const events = yield* ShardEvents.make
-      const delivery = Delivery.make({ capacity: config.buffer, onHandled: () => {} })
-      const shards = yield* Effect.forEach(config.shards, (id) => Shard.make(id, { delivery, events }))
+      const wake = yield* Wake.make
+      const delivery = Delivery.make({
+        capacity: config.buffer,
+        onHandled: (payloads) => {
+          for (const payload of payloads) byNumber.get(payload.shard)?.handle(payload)
+        }
+      })
+      const shards = yield* Effect.forEach(config.shards, (id) => Shard.make(id, { delivery, events, wake }))
+      const byNumber = new Map(shards.map((shard) => [shard.id.id, shard]))
 
       yield* Effect.addFinalizer(() =>
         Effect.andThen(
@@ -90,9 +98,8 @@ export class Gateway extends Context.Service<
         changes: events.changes,
         session: (id) =>
           Effect.sync(() =>
-            Option.flatMap(
-              Option.fromUndefinedOr(shards.find((shard) => id === undefined || shard.id.id === id)),
-              (shard) => shard.session()
+            Option.flatMap(Option.fromUndefinedOr(id === undefined ? shards[0] : byNumber.get(id)), (shard) =>
+              shard.session()
             )
           )
       })

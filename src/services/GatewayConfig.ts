@@ -60,6 +60,15 @@ export interface GatewayOptions {
   readonly buffer?: number | undefined
   /** The largest message that is accepted, in bytes. Default: 64 MiB. */
   readonly maxPayloadBytes?: number | undefined
+  /** How often the sessions are stored at most, while payloads are handled. Default: 1 second. */
+  readonly saveEvery?: Duration.Input | undefined
+  /**
+   * When a session is given up on which RESUME fails again and again, without a word from Discord that it is gone: after
+   * so many failures and not before this time has passed since the first. Default: 5 failures, 5 minutes.
+   */
+  readonly giveUpResume?: { readonly failures?: number; readonly after?: Duration.Input } | undefined
+  /** How often a malformed payload may come at the same sequence before it is left out. Default: 3. */
+  readonly malformedReplays?: number | undefined
   /** What to do when the day's IDENTIFYs are used up: wait for new ones, or fail the stream. Default: "wait". */
   readonly whenBudgetExhausted?: "wait" | "fail" | undefined
 }
@@ -88,6 +97,9 @@ export class GatewayConfig extends Context.Service<
     }
     readonly buffer: number
     readonly maxPayloadBytes: number
+    readonly saveEvery: Duration.Duration
+    readonly giveUpResume: { readonly failures: number; readonly after: Duration.Duration }
+    readonly malformedReplays: number
     readonly whenBudgetExhausted: "wait" | "fail"
   }
 >()("disruption-gateway/GatewayConfig") {
@@ -191,6 +203,12 @@ const resolve = Effect.fnUntraced(function* (
       "maxPayloadBytes",
       checkInteger(options.maxPayloadBytes ?? 64 * 1024 * 1024, 4096, 2 ** 30)
     ),
+    saveEvery: yield* required("saveEvery", checkDuration(options.saveEvery ?? "1 second")),
+    giveUpResume: {
+      failures: yield* required("giveUpResume.failures", checkInteger(options.giveUpResume?.failures ?? 5, 1, 1000)),
+      after: yield* required("giveUpResume.after", checkDuration(options.giveUpResume?.after ?? "5 minutes"))
+    },
+    malformedReplays: yield* required("malformedReplays", checkInteger(options.malformedReplays ?? 3, 1, 1000)),
     whenBudgetExhausted: options.whenBudgetExhausted ?? "wait"
   })
 })

@@ -33,10 +33,11 @@ import { GatewayConfig } from "./GatewayConfig.ts"
 /** An open connection. */
 export interface Connection {
   /**
-   * The next payloads, at least one, in order. Fails with why the connection has ended, after all that came before the
-   * end was handed over. Nothing is read from the socket between two calls, beyond a small buffer.
+   * The next payloads, at least one, in order, with a `MalformedPayload` in the place of what is none. Fails with why the
+   * connection has ended, after all that came before the end was handed over. Nothing is read from the socket between two
+   * calls, beyond a small buffer.
    */
-  readonly receive: Effect.Effect<Arr.NonEmptyReadonlyArray<Payload>, GatewayError>
+  readonly receive: Effect.Effect<Arr.NonEmptyReadonlyArray<Payload | MalformedPayload>, GatewayError>
   /** Sends a payload. */
   readonly send: (event: SendEvent) => Effect.Effect<void, GatewayError>
 }
@@ -92,31 +93,10 @@ export class GatewayConnection extends Context.Service<
                 : new ConnectionClosed({ code: 1006, closeReason: describe(error) })
             )
 
-          // What came before a malformed frame is handed over first, so it is not asked for again.
-          let malformed: MalformedPayload | undefined
-          const decode = (frames: ReadonlyArray<Uint8Array | string>) => {
-            const payloads: Array<Payload> = []
-            for (const frame of frames) {
-              const payload = decodeFrame(frame, shard.id, config.maxPayloadBytes)
-              if (Result.isFailure(payload)) {
-                malformed = payload.failure
-                break
-              }
-              payloads.push(payload.success)
-            }
-            return payloads
-          }
-          const receive: Connection["receive"] = Effect.suspend(() =>
-            malformed === undefined
-              ? Effect.flatMap(Effect.mapError(pull, ended), (frames) => {
-                  const payloads = decode(frames)
-                  return Arr.isArrayNonEmpty(payloads) ? Effect.succeed(payloads) : receive
-                })
-              : Effect.fail(failed(malformed))
-          )
+          const decode = (frame: Uint8Array | string) => decodeFrame(frame, shard.id, config.maxPayloadBytes)
 
           return {
-            receive,
+            receive: Effect.map(Effect.mapError(pull, ended), Arr.map(decode)),
             send: (event) =>
               Effect.mapError(
                 Effect.suspend(() => write(encodeSendEvent(event))),
@@ -132,18 +112,10 @@ export class GatewayConnection extends Context.Service<
 
 const textDecoder = new TextDecoder()
 
-const decodeFrame = (
-  frame: Uint8Array | string,
-  shard: number,
-  limit: number
-): Result.Result<Payload, MalformedPayload> => {
-  if (frame.length > limit) {
-    return Result.fail(
-      new MalformedPayload({ description: `a frame of ${frame.length} is over the limit of ${limit} bytes` })
-    )
-  }
-  return decodePayload(typeof frame === "string" ? frame : textDecoder.decode(frame), shard)
-}
+const decodeFrame = (frame: Uint8Array | string, shard: number, limit: number): Payload | MalformedPayload =>
+  frame.length > limit
+    ? new MalformedPayload({ description: `a frame of ${frame.length} bytes is over the limit of ${limit}` })
+    : Result.merge(decodePayload(typeof frame === "string" ? frame : textDecoder.decode(frame), shard))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The end of a connection

@@ -5,7 +5,8 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { GatewayError, GatewayErrorReason } from "../schema/GatewayError.ts"
+import type { GatewayErrorReason } from "../schema/GatewayError.ts"
+import type { Payload } from "../schema/Payload.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import type { ShardState, ShardStatus } from "../schema/ShardStatus.ts"
@@ -14,23 +15,28 @@ import type { Delivery } from "./Delivery.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import { GatewayDirectory } from "./GatewayDirectory.ts"
 import type { Pulse } from "./Heartbeat.ts"
+import * as ResumePolicy from "./ResumePolicy.ts"
+import * as SessionSaver from "./SessionSaver.ts"
 import { SessionStore } from "./SessionStore.ts"
 import * as ShardConnection from "./ShardConnection.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
 import * as ShardSession from "./ShardSession.ts"
+import type { Wake } from "./Wake.ts"
 
 /** Makes a shard that hands its payloads to a delivery and announces what happens to it. */
 export const make = Effect.fnUntraced(function* (
   id: ShardId,
-  { delivery, events }: { readonly delivery: Delivery; readonly events: ShardEvents }
+  shared: { readonly delivery: Delivery; readonly events: ShardEvents; readonly wake: Wake }
 ) {
   const clock = yield* Clock.Clock
   const config = yield* GatewayConfig
   const directory = yield* GatewayDirectory
-  const store = yield* SessionStore
 
-  const session = ShardSession.make(id)
+  const origin = config.gatewayUrl ?? config.apiUrl
+  const session = ShardSession.make(id, { intents: config.intents, origin })
+  const saver = SessionSaver.make({ id, store: yield* SessionStore, every: config.saveEvery, session })
   const backoff = Backoff.make({ schedule: config.reconnect, stableAfter: config.stableAfter })
+  const policy = ResumePolicy.make(config)
   let pulse: Pulse | undefined
   let state: ShardState = "connecting"
   let since = clock.currentTimeMillisUnsafe()
@@ -41,59 +47,45 @@ export const make = Effect.fnUntraced(function* (
     if (state === next) return
     state = next
     since = clock.currentTimeMillisUnsafe()
-  }
-  const beating = (next: Pulse) => {
-    pulse = next
+    if (next === "ready") saver.changed()
   }
   const announce = (event: (common: { readonly shard: number; readonly at: number }) => ShardEvent) =>
-    events.announce((at) => event({ shard: id.id, at }))
+    shared.events.announce((at) => event({ shard: id.id, at }))
 
-  /** Whether the session's own host did not answer: then the main one is asked to resume it, and so on in turn. */
-  let avoidResumeUrl = false
-
-  /** Where to connect. A session's own host is known to be of the domain that it was established at. */
-  const chooseUrl = Effect.suspend(() =>
-    Option.match(session.current(), {
-      onNone: () => directory.url,
-      onSome: ({ resumeUrl }) => (avoidResumeUrl ? directory.url : Effect.succeed(resumeUrl))
-    })
-  )
-
-  const unreachable = (url: string, { reason }: GatewayError) => {
-    if (reason._tag !== "OpenFailed") return Effect.void
-    const own = Option.exists(session.current(), ({ resumeUrl }) => resumeUrl === url)
-    avoidResumeUrl = own
-    return own ? Effect.void : directory.doubtUrl
+  const context: ShardConnection.ShardContext = {
+    ...shared,
+    id,
+    session,
+    enter,
+    beating: (next) => {
+      pulse = next
+    }
   }
 
   /** One connection, from choosing where to connect to the reason for its end. */
   const connect = Effect.gen(function* () {
     enter("connecting")
-    const url = yield* Effect.tapError(chooseUrl, () =>
-      Effect.sync(() => {
-        avoidResumeUrl = false
-      })
-    )
-    return yield* ShardConnection.run({ id, session, delivery, events, enter, beating }, url).pipe(
+    const own = Option.filter(session.current(), policy.resumeUrlAnswers)
+    const url = Option.isSome(own)
+      ? own.value.resumeUrl
+      : yield* Effect.tapError(directory.url, () => Effect.sync(policy.noMainUrl))
+    return yield* ShardConnection.run(context, { url, skipMalformed: policy.skipMalformed(session.marks()) }).pipe(
       Effect.scoped,
-      Effect.tapError((error) => unreachable(url, error))
+      Effect.tapError(({ reason }) =>
+        reason._tag === "OpenFailed" && Option.isNone(own) ? directory.doubtUrl : Effect.void
+      )
     )
   }).pipe(Effect.flip)
 
-  const dropSession = Effect.suspend(() =>
+  const dropSession = (why: string) =>
     Option.match(session.drop(), {
       onNone: () => Effect.void,
       onSome: ({ id: sessionId }) =>
         Effect.andThen(
-          announce((common) => ShardEvent.SessionDropped({ ...common, sessionId })),
-          store.remove(id)
+          announce((common) => ShardEvent.SessionDropped({ ...common, sessionId, why })),
+          saver.forget
         )
     })
-  )
-
-  const keepSession = Effect.suspend(() =>
-    Option.match(session.current(), { onNone: () => Effect.void, onSome: store.set })
-  )
 
   const stop = (reason: GatewayErrorReason | undefined) =>
     Effect.andThen(
@@ -101,47 +93,60 @@ export const make = Effect.fnUntraced(function* (
       announce((common) => ShardEvent.Stopped({ ...common, reason }))
     )
 
-  const run = Effect.gen(function* () {
-    Option.map(yield* store.get(id), session.restore)
+  const restore = Effect.gen(function* () {
+    const stored = yield* saver.load
+    if (Option.isNone(stored)) return
+    session.restore(stored.value)
+    if (stored.value.intents !== config.intents) yield* dropSession("it was started with other intents")
+    else if (stored.value.origin !== origin) yield* dropSession("it was started at another Discord")
+  })
+
+  const reconnecting = Effect.gen(function* () {
+    yield* restore
     while (true) {
       const error = yield* connect
-      const lasted = state === "ready" ? Duration.millis(clock.currentTimeMillisUnsafe() - since) : undefined
-      if (lasted !== undefined) avoidResumeUrl = false
+      const now = clock.currentTimeMillisUnsafe()
+      const lasted = state === "ready" ? Duration.millis(now - since) : undefined
       lastReason = Option.some(error.reason)
       reconnects++
       if (error.recovery === "fatal") {
         yield* stop(error.reason)
         return yield* error
       }
+      const verdict = policy.judge({ error, state, marks: session.marks(), now })
       enter("waiting")
       yield* announce((common) => ShardEvent.Disconnected({ ...common, reason: error.reason }))
-      yield* error.recovery === "identify" ? dropSession : keepSession
+      if (verdict === "drop")
+        yield* dropSession(error.recovery === "identify" ? error.reason.message : "RESUME failed too often")
       const delay = yield* Effect.tapError(backoff.next(error, lasted), (ended) => stop(ended.reason))
       if (Duration.isZero(delay)) continue
       yield* announce((common) => ShardEvent.Waiting({ ...common, delay }))
-      yield* Effect.sleep(delay)
+      yield* Effect.raceFirst(Effect.sleep(delay), shared.wake.next)
     }
-  }).pipe(
-    // Shut down by the program: what is durable is kept, anything else has ended with the connection.
-    Effect.onInterrupt(() => Effect.andThen(store.durable ? keepSession : store.remove(id), stop(undefined)))
-  )
-
-  const status = (): ShardStatus => ({
-    shard: id,
-    state,
-    since,
-    sessionId: Option.map(session.current(), (current) => current.id),
-    sequence: Option.fromNullOr(session.sequence()),
-    latency: pulse === undefined ? Option.none() : pulse.latency(),
-    reconnects,
-    lastReason
   })
 
   return {
     id,
     /** Keeps the shard connected. Fails with what cannot be recovered from. */
-    run,
-    status,
-    session: session.current
+    run: Effect.raceFirst(reconnecting, saver.run).pipe(
+      // Shut down by the program.
+      Effect.onInterrupt(() => Effect.andThen(saver.close, stop(undefined)))
+    ),
+    status: (): ShardStatus => ({
+      shard: id,
+      state,
+      since,
+      sessionId: Option.map(session.current(), (current) => current.id),
+      sequence: Option.fromNullOr(session.marks().received),
+      latency: pulse === undefined ? Option.none() : pulse.latency(),
+      reconnects,
+      lastReason
+    }),
+    session: session.current,
+    /** A payload of this shard was handled by all that listened. */
+    handle: (payload: Payload) => {
+      session.handle(payload)
+      saver.changed()
+    }
   }
 })

@@ -3,8 +3,8 @@
  *
  *     connect → HELLO → heartbeats → RESUME or IDENTIFY → READY or RESUMED → payloads … → reason
  *
- * Three things go on at once, and the first that fails ends the connection with its reason: reading, the heartbeat, and
- * what leads to a session. Reading comes first: it never waits for the other two.
+ * Reading, the heartbeat, what leads to a session, and the alarm of a machine that was asleep go on at once, and the first
+ * that fails ends the connection with its reason.
  */
 import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
@@ -21,9 +21,10 @@ import {
   IdentifyBudgetExhausted,
   MalformedPayload,
   ReconnectRequested,
-  SessionInvalidated
+  SessionInvalidated,
+  SystemSlept
 } from "../schema/GatewayError.ts"
-import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
+import { GatewayOpcode, isDocumentedOpcode } from "../schema/GatewayOpcode.ts"
 import { hostOf, isTrustedResumeUrl } from "../schema/GatewayUrl.ts"
 import type { Payload } from "../schema/Payload.ts"
 import { decodeHello, decodeReady, isResumable } from "../schema/ReceiveEvent.ts"
@@ -39,6 +40,7 @@ import { IdentifyLimiter } from "./IdentifyLimiter.ts"
 import { SessionStore } from "./SessionStore.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
 import type { ShardSession } from "./ShardSession.ts"
+import type { Wake } from "./Wake.ts"
 
 /** What a connection needs to know of its shard, and tells it. */
 export interface ShardContext {
@@ -46,16 +48,24 @@ export interface ShardContext {
   readonly session: ShardSession
   readonly delivery: Delivery
   readonly events: ShardEvents
+  readonly wake: Wake
   /** The shard has come into a state. */
   readonly enter: (state: ShardState) => void
   /** The connection's heartbeat, for those who want to know the latency. */
   readonly beating: (pulse: Pulse) => void
 }
 
+/** How a connection is made. */
+export interface ConnectionOptions {
+  readonly url: string
+  /** Whether malformed payloads are left out; otherwise the first one ends the connection. */
+  readonly skipMalformed: boolean
+}
+
 /** Connects to a URL and stays until there is a reason to end. */
 export const run = Effect.fn("ShardConnection.run")(function* (
   shard: ShardContext,
-  url: string
+  options: ConnectionOptions
 ): Effect.fn.Return<
   never,
   GatewayError,
@@ -66,6 +76,7 @@ export const run = Effect.fn("ShardConnection.run")(function* (
   const heartbeats = yield* Heartbeat
   const store = yield* SessionStore
 
+  const { url } = options
   const session = shard.session.current()
   shard.enter("connecting")
   yield* shard.events.announce((at) =>
@@ -77,7 +88,13 @@ export const run = Effect.fn("ShardConnection.run")(function* (
     closeCode: store.durable ? sessionKeepingCode : sessionEndingCode
   })
   shard.enter("greeting")
-  const pulse = yield* heartbeats.make(Effect.suspend(() => connection.send(heartbeat(shard.session.sequence()))))
+  const pulse = yield* heartbeats.make(
+    Effect.suspend(() => {
+      // Discord may forget what a heartbeat acknowledges, and a restart resumes from what was handled.
+      const { handled, received } = shard.session.marks()
+      return connection.send(heartbeat(store.durable ? handled : received))
+    })
+  )
   shard.beating(pulse)
   const hello = yield* Deferred.make<Duration.Duration>()
 
@@ -100,7 +117,11 @@ export const run = Effect.fn("ShardConnection.run")(function* (
     return yield* Effect.never
   })
 
-  return yield* Effect.raceFirst(read(shard, url, connection, pulse, hello), establish)
+  return yield* Effect.raceAllFirst([
+    read(shard, options, connection, pulse, hello),
+    establish,
+    Effect.flatMap(shard.wake.next, (slept) => fail(shard, new SystemSlept({ slept })))
+  ])
 })
 
 /** Ends the session at Discord: the bot goes offline at once. */
@@ -186,12 +207,12 @@ const sleepUntil = Effect.fnUntraced(function* (at: number) {
  */
 const read = Effect.fnUntraced(function* (
   shard: ShardContext,
-  url: string,
+  options: ConnectionOptions,
   connection: Connection,
   pulse: Pulse,
   hello: Deferred.Deferred<Duration.Duration>
 ) {
-  const reactions = makeReactions(shard, url, pulse, hello)
+  const reactions = makeReactions(shard, options, pulse, hello)
   while (true) {
     const { effects, end, payloads } = reactions(yield* connection.receive)
     shard.delivery.append(payloads)
@@ -225,7 +246,12 @@ interface Reaction {
   end?: GatewayErrorReason
 }
 
-const makeReactions = (shard: ShardContext, url: string, pulse: Pulse, hello: Deferred.Deferred<Duration.Duration>) => {
+const makeReactions = (
+  shard: ShardContext,
+  { skipMalformed, url }: ConnectionOptions,
+  pulse: Pulse,
+  hello: Deferred.Deferred<Duration.Duration>
+) => {
   const id = shard.id.id
   let replayed = 0
   const announce = (reaction: Reaction, event: (at: number) => ShardEvent) =>
@@ -274,9 +300,18 @@ const makeReactions = (shard: ShardContext, url: string, pulse: Pulse, hello: De
     reaction.effects.push(Deferred.succeed(hello, Duration.millis(decoded.success.heartbeat_interval)))
   }
 
-  return (batch: Arr.NonEmptyReadonlyArray<Payload>): Reaction => {
+  return (batch: Arr.NonEmptyReadonlyArray<Payload | MalformedPayload>): Reaction => {
     const reaction: Reaction = { payloads: [], effects: [] }
     for (const payload of batch) {
+      if ("_tag" in payload) {
+        if (!skipMalformed) {
+          reaction.end = payload
+          break
+        }
+        const { description } = payload
+        announce(reaction, (at) => ShardEvent.MalformedSkipped({ shard: id, at, description }))
+        continue
+      }
       if (payload.op === GatewayOpcode.Dispatch && payload.s !== null) {
         if (!onDispatch(payload, payload.s, reaction)) {
           if (reaction.end === undefined) continue
@@ -300,6 +335,10 @@ const makeReactions = (shard: ShardContext, url: string, pulse: Pulse, hello: De
         case GatewayOpcode.InvalidSession:
           reaction.end = new SessionInvalidated({ resumable: isResumable(payload.d) })
           break
+        default:
+          if (!isDocumentedOpcode(payload.op)) {
+            announce(reaction, (at) => ShardEvent.UnknownOpcode({ shard: id, at, op: payload.op }))
+          }
       }
       if (reaction.end !== undefined) break
     }
