@@ -1,20 +1,51 @@
 /**
- * The gateway with Node's parts: WebSockets of `ws`, HTTP of `node:http`.
+ * The gateway with Node's parts: WebSockets of `ws`, HTTP of `node:http`, sessions in a file.
  */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { GatewayError } from "../schema/GatewayError.ts"
-import { type Gateway, GatewayLive } from "../services/Gateway.ts"
+import type * as Socket from "effect/socket/Socket"
+import { GatewayError, InvalidConfig } from "../schema/GatewayError.ts"
+import { Gateway, GatewayLive } from "../services/Gateway.ts"
 import type { GatewayConfig } from "../services/GatewayConfig.ts"
+import { GatewayConnection } from "../services/GatewayConnection.ts"
+import { GatewayDirectory } from "../services/GatewayDirectory.ts"
+import { Heartbeat } from "../services/Heartbeat.ts"
+import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import { SessionStore } from "../services/SessionStore.ts"
 import * as NodeWebSocket from "./NodeWebSocket.ts"
 
-/** Layers of the gateway for programs on Node.js. */
-export const NodeGateway: {
-  /** `GatewayLive` with all that it needs but the configuration. */
-  readonly layer: Layer.Layer<Gateway, GatewayError, GatewayConfig>
-  /** Only the WebSockets, for gateways put together by hand. */
-  readonly layerWebSocketConstructor: typeof NodeWebSocket.layer
-} = {
-  layer: GatewayLive.pipe(Layer.provide([NodeWebSocket.layer, NodeHttpClient.layerNodeHttp])),
-  layerWebSocketConstructor: NodeWebSocket.layer
+const platform = Layer.mergeAll(NodeWebSocket.layer, NodeHttpClient.layerNodeHttp)
+
+/** `GatewayLive` with all that it needs but the configuration. */
+const layer: Layer.Layer<Gateway, GatewayError, GatewayConfig> = GatewayLive.pipe(Layer.provide(platform))
+
+/** All services but the stores: for `Gateway.layer` with a `SessionStore` and an `IdentifyLimiter` of your choice. */
+const layerServices: Layer.Layer<GatewayConnection | GatewayDirectory | Heartbeat, never, GatewayConfig> =
+  Layer.mergeAll(GatewayConnection.layer, GatewayDirectory.layer, Heartbeat.layer).pipe(Layer.provide(platform))
+
+/**
+ * The gateway with its sessions in a file: a program that is started again resumes, and gets what it missed. Fails with
+ * `InvalidConfig` if the file cannot be written.
+ */
+const layerWithSessionFile = (path: string): Layer.Layer<Gateway, GatewayError, GatewayConfig> => {
+  const sessions = SessionStore.layerFile(path).pipe(
+    Layer.provide(NodeFileSystem.layer),
+    Layer.catch(({ message }) =>
+      Layer.effect(
+        SessionStore,
+        Effect.fail(
+          new GatewayError({ reason: new InvalidConfig({ option: `session file ${path}`, description: message }) })
+        )
+      )
+    )
+  )
+  return Gateway.layer.pipe(Layer.provide([sessions, IdentifyLimiter.layerMemory]), Layer.provide(layerServices))
 }
+
+/** Only the WebSockets, for gateways put together by hand. */
+const layerWebSocketConstructor: Layer.Layer<Socket.WebSocketConstructor, never, GatewayConfig> = NodeWebSocket.layer
+
+/** Layers of the gateway for programs on Node.js. */
+export const NodeGateway = { layer, layerServices, layerWithSessionFile, layerWebSocketConstructor } as const

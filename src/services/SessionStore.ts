@@ -3,10 +3,15 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { Session } from "../schema/Session.ts"
+import * as Persistence from "effect/persistence/Persistence"
+import type { PlatformError } from "effect/PlatformError"
+import * as Schema from "effect/Schema"
+import { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
+import * as SessionFile from "./SessionFile.ts"
 
 /** Keeps the session of every shard. */
 export class SessionStore extends Context.Service<
@@ -35,4 +40,50 @@ export class SessionStore extends Context.Service<
       durable: false
     }
   })
+
+  /**
+   * Keeps sessions in a store of `effect/persistence`: `Persistence.layerBackingRedis`, `layerBackingSql`,
+   * `layerBackingKvs`, … What cannot be read is reported in the log and counts as no session; what cannot be written is
+   * reported, and written with the next change.
+   */
+  static readonly layerPersisted: Layer.Layer<SessionStore, never, Persistence.BackingPersistence> = Layer.effect(
+    SessionStore,
+    Effect.gen(function* () {
+      const backing = yield* Persistence.BackingPersistence
+      const sessions = yield* backing.make("disruption-gateway_sessions")
+      return SessionStore.of({
+        get: (shard) =>
+          sessions.get(shard.toString()).pipe(
+            Effect.flatMap((value) =>
+              value === undefined ? Effect.undefined : Effect.map(decodeStored(value), ({ session }) => session)
+            ),
+            report("that was stored cannot be read", shard),
+            Effect.map(Option.fromUndefinedOr)
+          ),
+        set: (session) =>
+          sessions
+            .set(session.shard.toString(), encodeStored({ version: 1, session }), undefined)
+            .pipe(report("cannot be stored", session.shard)),
+        remove: (shard) => sessions.remove(shard.toString()).pipe(report("cannot be removed", shard)),
+        durable: true
+      })
+    })
+  )
+
+  /** Keeps sessions in one file, which is replaced whole. The file's folder must be there. */
+  static readonly layerFile = (path: string): Layer.Layer<SessionStore, PlatformError, FileSystem.FileSystem> =>
+    SessionStore.layerPersisted.pipe(Layer.provide(Persistence.layerBackingKvs), Layer.provide(SessionFile.layer(path)))
 }
+
+const report = (what: string, shard: ShardId) =>
+  Effect.catch((error: { readonly message: string }) =>
+    Effect.logWarning(`The session ${what}: ${error.message}`).pipe(
+      Effect.annotateLogs({ shard: shard.id }),
+      Effect.as(undefined)
+    )
+  )
+
+/** What is in the store. Another version is not ours to understand. */
+const Stored = Schema.Struct({ version: Schema.Literal(1), session: Session })
+const decodeStored = Schema.decodeUnknownEffect(Stored)
+const encodeStored = Schema.encodeSync(Stored)

@@ -121,7 +121,7 @@ export const make = Effect.fnUntraced(function* (
       const delay = yield* Effect.tapError(backoff.next(error, lasted), (ended) => stop(ended.reason))
       if (Duration.isZero(delay)) continue
       yield* announce((common) => ShardEvent.Waiting({ ...common, delay }))
-      yield* Effect.raceFirst(Effect.sleep(delay), shared.wake.next)
+      yield* Effect.timeoutOption(shared.wake.next, delay)
     }
   })
 

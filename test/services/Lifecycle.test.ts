@@ -72,7 +72,8 @@ describe("a bot that connects", () => {
             presence: { status: PresenceUpdateStatus.Idle, activities: [], afk: false, since: null }
           }
         })
-      )
+      ),
+      inTheMiddle
     )
   )
 

@@ -1,0 +1,96 @@
+/**
+ * A `KeyValueStore` in one file, for sessions that outlive the process without a database.
+ *
+ * The file is replaced whole, by a rename, so that a process killed in the midst of writing leaves the old one. This
+ * process is taken for the file's only writer. A file that cannot be read is put aside, never overwritten.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as KeyValueStore from "effect/persistence/KeyValueStore"
+import type { PlatformError } from "effect/PlatformError"
+import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
+
+const Content = Schema.fromJsonString(
+  Schema.Struct({
+    format: Schema.Literal("disruption-gateway/sessions"),
+    version: Schema.Literal(1),
+    sessions: Schema.Record(Schema.String, Schema.String)
+  })
+)
+
+const decode = Schema.decodeUnknownEffect(Content)
+const encode = Schema.encodeSync(Content)
+
+/** Keeps everything in the file at `path`, whose folder must be there. */
+export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, PlatformError, FileSystem.FileSystem> =>
+  Layer.effect(
+    KeyValueStore.KeyValueStore,
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const sessions = new Map(Object.entries(yield* read(files, path)))
+      const oneAtATime = yield* Semaphore.make(1)
+      let wanted = 0
+      let written = 0
+
+      // Whoever writes, writes for all that are waiting.
+      const replace = Effect.suspend(() => {
+        if (written === wanted) return Effect.void
+        const version = wanted
+        const text = encode({
+          format: "disruption-gateway/sessions",
+          version: 1,
+          sessions: Object.fromEntries(sessions)
+        })
+        return files.writeFileString(`${path}.new`, text, { mode: 0o600 }).pipe(
+          Effect.andThen(files.rename(`${path}.new`, path)),
+          Effect.andThen(
+            Effect.sync(() => {
+              written = version
+            })
+          )
+        )
+      }).pipe(oneAtATime.withPermits(1))
+
+      const change = (f: () => void) =>
+        Effect.suspend(() => {
+          f()
+          wanted++
+          return Effect.mapError(
+            replace,
+            (cause) => new KeyValueStore.KeyValueStoreError({ message: cause.message, method: "set", cause })
+          )
+        })
+
+      // What cannot be written is better known at start.
+      wanted++
+      yield* replace
+
+      return KeyValueStore.makeStringOnly({
+        get: (key) => Effect.sync(() => sessions.get(key)),
+        set: (key, value) => change(() => sessions.set(key, value)),
+        remove: (key) => change(() => sessions.delete(key)),
+        clear: change(() => sessions.clear()),
+        size: Effect.sync(() => sessions.size),
+        keys: Effect.sync(() => [...sessions.keys()])
+      })
+    })
+  )
+
+const read = Effect.fnUntraced(function* (files: FileSystem.FileSystem, path: string) {
+  if (!(yield* files.exists(path))) return {}
+  const text = yield* files.readFileString(path)
+  if (text.trim() === "") return {}
+  return yield* Effect.matchEffect(decode(text), {
+    onSuccess: ({ sessions }) => Effect.succeed(sessions),
+    onFailure: () =>
+      Effect.as(
+        Effect.andThen(
+          files.rename(path, `${path}.unreadable`),
+          Effect.logWarning(`${path} has no sessions that can be read: it was put aside as ${path}.unreadable`)
+        ),
+        {}
+      )
+  })
+})
