@@ -206,8 +206,9 @@ export class ConnectionClosed extends Schema.TaggedError<ConnectionClosed>()("Co
   }
   override get message() {
     const name = describeCloseCode(this.code)?.name ?? wellKnownCloses[this.code]
-    const details = [name, this.closeReason].filter((part) => part !== undefined && part !== "")
-    return `Closed with ${this.code}${details.length === 0 ? "" : ` (${[...new Set(details)].join(": ")})`}`
+    const said = this.closeReason.replace(/\.$/, "")
+    const details = [...new Set([name, said])].filter((part) => part !== undefined && part !== "")
+    return `Closed with ${this.code}${details.length === 0 ? "" : ` (${details.join(": ")})`}`
   }
 }
 

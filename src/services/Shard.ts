@@ -145,7 +145,8 @@ export const make = Effect.fnUntraced(function* (
     session: session.current,
     /** A payload of this shard was handled by all that listened. */
     handle: (payload: Payload) => {
-      session.handle(payload)
+      if (payload.s === null) return
+      session.handle(payload.s, payload.t)
       saver.changed()
     }
   }

@@ -5,7 +5,6 @@
  * - handled: the sequence to resume from after a restart, which is what a store is given
  */
 import * as Option from "effect/Option"
-import type { Payload } from "../schema/Payload.ts"
 import { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 
@@ -30,8 +29,8 @@ export interface ShardSession {
   readonly establish: (id: string, resumeUrl: string) => void
   /** A dispatch came: its sequence counts unless it is a duplicate. */
   readonly receive: (sequence: number) => Arrival
-  /** A payload of this shard is handled. */
-  readonly handle: (payload: Payload) => void
+  /** A dispatch of this shard is handled. */
+  readonly handle: (sequence: number, name: string | null) => void
   /** Forgets the session, and says which it was. */
   readonly drop: () => Option.Option<Session>
 }
@@ -77,10 +76,9 @@ export const make = (
       received = sequence
       return last !== null && sequence > last + 1 ? { _tag: "Gap", from: last + 1, to: sequence - 1 } : isNew
     },
-    handle: (payload) => {
-      if (payload.s === null) return
-      if (payload.t === "READY") readiesAhead--
-      if (readiesAhead === 0) handled = payload.s
+    handle: (sequence, name) => {
+      if (name === "READY") readiesAhead--
+      if (readiesAhead === 0) handled = sequence
     },
     drop: () => {
       const session = current()

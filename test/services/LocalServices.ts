@@ -1,0 +1,26 @@
+/**
+ * Which services run on this machine. Tests that need one are skipped without it, and say so; with REQUIRE_SERVICES set
+ * (as CI does) a service that is missing fails them.
+ */
+import { connect } from "node:net"
+
+const answers = (port: number) =>
+  new Promise<boolean>((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port, timeout: 1000 })
+    const settle = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once("connect", () => settle(true))
+    socket.once("error", () => settle(false))
+    socket.once("timeout", () => settle(false))
+  })
+
+const available = async (name: string, port: number) => {
+  if (process.env.REQUIRE_SERVICES !== undefined || (await answers(port))) return true
+  process.stderr.write(`skipped: the tests that need ${name}, which does not answer at 127.0.0.1:${port}\n`)
+  return false
+}
+
+export const hasRedis = await available("Redis", 6379)
+export const hasPostgres = await available("PostgreSQL", 5432)
