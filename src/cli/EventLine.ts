@@ -12,8 +12,8 @@ export const dispatchLine = (payload: Payload, at: number, paper: Paper): string
   render(
     [
       { text: `${timeOfDay(at)} `, style: "dim" },
-      { text: `${payload.shard} ${String(payload.s ?? "").padStart(6)}  `, style: "dim" },
-      { text: (payload.t ?? "").padEnd(22), style: "bold" },
+      { text: `${payload.shard} ${String(payload.s ?? "").padStart(5)}  `, style: "dim" },
+      { text: (payload.t ?? "").padEnd(20), style: "bold" },
       { text: `  ${gistOf(payload)}` }
     ],
     paper

@@ -7,7 +7,7 @@ import * as Predicate from "effect/Predicate"
 import type { DispatchName, Payload } from "../schema/Payload.ts"
 
 /** The gist of a dispatch, or an empty string. */
-export const gistOf = ({ d, t }: Payload): string => (t === null ? "" : (gists[t] ?? about)(d))
+export const gistOf = ({ d, t }: Payload): string => (t === null ? "" : (gists.get(t) ?? about)(d))
 
 type Gist = (d: unknown) => string
 
@@ -74,4 +74,5 @@ const known: Partial<Record<DispatchName, Gist>> = {
   RATE_LIMITED: (d) => `opcode ${text(d, "opcode")}, again in ${text(d, "retry_after")} s`
 }
 
-const gists: Record<string, Gist | undefined> = known
+/** A map, since names come from outside: an object has a `constructor`, too. */
+const gists: ReadonlyMap<string, Gist> = new Map(Object.entries(known))

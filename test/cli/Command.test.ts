@@ -1,0 +1,215 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { beforeAll } from "vitest"
+import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import { build, finish, shell, start } from "./CommandLine.ts"
+
+beforeAll(build, 60_000)
+
+const linesOf = (text: string) => text.split("\n").filter((line) => line !== "")
+
+/** The environment of a bot on a served simulator. */
+const environment = Effect.map(DiscordSimulator, ({ apiUrl, token }) => ({
+  DISCORD_TOKEN: Redacted.value(token),
+  DISCORD_API_URL: apiUrl
+}))
+
+/** More events than a pipe holds. */
+const flood = Effect.flatMap(DiscordSimulator, (simulator) =>
+  Effect.forever(
+    Effect.delay(
+      simulator.dispatchAll(
+        Array.from({ length: 200 }, () => ({ t: "MESSAGE_CREATE", d: { content: "x".repeat(500) } }))
+      ),
+      "50 millis"
+    )
+  )
+)
+
+describe("disruption-gateway run", { concurrent: true }, () => {
+  it.live("shows a newcomer without a token how a lost connection is resumed", () =>
+    Effect.gen(function* () {
+      const run = yield* start(["run"])
+      yield* run.says("Resumed session")
+      yield* run.signal("SIGINT")
+      const { code, stderr, stdout } = yield* run.ending
+      const lines = linesOf(stdout)
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
+      expect(lines[0]).toContain("DISCORD_TOKEN is not set: this is the built-in simulated Discord")
+      expect(stdout).toMatch(/^\d\d:\d\d:\d\d 0 +1 {2}READY/m)
+      const disconnected = lines.findIndex((line) => line.includes("▲▲ shard 0: Disconnected"))
+      const resumed = lines.findIndex((line) => line.includes("── shard 0: Resumed session"))
+      expect(disconnected).toBeGreaterThan(0)
+      expect(resumed).toBeGreaterThan(disconnected)
+    })
+  )
+
+  it.live("ends by itself after --for", () =>
+    Effect.gen(function* () {
+      const { code, stderr, stdout } = yield* finish(["run", "--for", "1500ms"])
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
+      expect(stdout).toContain("GUILD_CREATE")
+    })
+  )
+
+  it.live("prints nothing but a JSON object a line with --json, and the connection's news on stderr", () =>
+    Effect.gen(function* () {
+      const { code, stderr, stdout } = yield* finish(["run", "--json", "--for", "2s"])
+      const payloads = linesOf(stdout).map((line): Record<string, unknown> => JSON.parse(line))
+      expect(code).toBe(0)
+      expect(stdout.endsWith("}\n")).toBe(true)
+      expect(new Set(payloads.map((payload) => Object.keys(payload).join()))).toEqual(new Set(["shard,op,t,s,d"]))
+      expect(payloads[0]).toMatchObject({ shard: 0, op: 10, t: null, s: null })
+      expect(payloads[1]).toMatchObject({ shard: 0, op: 0, t: "READY", s: 1 })
+      expect(stderr).toContain("DISCORD_TOKEN is not set")
+      expect(stderr).toMatch(/INFO {2}shard 0: Ready with the new session/)
+    })
+  )
+
+  it.live("prints only the events asked for", () =>
+    Effect.gen(function* () {
+      const { stdout } = yield* finish(["run", "--json", "--events", "ready,GUILD_CREATE", "--for", "1500ms"])
+      const names = linesOf(stdout).map((line): unknown => JSON.parse(line).t)
+      expect(new Set(names)).toEqual(new Set(["READY", "GUILD_CREATE"]))
+    })
+  )
+
+  it.live("ends quietly when the reader goes away", () =>
+    Effect.gen(function* () {
+      for (const flags of ["", "--json"]) {
+        const { stderr, stdout } = yield* shell(
+          `$RUN ${flags} --log-level none --for 15s | head -2; echo \${PIPESTATUS[*]}`
+        )
+        expect(linesOf(stdout)).toHaveLength(3)
+        expect(linesOf(stdout)[2]).toBe("0 0")
+        expect(stderr).not.toMatch(/EPIPE|Error|at /)
+      }
+    })
+  )
+
+  it.live("closes the connection with 1000 and ends with 0 on SIGINT and SIGTERM", () =>
+    Effect.forEach(["SIGINT", "SIGTERM"] as const, (signal) =>
+      Effect.gen(function* () {
+        const simulator = yield* DiscordSimulator
+        const run = yield* start(["run", "--log-level", "all"], yield* environment)
+        yield* run.says("Ready with")
+        yield* run.signal(signal)
+        const { code, stderr, stdout } = yield* run.ending
+        expect(code).toBe(0)
+        expect(stdout + stderr).not.toContain("simulated-token")
+        const [connection] = yield* simulator.connections
+        expect(connection?.end).toMatchObject({ by: "client", how: "close", code: 1000 })
+      }).pipe(Effect.provide(DiscordSimulator.serve()))
+    )
+  )
+
+  it.live("ends within seconds on SIGINT though nobody reads its output", () =>
+    Effect.gen(function* () {
+      const script = "$RUN --json > >(sleep 6) & sleep 3; kill -INT $!; SECONDS=0; wait $!; echo $? $((SECONDS < 3))"
+      const { stdout } = yield* Effect.raceFirst(shell(script, yield* environment), flood)
+      expect(stdout).toBe("0 1\n")
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live("hands a slow reader whole lines, also when it is ended by a signal", () =>
+    Effect.gen(function* () {
+      const script = "$RUN --json > >(sleep 3.3; cat) & sleep 3; kill -INT $!; wait $!"
+      const { stdout } = yield* Effect.raceFirst(shell(script, yield* environment), flood)
+      expect(stdout.length).toBeGreaterThan(65_536)
+      expect(stdout.endsWith("}\n")).toBe(true)
+      const sequences = linesOf(stdout).map((line): unknown => JSON.parse(line).s)
+      const dispatched = sequences.filter((s) => s !== null)
+      expect(dispatched).toEqual(dispatched.map((_, index) => index + 1))
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live("says once what to do about a wrong token, without the token", () =>
+    Effect.gen(function* () {
+      const { apiUrl, gatewayUrl } = yield* DiscordSimulator
+      const env = { DISCORD_TOKEN: "a-wrong-token" }
+      const places = [
+        ["--api-url", apiUrl],
+        ["--gateway-url", gatewayUrl],
+        ["--gateway-url", gatewayUrl, "--json"]
+      ]
+      yield* Effect.forEach(places, (flags) =>
+        Effect.gen(function* () {
+          const { code, stderr, stdout } = yield* finish(["run", "--log-level", "warn", ...flags], env)
+          expect(code).toBe(1)
+          expect(linesOf(stderr)).toHaveLength(1)
+          expect(stderr).toContain("Discord refused the bot's token")
+          expect(stdout + stderr).not.toContain("a-wrong-token")
+        })
+      )
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live("lets nothing that users wrote control the terminal", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const run = yield* start(["run"], yield* environment)
+      yield* run.says("Ready with")
+      const content = "\u001b[2J\u001b]0;owned\u0007\u009b31mred\r\nnext \u202elaw"
+      yield* simulator.dispatch("MESSAGE_CREATE", { author: { username: "\u001b[Hmallory" }, content })
+      yield* run.says("mallory")
+      yield* run.signal("SIGINT")
+      const { stdout } = yield* run.ending
+      expect(stdout).toMatch(/ {2}mallory: red next law\n/)
+      // oxlint-disable-next-line no-control-regex
+      expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/)
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live("names what is wrong with its flags and environment, and prints nothing else", () =>
+    Effect.forEach(
+      [
+        [["--intents", "GUILD_MESAGES"], /^--intents: "GUILD_MESAGES" is not an intent/],
+        [["--shards", "many"], /^--shards: "many"/],
+        [["--shards", "4/4"], /^--shards: 4 is not a shard of 4/],
+        [["--events", ","], /^--events: it takes at least one event/],
+        [["--events", "MESAGE_CREATE"], /^--events: .* Did you mean MESSAGE_CREATE\?/],
+        [["--for", "10"], /^--for: "10" is not a duration/],
+        [["--token", "abc"], /--token/],
+        [["--gateway-url", "ws://127.0.0.1:1"], /^DISCORD_TOKEN: the bot's token is missing/]
+      ] as const,
+      ([flags, message]) =>
+        Effect.gen(function* () {
+          const { code, stderr, stdout } = yield* finish(["run", "--json", ...flags])
+          expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+          expect(stderr).toMatch(message)
+          expect(stderr).not.toMatch(/^ +at /m)
+        }),
+      { concurrency: 4 }
+    )
+  )
+})
+
+describe("disruption-gateway simulate", { concurrent: true }, () => {
+  it.live("serves a Discord that run can be pointed at by its output, and tells what clients do", () =>
+    Effect.gen(function* () {
+      const simulate = yield* start(["simulate", "--incidents", "none", "--rate", "20"])
+      yield* simulate.says("DISCORD_API_URL=")
+      yield* Effect.sleep("50 millis")
+      const bot = yield* shell(`eval "$SETTINGS"; $RUN --for 1500ms`, { SETTINGS: simulate.output() })
+      yield* simulate.says("closed by the client with 1000")
+      yield* simulate.signal("SIGINT")
+      const { code, stderr, stdout } = yield* simulate.ending
+      expect(bot).toMatchObject({ code: 0, stderr: "" })
+      expect(bot.stdout).not.toContain("DISCORD_TOKEN is not set")
+      expect(bot.stdout).toMatch(/MESSAGE_CREATE|TYPING_START/)
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
+      expect(stdout).toMatch(/connection 1: connected to ws:\/\/127\.0\.0\.1/)
+      expect(stdout).toMatch(/connection 1: identified as shard 0/)
+    })
+  )
+
+  it.live("says so when the port is taken", () =>
+    Effect.gen(function* () {
+      const port = new URL((yield* DiscordSimulator).apiUrl).port
+      const { code, stderr, stdout } = yield* finish(["simulate", "--port", port])
+      expect({ code, stdout, lines: linesOf(stderr).length }).toEqual({ code: 1, stdout: "", lines: 1 })
+      expect(stderr).toContain(`Port ${port}`)
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+})
