@@ -26,7 +26,8 @@ export const make: Effect.Effect<ShardEvents> = Effect.map(PubSub.sliding<ShardE
     const event = make(yield* Clock.currentTimeMillis)
     yield* PubSub.publish(feed, event)
     yield* Effect.annotateLogs(Effect.logWithLevel(levelOfShardEvent(event))(describeShardEvent(event)), {
-      shard: event.shard
+      shard: event.shard,
+      event: event._tag
     })
   }),
   changes: Stream.fromPubSub(feed),
