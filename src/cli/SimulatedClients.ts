@@ -12,17 +12,11 @@ import { DiscordSimulator } from "../simulator/DiscordSimulator.ts"
 import type { ConnectionEnd, ConnectionRecord } from "../simulator/Observations.ts"
 import { type Part, type Style, timeOfDay } from "./TerminalLine.ts"
 
-/** What was told of a connection. */
-interface Told {
-  readonly opened: boolean
-  readonly established: boolean
-}
-
 /** Everything that clients do from now on, each as the parts of a line. */
 export const activity: Stream.Stream<ReadonlyArray<Part>, never, DiscordSimulator> = Stream.unwrap(
   Effect.map(DiscordSimulator, (simulator) => {
-    /** The connections that had not ended when they were last looked at. */
-    const open = new Map<number, Told>()
+    /** The connections that had not ended when they were last looked at, and whether it was told how they got a session. */
+    const open = new Map<number, boolean>()
     let lastId = 0
 
     const news = (connection: ConnectionRecord, now: number): ReadonlyArray<ReadonlyArray<Part>> => {
@@ -32,11 +26,11 @@ export const activity: Stream.Stream<ReadonlyArray<Part>, never, DiscordSimulato
       const line = (at: number, text: string, style: Style) => lineOf(connection, at, text, style)
       const lines: Array<ReadonlyArray<Part>> = []
       if (told === undefined) lines.push(line(connection.openedAt, `connected to ${connection.url}`, "cyan"))
-      if (told?.established !== true && session !== undefined) lines.push(line(now, session, "green"))
+      if (told !== true && session !== undefined) lines.push(line(now, session, "green"))
       if (connection.end !== undefined) lines.push(line(connection.end.at, ended(connection.end), "yellow"))
 
       lastId = Math.max(lastId, connection.id)
-      if (connection.end === undefined) open.set(connection.id, { opened: true, established: session !== undefined })
+      if (connection.end === undefined) open.set(connection.id, session !== undefined)
       else open.delete(connection.id)
       return lines
     }
