@@ -16,12 +16,12 @@ import { harmless, timeOfDay } from "./TerminalLine.ts"
 /**
  * Logs, a line each.
  *
- * The gateway logs what it announces in `Gateway.changes`, with the annotation `shard`. Those are left out: the commands
+ * The gateway logs what it announces in `Gateway.changes`, with the annotation `event`. Those are left out: the commands
  * report the changes themselves, as lines or as logs.
  */
 const logger = Logger.make(({ cause, date, fiber, logLevel, message }) => {
   const annotations = fiber.getRef(References.CurrentLogAnnotations)
-  if ("shard" in annotations) return
+  if ("event" in annotations) return
   const words = [
     timeOfDay(date.getTime()),
     logLevel.toUpperCase().padEnd(5),

@@ -68,7 +68,7 @@ const atLeast = ({ reason }: GatewayError): Effect.Effect<Duration.Duration> => 
     case "SessionInvalidated":
       return reason.resumable
         ? Effect.succeed(Duration.zero)
-        : Effect.map(Random.nextBetween(1000, 5000), Duration.millis)
+        : Effect.map(Random.nextIntBetween(1000, 5000), Duration.millis)
     case "DirectoryRateLimited":
       return Effect.succeed(reason.retryAfter)
     default:
