@@ -192,6 +192,9 @@ class OpenConversation implements Conversation {
     discord.counts.resumes += 1
     if (!this.isToken(resume.token)) return this.refuse(CloseCode.AuthenticationFailed, "Authentication failed.")
     this.meet("resume", discord.findSession(resume.session_id), () => {
+      // The client is back while its old connection seems to be there: that one is dead, and a session that was let expire
+      // has gone with it.
+      discord.findSession(resume.session_id)?.connection?.drop()
       const session = discord.findSession(resume.session_id)
       if (session === undefined || !session.canReplay(resume.seq)) {
         return discord.perform({ _tag: "InvalidSession", resumable: false }, connection, session)
@@ -200,8 +203,6 @@ class OpenConversation implements Conversation {
         discord.endSession(session)
         return this.refuse(CloseCode.InvalidSeq, "Invalid seq.")
       }
-      // The client is back while its old connection seems to be there: that one is dead.
-      session.connection?.drop()
       session.attach(connection)
       connection.carry(session)
       session.replay(resume.seq)

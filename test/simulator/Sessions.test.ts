@@ -236,4 +236,19 @@ describe("a session", () => {
       assert.deepInclude(again.received[1], { op: 9, d: false })
     }).pipe(Effect.provide(DiscordSimulator.layer))
   )
+
+  it.effect("cannot be resumed after it was let expire, though its dead connection seems to be there", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const client = yield* connected()
+      yield* simulator.mute()
+      yield* simulator.endSessions()
+      yield* simulator.dispatch("MESSAGE_CREATE", {})
+      const again = yield* dial(resumeUrl)
+      yield* second
+      again.resume(client.sessionId, 1)
+      yield* second
+      assert.deepInclude(again.received[1], { op: 9, d: false })
+    }).pipe(Effect.provide(DiscordSimulator.layer))
+  )
 })
