@@ -15,7 +15,7 @@ import * as Option from "effect/Option"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { ShardId } from "../schema/ShardId.ts"
-import { type DirectoryAnswer, GatewayDirectory } from "./GatewayDirectory.ts"
+import { GatewayDirectory } from "./GatewayDirectory.ts"
 
 /** The answer to a shard that wants to IDENTIFY. */
 export type IdentifyTurn =
@@ -38,25 +38,22 @@ export class IdentifyLimiter extends Context.Service<
     Effect.gen(function* () {
       const directory = yield* GatewayDirectory
       const limiter = yield* RateLimiter.RateLimiter
-      // What we have spent ourselves since Discord last told what is left.
-      let counted: DirectoryAnswer | undefined
-      let spent = 0
+      /** The turns that Discord's last answer may not have counted. */
+      let turns: ReadonlyArray<{ at: number }> = []
 
       const reserve = Effect.fnUntraced(function* (shard: ShardId) {
         const answer = Option.getOrUndefined(yield* budget(directory))
-        if (answer !== counted) {
-          counted = answer
-          spent = 0
-        }
         const limit = answer?.info.session_start_limit
-        if (answer !== undefined && limit !== undefined && limit.remaining - spent <= 0) {
-          return {
-            _tag: "BudgetExhausted",
-            total: limit.total,
-            resetAt: answer.at + limit.reset_after
-          } satisfies IdentifyTurn
+        const turn = { at: yield* Clock.currentTimeMillis }
+        if (answer !== undefined && limit !== undefined) {
+          turns = turns.filter(({ at }) => at > answer.at - Duration.toMillis(uncertainFor))
+          if (limit.remaining - turns.length <= 0) {
+            // Where only our own turns stand against it, the next answer tells what became of them.
+            const wait = limit.remaining > 0 ? Duration.toMillis(budgetMaxAge) + 1 : limit.reset_after
+            return { _tag: "BudgetExhausted", total: limit.total, resetAt: answer.at + wait } satisfies IdentifyTurn
+          }
+          turns = [...turns, turn]
         }
-        spent++
         const { delay } = yield* Effect.orDie(
           limiter.consume({
             key: `disruption-gateway/identify/${shard.bucket(limit?.max_concurrency ?? 1)}`,
@@ -65,10 +62,8 @@ export class IdentifyLimiter extends Context.Service<
             onExceeded: "delay"
           })
         )
-        return {
-          _tag: "Reserved",
-          at: (yield* Clock.currentTimeMillis) + Duration.toMillis(delay)
-        } satisfies IdentifyTurn
+        turn.at = (yield* Clock.currentTimeMillis) + Duration.toMillis(delay)
+        return { _tag: "Reserved", at: turn.at } satisfies IdentifyTurn
       })
 
       return IdentifyLimiter.of({ reserve })
@@ -76,10 +71,16 @@ export class IdentifyLimiter extends Context.Service<
   ).pipe(Layer.provide(RateLimiter.layer), Layer.provide(RateLimiter.layerStoreMemory))
 }
 
+/** How old Discord's word on the budget may be. */
+const budgetMaxAge = Duration.minutes(1)
+
+/** What was sent so shortly before an answer came may have reached Discord after it was given. */
+const uncertainFor = Duration.seconds(15)
+
 /** Discord's word on the budget; an older one if it cannot be asked and has not run out. */
 const budget = (directory: GatewayDirectory["Service"]) =>
   Effect.catchIf(
-    directory.recent(Duration.minutes(1)),
+    directory.recent(budgetMaxAge),
     (error) => error.recovery !== "fatal",
     () => directory.recent(Duration.days(1))
   )
