@@ -177,7 +177,10 @@ const awaitTurn = Effect.fnUntraced(function* (shard: ShardContext) {
           ShardEvent.IdentifyQueued({ shard: shard.id.id, at, wait: Duration.millis(turn.at - now) })
         )
       }
-      return yield* sleepUntil(turn.at)
+      yield* sleepUntil(turn.at)
+      // Taken late, after the machine was asleep or busy, it would be too close to the next one.
+      if ((yield* Clock.currentTimeMillis) - turn.at <= lateMillis) return
+      continue
     }
     const { resetAt, total } = turn
     if (config.whenBudgetExhausted === "fail") {
@@ -189,6 +192,9 @@ const awaitTurn = Effect.fnUntraced(function* (shard: ShardContext) {
     yield* sleepUntil(Math.max(resetAt, now + 5000))
   }
 })
+
+/** How late a turn may be taken. */
+const lateMillis = 500
 
 /** Timers may fire a little early; a turn that is taken early breaks the limit. */
 const sleepUntil = Effect.fnUntraced(function* (at: number) {
