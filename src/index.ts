@@ -10,6 +10,7 @@ export {
   recoveryOf
 } from "./schema/CloseCode.ts"
 export * from "./schema/GatewayError.ts"
+export type { IdentifyProperties } from "./schema/Handshake.ts"
 export { GatewayInfo, SessionStartLimit } from "./schema/GatewayInfo.ts"
 export { GatewayOpcode } from "./schema/GatewayOpcode.ts"
 export {
@@ -24,14 +25,7 @@ export {
 } from "./schema/Intents.ts"
 export { decodePayload, type Dispatch, type DispatchName, isDispatch, type Payload } from "./schema/Payload.ts"
 export { Hello, Ready } from "./schema/ReceiveEvent.ts"
-export {
-  encodeSendEvent,
-  type HeartbeatEvent,
-  type Identify,
-  type IdentifyProperties,
-  type Resume,
-  type SendEvent
-} from "./schema/SendEvent.ts"
+export { maxSendBytes, type RequestChannelInfo, SendEvent } from "./schema/SendEvent.ts"
 export { Session } from "./schema/Session.ts"
 export { describeShardEvent, levelOfShardEvent, ShardEvent } from "./schema/ShardEvent.ts"
 export { ShardId, shardOfGuild } from "./schema/ShardId.ts"

@@ -176,6 +176,24 @@ export class SystemSlept extends Schema.TaggedError<SystemSlept>()("SystemSlept"
   }
 }
 
+/** The program asked for a new connection. */
+export class RestartRequested extends Schema.TaggedError<RestartRequested>()("RestartRequested", {}) {
+  readonly recovery: Recovery = "resume"
+  override get message() {
+    return "A new connection was asked for"
+  }
+}
+
+/** The limit of IDENTIFYs that is shared with other processes cannot be kept: its store does not answer. */
+export class LimiterUnavailable extends Schema.TaggedError<LimiterUnavailable>()("LimiterUnavailable", {
+  description: Schema.String
+}) {
+  readonly recovery: Recovery = "resume"
+  override get message() {
+    return `Not identifying, since the shared limit cannot be kept: ${this.description}`
+  }
+}
+
 /** op 7. */
 export class ReconnectRequested extends Schema.TaggedError<ReconnectRequested>()("ReconnectRequested", {}) {
   readonly recovery: Recovery = "resume"
@@ -278,6 +296,63 @@ export class DirectoryMalformed extends Schema.TaggedError<DirectoryMalformed>()
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Sending: they concern the one who sends, no connection
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A payload that Discord would not take. Nothing was sent. */
+export class InvalidSendEvent extends Schema.TaggedError<InvalidSendEvent>()("InvalidSendEvent", {
+  /** Where in the payload: `d.query`. */
+  field: Schema.String,
+  description: Schema.String
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return `Not sent: ${this.field}: ${this.description}`
+  }
+}
+
+/** There is no such shard here. Nothing was sent. */
+export class UnknownShard extends Schema.TaggedError<UnknownShard>()("UnknownShard", {
+  id: Schema.Int,
+  known: Schema.Array(Schema.Int)
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    const known = this.known.length > 8 ? `${this.known.length} others` : this.known.join(", ")
+    return `Not sent: there is no shard ${this.id} here, there is ${known}`
+  }
+}
+
+/** So many payloads wait to be sent that no more are taken. Nothing was sent. */
+export class SendQueueFull extends Schema.TaggedError<SendQueueFull>()("SendQueueFull", {
+  capacity: Schema.Int
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return `Not sent: ${this.capacity} payloads are waiting already (option sendQueue)`
+  }
+}
+
+/** A payload was not sent in time, or was not answered. */
+export class SendTimeout extends Schema.TaggedError<SendTimeout>()("SendTimeout", {
+  after: Schema.DurationFromMillis,
+  what: Schema.Literals(["sent", "answered"])
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return `Not ${this.what} within ${Duration.format(this.after)}`
+  }
+}
+
+/** The gateway has been shut down. */
+export class GatewayStopped extends Schema.TaggedError<GatewayStopped>()("GatewayStopped", {}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return "The gateway has been shut down"
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // The error
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -295,6 +370,8 @@ const reasons = [
   HelloTimeout,
   HeartbeatTimeout,
   SystemSlept,
+  RestartRequested,
+  LimiterUnavailable,
   ReconnectRequested,
   SessionInvalidated,
   ConnectionClosed,
@@ -302,7 +379,12 @@ const reasons = [
   DirectoryUnreachable,
   DirectoryRateLimited,
   DirectoryRejected,
-  DirectoryMalformed
+  DirectoryMalformed,
+  InvalidSendEvent,
+  UnknownShard,
+  SendQueueFull,
+  SendTimeout,
+  GatewayStopped
 ] as const
 
 /** Every reason of a `GatewayError`. */

@@ -55,6 +55,8 @@ export type ShardEvent = Data.TaggedEnum<{
   ConsumerBehind: Common & { readonly buffered: number; readonly subscribers: number }
   /** The subscribers have caught up; the socket is read again. */
   ConsumerCaughtUp: Common & { readonly after: Duration.Duration }
+  /** The bot now runs with another number of shards; this is said once, with the shard 0. */
+  Resharded: Common & { readonly from: number; readonly to: number }
   /** The shard has ended for good. */
   Stopped: Common & { readonly reason: GatewayErrorReason | undefined }
 }>
@@ -86,6 +88,7 @@ export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.$mat
       ? `${buffered} payloads are waiting and nothing subscribes to Gateway.payloads: reading pauses`
       : `${buffered} payloads are waiting for the slowest of ${subscribers} subscribers: reading pauses`,
   ConsumerCaughtUp: ({ after }) => `Reading again after ${Duration.format(after)}`,
+  Resharded: ({ from, to }) => `Resharded from ${from} to ${to} shards`,
   Stopped: ({ reason }) => (reason === undefined ? "Stopped" : `Stopped for good: ${reason.message}`)
 })
 
@@ -108,6 +111,7 @@ const levels: Record<ShardEvent["_tag"], LogLevel.Severity> = {
   ResumeUrlRefused: "Warn",
   ConsumerBehind: "Warn",
   ConsumerCaughtUp: "Info",
+  Resharded: "Info",
   Stopped: "Info"
 }
 

@@ -39,6 +39,8 @@ export interface ShardStatus {
   readonly sequence: Option.Option<number>
   /** Time from the last heartbeat that was acknowledged to its acknowledgement. */
   readonly latency: Option.Option<Duration.Duration>
+  /** How many payloads wait to be sent. */
+  readonly waitingToSend: number
   /** How many connections, or attempts at one, have ended since the start. */
   readonly reconnects: number
   /** Why the last connection ended. */

@@ -13,13 +13,16 @@ import * as Stream from "effect/Stream"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Payload } from "../schema/Payload.ts"
 
+/** Called with payloads that are handled, in order. */
+export type OnHandled = (payloads: ReadonlyArray<Payload>) => void
+
 /** The log. */
 export interface Delivery {
   /**
    * Appends payloads at once, whatever room there is: what was read from the socket cannot be put back. Whoever appends
    * waits for `room` before reading on, so the log never holds more than its capacity and one read of each shard.
    */
-  readonly append: (payloads: ReadonlyArray<Payload>) => void
+  readonly append: (payloads: ReadonlyArray<Payload>, onHandled: OnHandled) => void
   /** Whether the log holds as much as it may. */
   readonly isFull: () => boolean
   /** Waits until the log holds less than it may. */
@@ -42,14 +45,12 @@ interface Subscriber {
 }
 
 /** Makes a log for so many payloads. */
-export const make = (options: {
-  readonly capacity: number
-  /** Called with payloads that are handled, in order. */
-  readonly onHandled: (payloads: ReadonlyArray<Payload>) => void
-}): Delivery => {
+export const make = (options: { readonly capacity: number }): Delivery => {
   let log: Array<Payload> = []
   /** The position of `log[0]`. */
   let start = 0
+  /** Who is to be told, of what was appended up to which position. */
+  let appends: Array<{ readonly end: number; readonly onHandled: OnHandled }> = []
   /** Where a subscriber begins that finds no other. */
   let next = 0
   let ended: Exit.Exit<never, GatewayError> | undefined
@@ -62,10 +63,17 @@ export const make = (options: {
     let handled = start + log.length
     for (const subscriber of subscribers) handled = Math.min(handled, subscriber.asked)
     if (handled <= start) return
-    const kept = log.slice(handled - start)
-    log.length = handled - start
-    options.onHandled(log)
-    log = kept
+    let told = start
+    let done = 0
+    for (const { end, onHandled } of appends) {
+      const upTo = Math.min(end, handled)
+      if (upTo > told) onHandled(log.slice(told - start, upTo - start))
+      told = upTo
+      if (end > handled) break
+      done++
+    }
+    appends = appends.slice(done)
+    log = log.slice(handled - start)
     start = handled
     if (!isFull()) room.openUnsafe()
   }
@@ -104,8 +112,9 @@ export const make = (options: {
     })
 
   return {
-    append: (payloads) => {
+    append: (payloads, onHandled) => {
       for (const payload of payloads) log.push(payload)
+      appends.push({ end: start + log.length, onHandled })
       if (isFull()) room.closeUnsafe()
       for (const { arrival } of subscribers) arrival.openUnsafe()
     },

@@ -4,6 +4,7 @@
  * The shards connect as soon as the layer is built, in its scope. What cannot be recovered from ends the stream.
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as HttpClient from "effect/http/HttpClient"
@@ -12,29 +13,29 @@ import * as Option from "effect/Option"
 import type * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import type { GatewayError } from "../schema/GatewayError.ts"
+import type { GatewayInfo } from "../schema/GatewayInfo.ts"
 import { type Dispatch, type DispatchName, isDispatch, type Payload } from "../schema/Payload.ts"
+import type { SendEvent } from "../schema/SendEvent.ts"
 import type { Session } from "../schema/Session.ts"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
 import * as Delivery from "./Delivery.ts"
+import * as Fleet from "./Fleet.ts"
+import type { SendOptions } from "./Fleet.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import { GatewayConnection } from "./GatewayConnection.ts"
 import { GatewayDirectory } from "./GatewayDirectory.ts"
 import { Heartbeat } from "./Heartbeat.ts"
 import { IdentifyLimiter } from "./IdentifyLimiter.ts"
+import * as MemberRequests from "./MemberRequests.ts"
+import type { MembersChunk, MembersRequest } from "./MemberRequests.ts"
 import { SessionStore } from "./SessionStore.ts"
-import * as Shard from "./Shard.ts"
+import type { Services } from "./Shard.ts"
 import * as ShardEvents from "./ShardEvents.ts"
 import * as Wake from "./Wake.ts"
 
 /** The services that a gateway is made of. */
-export type GatewayServices =
-  | GatewayConfig
-  | GatewayConnection
-  | GatewayDirectory
-  | Heartbeat
-  | IdentifyLimiter
-  | SessionStore
+export type GatewayServices = Services
 
 /** The Discord gateway. */
 export class Gateway extends Context.Service<
@@ -54,12 +55,40 @@ export class Gateway extends Context.Service<
      * ```
      */
     readonly on: <Name extends DispatchName>(name: Name) => Stream.Stream<Dispatch<Name>, GatewayError>
+    /**
+     * Sends a payload when its shard is ready and Discord's limits allow it; order is kept. Ends when it was handed to the
+     * socket. Fails with `InvalidSendEvent`, `UnknownShard`, `SendQueueFull`, `SendTimeout`, or with what the gateway fails
+     * with; then nothing was sent. Interrupting it takes it out of the queue.
+     *
+     * ```ts
+     * gateway.send(SendEvent.updateVoiceState({ guild_id, channel_id, self_mute: false, self_deaf: false }))
+     * ```
+     */
+    readonly send: (event: SendEvent, options?: SendOptions) => Effect.Effect<void, GatewayError>
+    /**
+     * Asks for members of a guild and gives the chunks of the answer; ends with the last one. Rate limits are waited out,
+     * and what was missed over a reconnect comes again. Fails with `SendTimeout` when no chunk comes for the `timeout` (30
+     * seconds unless given).
+     */
+    readonly requestGuildMembers: (
+      request: MembersRequest,
+      options?: { readonly timeout?: Duration.Input | undefined }
+    ) => Stream.Stream<MembersChunk, GatewayError>
     /** How every shard is doing, by number. */
     readonly shards: Effect.Effect<ReadonlyArray<ShardStatus>>
     /** What happens to the connections, beginning with the last 128 events. A slow watcher misses the oldest. */
     readonly changes: Stream.Stream<ShardEvent>
     /** The session of a shard (by default the first), with the sequence that we would resume from. */
     readonly session: (shard?: number) => Effect.Effect<Option.Option<Session>>
+    /** What GET /gateway/bot says, at most a minute old. None where a `gatewayUrl` is configured. */
+    readonly info: Effect.Effect<Option.Option<GatewayInfo>, GatewayError>
+    /** Gives a shard a new connection, on which it resumes, or ends its wait for the next attempt. */
+    readonly restart: (shard: number) => Effect.Effect<void, GatewayError>
+    /**
+     * Runs the bot with another number of shards, without a pause: brings the new ones up beside the old, switches when all
+     * are ready, and ends the old ones. Ends when that is done. See docs/sharding.md for what is and is not guaranteed.
+     */
+    readonly reshard: (total: number) => Effect.Effect<void, GatewayError>
   }
 >()("disruption-gateway/Gateway") {
   /** The gateway on services of your choice. `GatewayLive` is this with the usual ones. */
@@ -67,16 +96,12 @@ export class Gateway extends Context.Service<
     Gateway,
     Effect.gen(function* () {
       const config = yield* GatewayConfig
+      const directory = yield* GatewayDirectory
       const events = yield* ShardEvents.make
       const wake = yield* Wake.make
-      const delivery = Delivery.make({
-        capacity: config.buffer,
-        onHandled: (payloads) => {
-          for (const payload of payloads) byNumber.get(payload.shard)?.handle(payload)
-        }
-      })
-      const shards = yield* Effect.forEach(config.shards, (id) => Shard.make(id, { delivery, events, wake }))
-      const byNumber = new Map(shards.map((shard) => [shard.id.id, shard]))
+      const delivery = Delivery.make({ capacity: config.buffer })
+      const members = MemberRequests.make()
+      const fleet = yield* Fleet.make({ delivery, events, wake, onDispatch: members.onDispatch })
 
       yield* Effect.addFinalizer(() =>
         Effect.andThen(
@@ -84,7 +109,7 @@ export class Gateway extends Context.Service<
           events.end
         )
       )
-      yield* Effect.forEach(shards, (shard) => shard.run, { concurrency: "unbounded", discard: true }).pipe(
+      yield* fleet.run.pipe(
         Effect.onError((cause) => Effect.sync(() => delivery.end(Exit.failCause(cause)))),
         Effect.forkScoped
       )
@@ -94,14 +119,25 @@ export class Gateway extends Context.Service<
         payloads,
         on: <Name extends DispatchName>(name: Name) =>
           Stream.filter(payloads, (payload): payload is Dispatch<Name> => isDispatch(payload, name)),
-        shards: Effect.sync(() => shards.map((shard) => shard.status())),
+        send: fleet.send,
+        requestGuildMembers: (request, options = {}) =>
+          members.ask(request, {
+            send: fleet.send,
+            timeout: Duration.fromInputUnsafe(options.timeout ?? "30 seconds")
+          }),
+        shards: Effect.sync(() => fleet.shards().map((shard) => shard.status())),
         changes: events.changes,
         session: (id) =>
-          Effect.sync(() =>
-            Option.flatMap(Option.fromUndefinedOr(id === undefined ? shards[0] : byNumber.get(id)), (shard) =>
-              shard.session()
-            )
-          )
+          Effect.sync(() => {
+            const shard = fleet.shards().find((shard) => id === undefined || shard.id.id === id)
+            return shard === undefined ? Option.none() : shard.session()
+          }),
+        info: Effect.map(
+          directory.recent(Duration.minutes(1)),
+          Option.map(({ info }) => info)
+        ),
+        restart: fleet.restart,
+        reshard: fleet.reshard
       })
     })
   )

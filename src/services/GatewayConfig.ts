@@ -15,7 +15,7 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import { GatewayError, InvalidConfig } from "../schema/GatewayError.ts"
 import { Intents, type IntentsInput, intentNames, parseIntents, privilegedIntents } from "../schema/Intents.ts"
-import type { IdentifyProperties } from "../schema/SendEvent.ts"
+import type { IdentifyProperties } from "../schema/Handshake.ts"
 import { ShardId } from "../schema/ShardId.ts"
 
 /** What a program can set. Only the token is required. */
@@ -27,9 +27,10 @@ export interface GatewayOptions {
   /**
    * How many shards to run, or which ones of how many. Default: 1.
    *
-   * `shards: 4` runs 0 to 3 of 4; `shards: { ids: [2, 3], total: 4 }` the latter two.
+   * `shards: 4` runs 0 to 3 of 4; `shards: { ids: [2, 3], total: 4 }` the latter two; `"auto"` as many as Discord
+   * recommends (one, where a `gatewayUrl` is given).
    */
-  readonly shards?: number | { readonly ids: ReadonlyArray<number>; readonly total: number } | undefined
+  readonly shards?: "auto" | number | { readonly ids: ReadonlyArray<number>; readonly total: number } | undefined
   /** The presence that the bot starts with. */
   readonly presence?: GatewayPresenceUpdateData | undefined
   /** From 50 to 250: guilds with more members come without the offline ones. Default: Discord's, 50. */
@@ -69,6 +70,10 @@ export interface GatewayOptions {
   readonly giveUpResume?: { readonly failures?: number; readonly after?: Duration.Input } | undefined
   /** How often a malformed payload may come at the same sequence before it is left out. Default: 3. */
   readonly malformedReplays?: number | undefined
+  /** How many payloads may wait to be sent, for each shard. Default: 1000. */
+  readonly sendQueue?: number | undefined
+  /** How many of the day's IDENTIFYs are left untouched. Default: one in a hundred. */
+  readonly identifyReserve?: number | undefined
   /** What to do when the day's IDENTIFYs are used up: wait for new ones, or fail the stream. Default: "wait". */
   readonly whenBudgetExhausted?: "wait" | "fail" | undefined
 }
@@ -80,7 +85,7 @@ export class GatewayConfig extends Context.Service<
     readonly token: Redacted.Redacted<string>
     /** A bit field. */
     readonly intents: number
-    readonly shards: ReadonlyArray<ShardId>
+    readonly shards: "auto" | ReadonlyArray<ShardId>
     readonly presence: GatewayPresenceUpdateData | undefined
     readonly largeThreshold: number | undefined
     readonly properties: IdentifyProperties
@@ -100,6 +105,8 @@ export class GatewayConfig extends Context.Service<
     readonly saveEvery: Duration.Duration
     readonly giveUpResume: { readonly failures: number; readonly after: Duration.Duration }
     readonly malformedReplays: number
+    readonly sendQueue: number
+    readonly identifyReserve: number | undefined
     readonly whenBudgetExhausted: "wait" | "fail"
   }
 >()("disruption-gateway/GatewayConfig") {
@@ -120,7 +127,7 @@ export class GatewayConfig extends Context.Service<
    * The configuration from the environment (the current `ConfigProvider`), where the given options do not say it.
    * Fails with `InvalidConfig`, which names the variable.
    *
-   * Reads DISCORD_TOKEN, DISCORD_INTENTS (names or a bit field), DISCORD_SHARDS ("4", or "2,3/4" for two of four),
+   * Reads DISCORD_TOKEN, DISCORD_INTENTS (names or a bit field), DISCORD_SHARDS ("4", "2,3/4" for two of four, or "auto"),
    * DISCORD_LARGE_THRESHOLD, DISCORD_API_URL, DISCORD_GATEWAY_URL.
    */
   static readonly layerEnvWith = (options: Partial<GatewayOptions>): Layer.Layer<GatewayConfig, GatewayError> => {
@@ -209,6 +216,13 @@ const resolve = Effect.fnUntraced(function* (
       after: yield* required("giveUpResume.after", checkDuration(options.giveUpResume?.after ?? "5 minutes"))
     },
     malformedReplays: yield* required("malformedReplays", checkInteger(options.malformedReplays ?? 3, 1, 1000)),
+    sendQueue: yield* required("sendQueue", checkInteger(options.sendQueue ?? 1000, 1, 2 ** 24)),
+    identifyReserve: yield* required(
+      "identifyReserve",
+      options.identifyReserve === undefined
+        ? Result.succeed(undefined)
+        : checkInteger(options.identifyReserve, 0, 2 ** 24)
+    ),
     whenBudgetExhausted: options.whenBudgetExhausted ?? "wait"
   })
 })
@@ -228,7 +242,10 @@ const checkToken = (input: GatewayOptions["token"] | undefined): Result.Result<R
   return Result.succeed(Redacted.make(token, { label: "token" }))
 }
 
-const checkShards = (shards: NonNullable<GatewayOptions["shards"]>): Result.Result<ReadonlyArray<ShardId>, string> => {
+const checkShards = (
+  shards: NonNullable<GatewayOptions["shards"]>
+): Result.Result<"auto" | ReadonlyArray<ShardId>, string> => {
+  if (shards === "auto") return Result.succeed(shards)
   const { ids, total } =
     typeof shards === "number"
       ? { ids: Array.from({ length: Math.max(0, Math.min(shards, maxShards)) || 0 }, (_, id) => id), total: shards }
@@ -302,8 +319,9 @@ const environment = Config.all({
   )
 )
 
-/** "4" or "2,3/4". What cannot be read becomes NaN, which the checks refuse by name. */
+/** "auto", "4" or "2,3/4". What cannot be read becomes NaN, which the checks refuse by name. */
 const parseShards = (value: string): NonNullable<GatewayOptions["shards"]> => {
+  if (value.trim() === "auto") return "auto"
   const [ids = "", total] = value.split("/")
   return total === undefined ? Number(ids) : { ids: ids.split(",").map(Number), total: Number(total) }
 }

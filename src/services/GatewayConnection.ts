@@ -26,7 +26,6 @@ import {
 } from "../schema/GatewayError.ts"
 import { hostOf, withQuery } from "../schema/GatewayUrl.ts"
 import { decodePayload, type Payload } from "../schema/Payload.ts"
-import { encodeSendEvent, type SendEvent } from "../schema/SendEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 
@@ -38,8 +37,8 @@ export interface Connection {
    * calls, beyond a small buffer.
    */
   readonly receive: Effect.Effect<Arr.NonEmptyReadonlyArray<Payload | MalformedPayload>, GatewayError>
-  /** Sends a payload. */
-  readonly send: (event: SendEvent) => Effect.Effect<void, GatewayError>
+  /** Sends a text frame. Ends when it was handed to the socket. */
+  readonly send: (frame: string) => Effect.Effect<void, GatewayError>
 }
 
 /** Opens connections. Replace it to put another transport in place. */
@@ -97,11 +96,7 @@ export class GatewayConnection extends Context.Service<
 
           return {
             receive: Effect.map(Effect.mapError(pull, ended), Arr.map(decode)),
-            send: (event) =>
-              Effect.mapError(
-                Effect.suspend(() => write(encodeSendEvent(event))),
-                ended
-              )
+            send: (frame) => Effect.mapError(write(frame), ended)
           }
         })
 

@@ -13,7 +13,8 @@ import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
@@ -61,7 +62,7 @@ export class GatewayDirectory extends Context.Service<
       const client = yield* HttpClient.HttpClient
       // Shards ask at the same time; one request answers them all.
       const oneAtATime = yield* Semaphore.make(1)
-      let last = Option.none<DirectoryAnswer>()
+      let last: DirectoryAnswer | undefined
       let url = config.gatewayUrl
       /** Whether connecting to it has failed since Discord named it. */
       let doubtful = false
@@ -70,33 +71,41 @@ export class GatewayDirectory extends Context.Service<
         Effect.zip(Clock.currentTimeMillis),
         Effect.map(([info, at]): DirectoryAnswer => {
           const answer = { info, at }
-          last = Option.some(answer)
+          last = answer
           if (config.gatewayUrl === undefined) url = info.url
           doubtful = false
           return answer
         })
       )
 
+      /** What is known, or else what is found out: once, for all who want to know at the same time. */
+      const kept = <A>(known: Effect.Effect<A | undefined>, findOut: Effect.Effect<A, GatewayError>) => {
+        const orElse = (otherwise: Effect.Effect<A, GatewayError>) =>
+          Effect.filterOrElse(known, Predicate.isNotUndefined, () => otherwise)
+        return orElse(oneAtATime.withPermits(1)(orElse(findOut)))
+      }
+      const recentAnswer = (maxAge: Duration.Duration) =>
+        Effect.map(Clock.currentTimeMillis, (now) =>
+          last !== undefined && now - last.at <= Duration.toMillis(maxAge) ? last : undefined
+        )
+
       return GatewayDirectory.of({
         ask,
-        recent: Effect.fnUntraced(function* (maxAge) {
-          if (config.gatewayUrl !== undefined) return Option.none()
-          const now = yield* Clock.currentTimeMillis
-          const known = Option.filter(last, ({ at }) => now - at <= Duration.toMillis(maxAge))
-          return Option.isSome(known) ? known : Option.some(yield* ask)
-        }, oneAtATime.withPermits(1)),
-        url: Effect.suspend(() => {
-          const known = url
-          if (known !== undefined && !doubtful) return Effect.succeed(known)
-          const asked = Effect.map(ask, ({ info }) => info.url)
-          return known === undefined
-            ? asked
-            : Effect.catchIf(
-                asked,
-                (error) => error.recovery !== "fatal",
-                () => Effect.succeed(known)
-              )
-        }).pipe(oneAtATime.withPermits(1)),
+        recent: (maxAge) =>
+          config.gatewayUrl !== undefined ? Effect.succeedNone : Effect.asSome(kept(recentAnswer(maxAge), ask)),
+        url: kept(
+          Effect.sync(() => (doubtful ? undefined : url)),
+          Effect.suspend(() => {
+            const known = url
+            const asked = Effect.map(ask, ({ info }) => info.url)
+            if (known === undefined) return asked
+            return Effect.catchIf(
+              asked,
+              (error) => error.recovery !== "fatal",
+              () => Effect.succeed(known)
+            )
+          })
+        ),
         doubtUrl: Effect.sync(() => {
           doubtful = config.gatewayUrl === undefined
         })

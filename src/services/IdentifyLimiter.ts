@@ -10,12 +10,19 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Hash from "effect/Hash"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as RateLimiter from "effect/persistence/RateLimiter"
-import type { GatewayError } from "../schema/GatewayError.ts"
+import type * as Redis from "effect/persistence/Redis"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { GatewayError, LimiterUnavailable } from "../schema/GatewayError.ts"
+import type { SessionStartLimit } from "../schema/GatewayInfo.ts"
 import type { ShardId } from "../schema/ShardId.ts"
-import { GatewayDirectory } from "./GatewayDirectory.ts"
+import { GatewayConfig } from "./GatewayConfig.ts"
+import { type DirectoryAnswer, GatewayDirectory } from "./GatewayDirectory.ts"
+import * as IdentifyLine from "./IdentifyLine.ts"
 
 /** The answer to a shard that wants to IDENTIFY. */
 export type IdentifyTurn =
@@ -28,59 +35,111 @@ export type IdentifyTurn =
 export class IdentifyLimiter extends Context.Service<
   IdentifyLimiter,
   {
+    /**
+     * Waits until no other shard of the bucket in this process is between its dial and its IDENTIFY, the lowest number
+     * first. `onWait` is told of a wait, and how long it may be. `leave` leaves the line, as does the scope's end.
+     */
+    readonly standInLine: (
+      shard: ShardId,
+      onWait: (wait: Duration.Duration) => Effect.Effect<void>
+    ) => Effect.Effect<{ readonly leave: Effect.Effect<void> }, GatewayError, Scope.Scope>
     /** Reserves the next turn of the shard's bucket. */
     readonly reserve: (shard: ShardId) => Effect.Effect<IdentifyTurn, GatewayError>
   }
 >()("disruption-gateway/IdentifyLimiter") {
   /** Keeps the limits of this process. */
-  static readonly layerMemory: Layer.Layer<IdentifyLimiter, never, GatewayDirectory> = Layer.effect(
+  static readonly layerMemory: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory> = Layer.effect(
     IdentifyLimiter,
-    Effect.gen(function* () {
-      const directory = yield* GatewayDirectory
-      const limiter = yield* RateLimiter.RateLimiter
-      /** The turns that Discord's last answer may not have counted. */
-      let turns: ReadonlyArray<{ at: number }> = []
-
-      const reserve = Effect.fnUntraced(function* (shard: ShardId) {
-        const answer = Option.getOrUndefined(yield* budget(directory))
-        const limit = answer?.info.session_start_limit
-        const turn = { at: yield* Clock.currentTimeMillis }
-        if (answer !== undefined && limit !== undefined) {
-          turns = turns.filter(({ at }) => at > answer.at - Duration.toMillis(uncertainFor))
-          if (limit.remaining - turns.length <= 0) {
-            // Where only our own turns stand against it, the next answer tells what became of them.
-            const wait = limit.remaining > 0 ? Duration.toMillis(budgetMaxAge) + 1 : limit.reset_after
-            return { _tag: "BudgetExhausted", total: limit.total, resetAt: answer.at + wait } satisfies IdentifyTurn
-          }
-          turns = [...turns, turn]
-        }
-        const { delay } = yield* Effect.orDie(
-          limiter.consume({
-            key: `disruption-gateway/identify/${shard.bucket(limit?.max_concurrency ?? 1)}`,
-            limit: 1,
-            window: "5 seconds",
-            onExceeded: "delay"
-          })
-        )
-        turn.at = (yield* Clock.currentTimeMillis) + Duration.toMillis(delay)
-        return { _tag: "Reserved", at: turn.at } satisfies IdentifyTurn
-      })
-
-      return IdentifyLimiter.of({ reserve })
-    })
+    Effect.suspend(() => make)
   ).pipe(Layer.provide(RateLimiter.layer), Layer.provide(RateLimiter.layerStoreMemory))
+
+  /** Keeps the limits of all processes that run shards of the bot, together, in Redis. */
+  static readonly layerShared: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory | Redis.Redis> =
+    Layer.effect(
+      IdentifyLimiter,
+      Effect.suspend(() => make)
+    ).pipe(
+      Layer.provide(RateLimiter.layer),
+      Layer.provide(RateLimiter.layerStoreRedis({ prefix: "disruption-gateway:" }))
+    )
 }
 
-/** How old Discord's word on the budget may be. */
-const budgetMaxAge = Duration.minutes(1)
+/** One IDENTIFY per bucket in this time. */
+const spacing = Duration.seconds(5)
+
+/** How old Discord's word on the budget may be, and how old when little is left. */
+const maxAge = Duration.minutes(1)
+const maxAgeWhenShort = Duration.seconds(5)
 
 /** What was sent so shortly before an answer came may have reached Discord after it was given. */
 const uncertainFor = Duration.seconds(15)
 
-/** Discord's word on the budget; an older one if it cannot be asked and has not run out. */
-const budget = (directory: GatewayDirectory["Service"]) =>
-  Effect.catchIf(
-    directory.recent(budgetMaxAge),
-    (error) => error.recovery !== "fatal",
-    () => directory.recent(Duration.days(1))
-  )
+const limitOf = (answer: Option.Option<DirectoryAnswer>) =>
+  Option.getOrUndefined(Option.map(answer, ({ info }) => info.session_start_limit))
+
+const make = Effect.gen(function* () {
+  const config = yield* GatewayConfig
+  const directory = yield* GatewayDirectory
+  const limiter = yield* RateLimiter.RateLimiter
+  // Bots do not share limits; a hash tells them apart without naming their token.
+  const bot = Hash.string(Redacted.value(config.token))
+  const lines = new Map<number, IdentifyLine.IdentifyLine>()
+  /** The turns that Discord's last answer may not have counted. */
+  let turns: ReadonlyArray<{ at: number }> = []
+
+  const reserveOf = (limit: SessionStartLimit) => config.identifyReserve ?? Math.floor(limit.total / 100)
+
+  /** How many IDENTIFYs are left by an answer, less those that it may not know of. */
+  const leftOf = (answer: Option.Option<DirectoryAnswer>) =>
+    Option.match(answer, {
+      onNone: () => Infinity,
+      onSome: ({ at, info: { session_start_limit: limit } }) => {
+        turns = turns.filter((turn) => turn.at > at - Duration.toMillis(uncertainFor))
+        return limit.remaining - reserveOf(limit) - turns.length
+      }
+    })
+
+  /** Discord's word on what is left: a fresh one where it is little, an old one where Discord cannot be asked. */
+  const budget = Effect.gen(function* () {
+    const answer = yield* Effect.catchIf(
+      directory.recent(maxAge),
+      (error) => error.recovery !== "fatal",
+      () => directory.recent(Duration.days(1))
+    )
+    return leftOf(answer) > 16 ? answer : yield* Effect.orElseSucceed(directory.recent(maxAgeWhenShort), () => answer)
+  })
+
+  const standInLine: IdentifyLimiter["Service"]["standInLine"] = Effect.fnUntraced(function* (shard, onWait) {
+    const bucket = shard.bucket(limitOf(yield* budget)?.max_concurrency ?? 1)
+    const line = lines.get(bucket) ?? IdentifyLine.make()
+    lines.set(bucket, line)
+    return yield* line.stand(shard.id, (ahead) => onWait(Duration.times(spacing, ahead)))
+  })
+
+  const reserve: IdentifyLimiter["Service"]["reserve"] = Effect.fnUntraced(function* (shard) {
+    const answer = yield* budget
+    const limit = limitOf(answer)
+    if (Option.isSome(answer) && leftOf(answer) <= 0) {
+      const { at, info } = answer.value
+      const { remaining, reset_after, total } = info.session_start_limit
+      // Where only our own turns stand against it, the next answer tells what became of them.
+      const wait = remaining > reserveOf(info.session_start_limit) ? Duration.toMillis(uncertainFor) : reset_after
+      return { _tag: "BudgetExhausted", total, resetAt: at + wait } as const
+    }
+    const turn = { at: yield* Clock.currentTimeMillis }
+    turns = [...turns, turn]
+    const { delay } = yield* Effect.mapError(
+      limiter.consume({
+        key: `identify:${bot}:${shard.bucket(limit?.max_concurrency ?? 1)}`,
+        limit: 1,
+        window: spacing,
+        onExceeded: "delay"
+      }),
+      ({ message }) => new GatewayError({ reason: new LimiterUnavailable({ description: message }) })
+    )
+    turn.at = (yield* Clock.currentTimeMillis) + Duration.toMillis(delay)
+    return { _tag: "Reserved", at: turn.at } as const
+  })
+
+  return IdentifyLimiter.of({ standInLine, reserve })
+})

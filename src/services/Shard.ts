@@ -1,21 +1,27 @@
 /**
  * The life of one shard: connections, one after the other, until a reason that no further connection can mend.
  */
+import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
-import type { GatewayErrorReason } from "../schema/GatewayError.ts"
+import { GatewayError, type GatewayErrorReason, GatewayStopped } from "../schema/GatewayError.ts"
 import type { Payload } from "../schema/Payload.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import type { ShardState, ShardStatus } from "../schema/ShardStatus.ts"
+import * as Alarm from "./Alarm.ts"
 import * as Backoff from "./Backoff.ts"
 import type { Delivery } from "./Delivery.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import { GatewayDirectory } from "./GatewayDirectory.ts"
-import type { Pulse } from "./Heartbeat.ts"
+import type { GatewayConnection } from "./GatewayConnection.ts"
+import type { Heartbeat, Pulse } from "./Heartbeat.ts"
+import type { IdentifyLimiter } from "./IdentifyLimiter.ts"
 import * as ResumePolicy from "./ResumePolicy.ts"
+import * as SendQueue from "./SendQueue.ts"
 import * as SessionSaver from "./SessionSaver.ts"
 import { SessionStore } from "./SessionStore.ts"
 import * as ShardConnection from "./ShardConnection.ts"
@@ -23,11 +29,26 @@ import type { ShardEvents } from "./ShardEvents.ts"
 import * as ShardSession from "./ShardSession.ts"
 import type { Wake } from "./Wake.ts"
 
+/** What all shards of a gateway share. */
+export interface Shared {
+  readonly delivery: Pick<Delivery, "append" | "isFull" | "room" | "size">
+  readonly events: ShardEvents
+  readonly wake: Wake
+  /** Every dispatch that is handed on. */
+  readonly onDispatch: (payload: Payload) => void
+  /** The presence that the program set last for all shards. */
+  readonly presence: () => GatewayPresenceUpdateData | undefined
+}
+
+/** What shards are made of. */
+export type Services = GatewayConfig | GatewayConnection | GatewayDirectory | Heartbeat | IdentifyLimiter | SessionStore
+
+/** A shard of the gateway. */
+export type Shard = Effect.Success<ReturnType<typeof make>>
+
 /** Makes a shard that hands its payloads to a delivery and announces what happens to it. */
-export const make = Effect.fnUntraced(function* (
-  id: ShardId,
-  shared: { readonly delivery: Delivery; readonly events: ShardEvents; readonly wake: Wake }
-) {
+export const make = Effect.fnUntraced(function* (id: ShardId, shared: Shared) {
+  const services = yield* Effect.context<Services>()
   const clock = yield* Clock.Clock
   const config = yield* GatewayConfig
   const directory = yield* GatewayDirectory
@@ -37,6 +58,11 @@ export const make = Effect.fnUntraced(function* (
   const saver = SessionSaver.make({ id, store: yield* SessionStore, every: config.saveEvery, session })
   const backoff = Backoff.make({ schedule: config.reconnect, stableAfter: config.stableAfter })
   const policy = ResumePolicy.make(config)
+  const restart = Alarm.make<void>()
+  const sendQueue = SendQueue.make({ shard: id.id, capacity: config.sendQueue })
+  const established = Latch.makeUnsafe(false)
+  /** The presence of this shard alone. */
+  let presence: GatewayPresenceUpdateData | undefined
   let pulse: Pulse | undefined
   let state: ShardState = "connecting"
   let since = clock.currentTimeMillisUnsafe()
@@ -47,16 +73,31 @@ export const make = Effect.fnUntraced(function* (
     if (state === next) return
     state = next
     since = clock.currentTimeMillisUnsafe()
-    if (next === "ready") saver.changed()
+    if (next !== "ready") return
+    saver.changed()
+    established.openUnsafe()
   }
   const announce = (event: (common: { readonly shard: number; readonly at: number }) => ShardEvent) =>
     shared.events.announce((at) => event({ shard: id.id, at }))
+
+  const onHandled = (payloads: ReadonlyArray<Payload>) => {
+    for (const { s, t } of payloads) {
+      if (s === null) continue
+      session.handle(s, t)
+      saver.changed()
+    }
+  }
 
   const context: ShardConnection.ShardContext = {
     ...shared,
     id,
     session,
+    sendQueue,
+    restart,
+    announce,
+    append: (payloads) => shared.delivery.append(payloads, onHandled),
     enter,
+    presence: () => presence ?? shared.presence(),
     beating: (next) => {
       pulse = next
     }
@@ -75,7 +116,10 @@ export const make = Effect.fnUntraced(function* (
         reason._tag === "OpenFailed" && Option.isNone(own) ? directory.doubtUrl : Effect.void
       )
     )
-  }).pipe(Effect.flip)
+  }).pipe(
+    Effect.flip,
+    Effect.map((error) => new GatewayError({ reason: error.reason, shard: id.id }))
+  )
 
   const dropSession = (why: string) =>
     Option.match(session.drop(), {
@@ -89,7 +133,10 @@ export const make = Effect.fnUntraced(function* (
 
   const stop = (reason: GatewayErrorReason | undefined) =>
     Effect.andThen(
-      Effect.sync(() => enter("stopped")),
+      Effect.sync(() => {
+        enter("stopped")
+        sendQueue.close(reason ?? new GatewayStopped())
+      }),
       announce((common) => ShardEvent.Stopped({ ...common, reason }))
     )
 
@@ -121,7 +168,7 @@ export const make = Effect.fnUntraced(function* (
       const delay = yield* Effect.tapError(backoff.next(error, lasted), (ended) => stop(ended.reason))
       if (Duration.isZero(delay)) continue
       yield* announce((common) => ShardEvent.Waiting({ ...common, delay }))
-      yield* Effect.timeoutOption(shared.wake.next, delay)
+      yield* Effect.timeoutOption(Effect.raceFirst(shared.wake.next, restart.next), delay)
     }
   })
 
@@ -130,7 +177,8 @@ export const make = Effect.fnUntraced(function* (
     /** Keeps the shard connected. Fails with what cannot be recovered from. */
     run: Effect.raceFirst(reconnecting, saver.run).pipe(
       // Shut down by the program.
-      Effect.onInterrupt(() => Effect.andThen(saver.close, stop(undefined)))
+      Effect.onInterrupt(() => Effect.andThen(saver.close, stop(undefined))),
+      Effect.provideContext(services)
     ),
     status: (): ShardStatus => ({
       shard: id,
@@ -139,15 +187,22 @@ export const make = Effect.fnUntraced(function* (
       sessionId: Option.map(session.current(), (current) => current.id),
       sequence: Option.fromNullOr(session.marks().received),
       latency: pulse === undefined ? Option.none() : pulse.latency(),
+      waitingToSend: sendQueue.size(),
       reconnects,
       lastReason
     }),
+    /** Sends a frame when the shard is ready and the limits allow it. */
+    send: sendQueue.send,
+    /** The presence with which this shard identifies. */
+    setPresence: (next: GatewayPresenceUpdateData | undefined) => {
+      presence = next
+    },
+    /** Makes a new connection: instead of the one that there is, or without waiting for the next attempt. */
+    restart: Effect.sync(() => restart.ring()),
+    /** Gives the session up for good, when the shard is no longer of use. */
+    forget: dropSession("the bot runs with another number of shards"),
     session: session.current,
-    /** A payload of this shard was handled by all that listened. */
-    handle: (payload: Payload) => {
-      if (payload.s === null) return
-      session.handle(payload.s, payload.t)
-      saver.changed()
-    }
+    /** Waits for the first READY or RESUMED. */
+    whenReady: established.await
   }
 })

@@ -5,16 +5,13 @@
  * The monotonic clock, which timers follow, stands still while a machine sleeps; the wall clock does not.
  */
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Alarm from "./Alarm.ts"
 
-/** A sleeper's alarm. */
-export interface Wake {
-  /** Waits until the machine has been asleep, and tells for how long. */
-  readonly next: Effect.Effect<Duration.Duration>
-}
+/** Rings when the machine has been asleep, and tells for how long. */
+export type Wake = Pick<Alarm.Alarm<Duration.Duration>, "next">
 
 /** How often the clocks are compared, and by how much they may drift apart meanwhile: setting a clock is no sleep. */
 const every = Duration.seconds(5)
@@ -23,7 +20,7 @@ const tolerance = Duration.seconds(15)
 /** Compares the clocks for as long as its scope is open. */
 export const make: Effect.Effect<Wake, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
-  let alarm = Deferred.makeUnsafe<Duration.Duration>()
+  const alarm = Alarm.make<Duration.Duration>()
 
   /** How far the wall clock is ahead of the monotonic one. */
   const lead = () =>
@@ -40,11 +37,9 @@ export const make: Effect.Effect<Wake, never, Scope.Scope> = Effect.gen(function
       const slept = Duration.subtract(now, before)
       before = now
       if (Duration.isLessThan(slept, tolerance)) continue
-      const ringing = alarm
-      alarm = Deferred.makeUnsafe()
-      yield* Deferred.succeed(ringing, slept)
+      alarm.ring(slept)
     }
   }).pipe(Effect.forkScoped)
 
-  return { next: Effect.suspend(() => Deferred.await(alarm)) }
+  return { next: alarm.next }
 })

@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import { isTrustedResumeUrl } from "../../src/schema/GatewayUrl.ts"
 import { namesOfIntents, parseIntents, privilegedIn } from "../../src/schema/Intents.ts"
 import { decodePayload, isDispatch, type Payload } from "../../src/schema/Payload.ts"
-import { encodeSendEvent, identify } from "../../src/schema/SendEvent.ts"
+import { encodeHandshake, identify } from "../../src/schema/Handshake.ts"
 import { ShardId, shardOfGuild } from "../../src/schema/ShardId.ts"
 
 describe("intents", () => {
@@ -88,7 +88,7 @@ describe("IDENTIFY", () => {
       largeThreshold: undefined
     })
     assert.notInclude(JSON.stringify(event), "secret")
-    assert.deepStrictEqual(JSON.parse(encodeSendEvent(event)), {
+    assert.deepStrictEqual(JSON.parse(encodeHandshake(event)), {
       op: 2,
       d: { token: "secret", intents: 1, properties: { os: "a", browser: "b", device: "c" }, shard: [1, 2] }
     })

@@ -129,11 +129,10 @@ describe("a payload is handled", () => {
   const payload = (s: number): Payload => ({ op: 0, d: null, s, t: "X", shard: 0 })
   const arrange = () => {
     const handled: Array<number | null> = []
-    const delivery = Delivery.make({
-      capacity: 10,
-      onHandled: (payloads) => handled.push(...payloads.map(({ s }) => s))
-    })
-    return { delivery, handled }
+    const delivery = Delivery.make({ capacity: 10 })
+    const append = (payloads: ReadonlyArray<Payload>) =>
+      delivery.append(payloads, (done) => handled.push(...done.map(({ s }) => s)))
+    return { append, delivery, handled }
   }
   /** A subscriber that handles one payload each time that it is told to. */
   const stepping = Effect.fnUntraced(function* (delivery: Delivery.Delivery) {
@@ -146,11 +145,11 @@ describe("a payload is handled", () => {
 
   it.effect("when every subscriber that was listening has asked for more", () =>
     Effect.gen(function* () {
-      const { delivery, handled } = arrange()
+      const { append, delivery, handled } = arrange()
       const first = yield* stepping(delivery)
       const second = yield* stepping(delivery)
       yield* TestClock.adjust("1 millis")
-      delivery.append([payload(1)])
+      append([payload(1)])
       yield* TestClock.adjust("1 millis")
       assert.deepStrictEqual(handled, [])
       yield* first.step
@@ -164,10 +163,10 @@ describe("a payload is handled", () => {
 
   it.effect("not by a subscriber that is interrupted in the midst of it", () =>
     Effect.gen(function* () {
-      const { delivery, handled } = arrange()
+      const { append, delivery, handled } = arrange()
       const only = yield* stepping(delivery)
       yield* TestClock.adjust("1 millis")
-      delivery.append([payload(1)])
+      append([payload(1)])
       yield* TestClock.adjust("1 millis")
       yield* Fiber.interrupt(only.fiber)
       assert.deepStrictEqual(handled, [])

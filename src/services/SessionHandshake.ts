@@ -1,0 +1,87 @@
+/**
+ * What leads from HELLO to a session: RESUME where there is one, otherwise IDENTIFY when it is this shard's turn.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { GatewayError, IdentifyBudgetExhausted } from "../schema/GatewayError.ts"
+import { encodeHandshake, identify, resume } from "../schema/Handshake.ts"
+import type { Session } from "../schema/Session.ts"
+import { ShardEvent } from "../schema/ShardEvent.ts"
+import type { Connection } from "./GatewayConnection.ts"
+import { GatewayConfig } from "./GatewayConfig.ts"
+import { IdentifyLimiter } from "./IdentifyLimiter.ts"
+import type { ShardContext } from "./ShardConnection.ts"
+
+/** Sends RESUME. */
+export const sendResume = Effect.fnUntraced(function* (shard: ShardContext, connection: Connection, session: Session) {
+  const { token } = yield* GatewayConfig
+  const { id: sessionId, sequence } = session
+  shard.enter("resuming")
+  yield* shard.announce((common) => ShardEvent.Resuming({ ...common, sessionId, sequence }))
+  yield* connection.send(encodeHandshake(resume(session, token)))
+})
+
+/** Waits for the shard's turn and sends IDENTIFY. `leaveLine` lets the next shard of the bucket connect. */
+export const sendIdentify = Effect.fnUntraced(function* (
+  shard: ShardContext,
+  connection: Connection,
+  leaveLine: Effect.Effect<void>
+) {
+  const config = yield* GatewayConfig
+  yield* awaitTurn(shard)
+  shard.enter("identifying")
+  yield* shard.announce((common) => ShardEvent.Identifying(common))
+  const presence = shard.presence() ?? config.presence
+  yield* connection.send(encodeHandshake(identify(shard.id, { ...config, presence })))
+  yield* leaveLine
+})
+
+/**
+ * Waits in the line of the shard's bucket before anything is dialled: shards that wait for hours should not hold a
+ * connection meanwhile. `leave` gives the place up, as does the scope's end.
+ */
+export const standInLine = Effect.fnUntraced(function* (shard: ShardContext) {
+  const limiter = yield* IdentifyLimiter
+  return yield* limiter.standInLine(shard.id, (wait) => announceWait(shard, wait))
+})
+
+const announceWait = (shard: ShardContext, wait: Duration.Duration) =>
+  Effect.suspend(() => {
+    shard.enter("queued")
+    return shard.announce((common) => ShardEvent.IdentifyQueued({ ...common, wait }))
+  })
+
+const awaitTurn = Effect.fnUntraced(function* (shard: ShardContext) {
+  const config = yield* GatewayConfig
+  const limiter = yield* IdentifyLimiter
+  while (true) {
+    const turn = yield* limiter.reserve(shard.id)
+    const now = yield* Clock.currentTimeMillis
+    if (turn._tag === "Reserved") {
+      if (turn.at > now) yield* announceWait(shard, Duration.millis(turn.at - now))
+      yield* sleepUntil(turn.at)
+      // Taken late, after the machine was asleep or busy, it would be too close to the next one.
+      if ((yield* Clock.currentTimeMillis) - turn.at <= lateMillis) return
+      continue
+    }
+    const { resetAt, total } = turn
+    if (config.whenBudgetExhausted === "fail") {
+      return yield* new GatewayError({ reason: new IdentifyBudgetExhausted({ total, resetAt }) })
+    }
+    shard.enter("queued")
+    yield* shard.announce((common) => ShardEvent.IdentifyBudgetExhausted({ ...common, total, resetAt }))
+    // Not sooner than this, should the answer be older than the reset that it names.
+    yield* sleepUntil(Math.max(resetAt, now + 5000))
+  }
+})
+
+/** How late a turn may be taken. */
+const lateMillis = 500
+
+/** Timers may fire a little early; a turn that is taken early breaks the limit. */
+const sleepUntil = Effect.fnUntraced(function* (at: number) {
+  for (let now = yield* Clock.currentTimeMillis; now < at; now = yield* Clock.currentTimeMillis) {
+    yield* Effect.sleep(at - now)
+  }
+})

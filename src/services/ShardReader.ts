@@ -1,0 +1,187 @@
+/**
+ * Reads a connection: takes what has come, acts on it, hands it on, and only then reads more.
+ *
+ * Handing over and counting the sequence happen in one step that nothing can interrupt: what counts as received is in the
+ * log of the delivery.
+ */
+import type * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import {
+  GatewayError,
+  type GatewayErrorReason,
+  MalformedPayload,
+  ReconnectRequested,
+  SessionInvalidated
+} from "../schema/GatewayError.ts"
+import { GatewayOpcode, isDocumentedOpcode } from "../schema/GatewayOpcode.ts"
+import { hostOf, isTrustedResumeUrl } from "../schema/GatewayUrl.ts"
+import type { Payload } from "../schema/Payload.ts"
+import { decodeHello, decodeReady, isResumable } from "../schema/ReceiveEvent.ts"
+import { ShardEvent } from "../schema/ShardEvent.ts"
+import type { Connection } from "./GatewayConnection.ts"
+import type { Pulse } from "./Heartbeat.ts"
+import type { ConnectionOptions, ShardContext } from "./ShardConnection.ts"
+
+/** The milestones of a connection, reached by what is read. */
+export interface Milestones {
+  /** HELLO came, with the interval of heartbeats. */
+  readonly hello: Deferred.Deferred<Duration.Duration>
+  /** READY or RESUMED came. */
+  readonly established: Deferred.Deferred<void>
+}
+
+/** Reads until the connection has ended. */
+export const read = Effect.fnUntraced(function* (
+  shard: ShardContext,
+  options: ConnectionOptions,
+  connection: Connection,
+  pulse: Pulse,
+  milestones: Milestones
+): Effect.fn.Return<never, GatewayError> {
+  const react = makeReact(shard, options, pulse, milestones)
+  while (true) {
+    const { effects, end, payloads } = react(yield* connection.receive)
+    shard.append(payloads)
+    for (const effect of effects) yield* effect
+    if (end !== undefined) return yield* new GatewayError({ reason: end })
+    if (shard.delivery.isFull()) yield* pulse.whileNotReading(awaitRoom(shard))
+  }
+})
+
+const awaitRoom = Effect.fnUntraced(function* (shard: ShardContext) {
+  const since = yield* Clock.currentTimeMillis
+  const soon = yield* Effect.timeoutOption(shard.delivery.room, patience)
+  if (Option.isSome(soon)) return
+  const { payloads, subscribers } = shard.delivery.size()
+  yield* shard.announce((common) => ShardEvent.ConsumerBehind({ ...common, buffered: payloads, subscribers }))
+  yield* shard.delivery.room
+  yield* shard.announce((common) =>
+    ShardEvent.ConsumerCaughtUp({ ...common, after: Duration.millis(common.at - since) })
+  )
+})
+
+/** A full buffer is everyday business; one that stays full is news. */
+const patience = Duration.seconds(1)
+
+/** What follows from one read: what to hand on, what to do, and whether the connection is over. */
+interface Reaction {
+  readonly payloads: Array<Payload>
+  readonly effects: Array<Effect.Effect<unknown, GatewayError>>
+  end?: GatewayErrorReason
+}
+
+const makeReact = (
+  shard: ShardContext,
+  { skipMalformed, url }: ConnectionOptions,
+  pulse: Pulse,
+  { established, hello }: Milestones
+) => {
+  let replayed = 0
+  const announce = (reaction: Reaction, event: Parameters<ShardContext["announce"]>[0]) =>
+    reaction.effects.push(shard.announce(event))
+  const reachSession = (reaction: Reaction) => {
+    shard.enter("ready")
+    reaction.effects.push(Deferred.succeed(established, undefined))
+  }
+
+  const onReady = (payload: Payload, reaction: Reaction) => {
+    const ready = decodeReady(payload.d)
+    if (Result.isFailure(ready)) {
+      reaction.end = new MalformedPayload({ description: "READY has no session_id or no resume_gateway_url" })
+      return
+    }
+    const { resume_gateway_url: resumeUrl, session_id: sessionId } = ready.success
+    const trusted = isTrustedResumeUrl(resumeUrl, url)
+    if (!trusted) announce(reaction, (common) => ShardEvent.ResumeUrlRefused({ ...common, host: hostOf(resumeUrl) }))
+    shard.session.establish(sessionId, trusted ? resumeUrl : url)
+    reachSession(reaction)
+    announce(reaction, (common) => ShardEvent.Ready({ ...common, sessionId }))
+  }
+
+  const onResumed = (reaction: Reaction) => {
+    const missed = replayed
+    const sessionId = Option.match(shard.session.current(), { onNone: () => "", onSome: ({ id }) => id })
+    reachSession(reaction)
+    announce(reaction, (common) => ShardEvent.Resumed({ ...common, sessionId, replayed: missed }))
+  }
+
+  /** Whether the payload is to be handed on. */
+  const onDispatch = (payload: Payload, sequence: number, reaction: Reaction): boolean => {
+    if (payload.t === "READY") onReady(payload, reaction)
+    if (reaction.end !== undefined) return false
+    const arrival = shard.session.receive(sequence)
+    if (arrival._tag === "Duplicate") {
+      announce(reaction, (common) => ShardEvent.DuplicateDropped({ ...common, sequence }))
+      return false
+    }
+    if (arrival._tag === "Gap") {
+      const { from, to } = arrival
+      announce(reaction, (common) => ShardEvent.GapDetected({ ...common, from, to }))
+    }
+    if (payload.t === "RESUMED") onResumed(reaction)
+    replayed++
+    shard.onDispatch(payload)
+    return true
+  }
+
+  const onHello = (payload: Payload, reaction: Reaction) => {
+    const decoded = decodeHello(payload.d)
+    if (Result.isFailure(decoded)) {
+      reaction.end = new MalformedPayload({ description: "HELLO has no heartbeat_interval" })
+      return
+    }
+    reaction.effects.push(Deferred.succeed(hello, Duration.millis(decoded.success.heartbeat_interval)))
+  }
+
+  const onControl = (payload: Payload, reaction: Reaction) => {
+    switch (payload.op) {
+      case GatewayOpcode.Heartbeat:
+        reaction.effects.push(pulse.beat)
+        return
+      case GatewayOpcode.HeartbeatAck:
+        reaction.effects.push(pulse.acknowledge)
+        return
+      case GatewayOpcode.Hello:
+        onHello(payload, reaction)
+        return
+      case GatewayOpcode.Reconnect:
+        reaction.end = new ReconnectRequested()
+        return
+      case GatewayOpcode.InvalidSession:
+        reaction.end = new SessionInvalidated({ resumable: isResumable(payload.d) })
+        return
+      default:
+        if (isDocumentedOpcode(payload.op)) return
+        announce(reaction, (common) => ShardEvent.UnknownOpcode({ ...common, op: payload.op }))
+    }
+  }
+
+  const onMalformed = (malformed: MalformedPayload, reaction: Reaction) => {
+    if (!skipMalformed) {
+      reaction.end = malformed
+      return
+    }
+    const { description } = malformed
+    announce(reaction, (common) => ShardEvent.MalformedSkipped({ ...common, description }))
+  }
+
+  return (batch: Arr.NonEmptyReadonlyArray<Payload | MalformedPayload>): Reaction => {
+    const reaction: Reaction = { payloads: [], effects: [] }
+    for (const payload of batch) {
+      if ("_tag" in payload) onMalformed(payload, reaction)
+      else if (payload.s !== null && payload.op === GatewayOpcode.Dispatch) {
+        if (onDispatch(payload, payload.s, reaction)) reaction.payloads.push(payload)
+      } else {
+        reaction.payloads.push(payload)
+        onControl(payload, reaction)
+      }
+      if (reaction.end !== undefined) break
+    }
+    return reaction
+  }
+}
