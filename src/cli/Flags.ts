@@ -49,7 +49,11 @@ export const events: Flag.Flag<Option.Option<ReadonlySet<string>>> = read("event
 /** Which shards to run. Whether there can be such shards is for the configuration to say. */
 export const shards: Flag.Flag<Option.Option<NonNullable<GatewayOptions["shards"]>>> = read("shards", (text) =>
   parseShards(text)
-).pipe(Flag.withMetavar("<shards>"), Flag.withDescription("How many, or which of how many: 2, or 2,3/4"), Flag.optional)
+).pipe(
+  Flag.withMetavar("<shards>"),
+  Flag.withDescription("How many, or which of how many: auto, 2, or 2,3/4"),
+  Flag.optional
+)
 
 const units: Record<string, Duration.Unit | undefined> = { ms: "millis", s: "seconds", m: "minutes", h: "hours" }
 
@@ -62,8 +66,9 @@ export const parseDuration = (text: string): Result.Result<Duration.Duration, st
     : Result.succeed(Duration.fromInputUnsafe(`${Number(amount)} ${unit}`))
 }
 
-/** Reads `2` and `2,3/4`. */
+/** Reads `auto`, `2` and `2,3/4`. */
 export const parseShards = (text: string): Result.Result<NonNullable<GatewayOptions["shards"]>, string> => {
+  if (text === "auto") return Result.succeed(text)
   const [, ids = "", total] = /^(\d+(?:,\d+)*)(?:\/(\d+))?$/.exec(text.replaceAll(" ", "")) ?? []
   if (total !== undefined) return Result.succeed({ ids: ids.split(",").map(Number), total: Number(total) })
   return /^\d+$/.test(ids)

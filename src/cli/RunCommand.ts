@@ -49,10 +49,15 @@ export const run = Command.make(
       Flag.optional
     ),
     shards: Flags.shards,
+    sessionFile: Flag.String("session-file").pipe(
+      Flag.withMetavar("<path>"),
+      Flag.withDescription("Keep the sessions in this file: started again, it resumes and loses nothing"),
+      Flag.optional
+    ),
     apiUrl: url("api-url", "Where GET /gateway/bot is asked"),
     gatewayUrl: url("gateway-url", "Where to connect, without asking GET /gateway/bot")
   },
-  Effect.fn(function* ({ apiUrl, events, gatewayUrl, intents, json, lasting, shards }) {
+  Effect.fn(function* ({ apiUrl, events, gatewayUrl, intents, json, lasting, sessionFile, shards }) {
     const options = {
       intents: Option.getOrUndefined(intents),
       shards: Option.getOrUndefined(shards),
@@ -80,7 +85,12 @@ export const run = Command.make(
     const quiet = json ? "Info" : "Warn"
     yield* program.pipe(
       Effect.scoped,
-      Effect.provide(NodeGateway.layer.pipe(Layer.provide(builtIn ? builtInConfig(options) : configOf(options)))),
+      Effect.provide(
+        Option.match(sessionFile, {
+          onNone: () => NodeGateway.layer,
+          onSome: NodeGateway.layerWithSessionFile
+        }).pipe(Layer.provide(builtIn ? builtInConfig(options) : configOf(options)))
+      ),
       Effect.provideService(
         References.MinimumLogLevel,
         Option.getOrElse(logLevel, () => quiet)
@@ -105,7 +115,11 @@ export const run = Command.make(
       command: "disruption-gateway run --json | jq -r 'select(.t == \"MESSAGE_CREATE\") | .d.content'",
       description: "Hand payloads to another program"
     },
-    { command: "disruption-gateway run --shards 2,3/4", description: "The last two of four shards" }
+    { command: "disruption-gateway run --shards 2,3/4", description: "The last two of four shards" },
+    {
+      command: "disruption-gateway run --json --session-file sessions.json >> events.ndjson",
+      description: "Miss nothing between two runs"
+    }
   ])
 )
 
