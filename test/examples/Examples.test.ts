@@ -1,0 +1,134 @@
+import { execFileSync, spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { beforeAll } from "vitest"
+import { Act } from "../../src/simulator/Act.ts"
+import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import { Fault } from "../../src/simulator/Fault.ts"
+import { hasRedis } from "../services/LocalServices.ts"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+
+beforeAll(() => {
+  for (const project of ["tsconfig.build.json", "examples/tsconfig.json"]) {
+    execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "--project", project], { cwd: root })
+  }
+}, 120_000)
+
+/** Starts an example on the served simulator; it ends with the scope. */
+const start = (name: string, env: Record<string, string> = {}) =>
+  Effect.gen(function* () {
+    const { apiUrl, token } = yield* DiscordSimulator
+    const example = yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const child = spawn(process.execPath, [`examples/dist/${name}.js`], {
+          cwd: root,
+          env: { PATH: process.env["PATH"], DISCORD_TOKEN: Redacted.value(token), DISCORD_API_URL: apiUrl, ...env }
+        })
+        let output = ""
+        child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text))
+        child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text))
+        const ended = new Promise<number | null>((resolve) => child.once("close", resolve))
+        return { child, ended, output: () => output }
+      }),
+      ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+    )
+    const says = (text: string): Effect.Effect<void> =>
+      Effect.suspend(() => (example.output().includes(text) ? Effect.void : Effect.delay(says(text), "20 millis")))
+    return {
+      says: (text: string) =>
+        Effect.timeoutOrElse(says(text), {
+          duration: "15 seconds",
+          orElse: () => Effect.die(new Error(`"${text}" is not in:\n${example.output()}`))
+        }),
+      output: example.output,
+      stop: Effect.andThen(
+        Effect.sync(() => example.child.kill("SIGINT")),
+        Effect.promise(() => example.ended)
+      )
+    }
+  })
+
+describe("the examples", () => {
+  it.live("basic-bot logs messages", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const bot = yield* start("basic-bot")
+      yield* Effect.forkScoped(
+        Effect.forever(
+          Effect.delay(
+            simulator.dispatch("MESSAGE_CREATE", { author: { username: "ada" }, content: "hello" }),
+            "100 millis"
+          )
+        )
+      )
+      yield* bot.says("ada: hello")
+      yield* bot.stop
+      assert.strictEqual((yield* simulator.connections)[0]?.end?.code, 1000)
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live("fatal-errors does without a privileged intent", () =>
+    Effect.gen(function* () {
+      const bot = yield* start("fatal-errors")
+      yield* bot.says("The bot may not use MESSAGE_CONTENT. Enable it in the Developer Portal")
+      yield* bot.says("ready as ")
+      yield* bot.stop
+    }).pipe(
+      Effect.provide(DiscordSimulator.serve({ disallowedIntents: ["MESSAGE_CONTENT"], identifyGrace: "5 seconds" }))
+    )
+  )
+
+  it.live("fatal-errors tells what to do about everything else", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      yield* simulator.faults.inject(Fault.identify(Act.close(4013)))
+      const bot = yield* start("fatal-errors")
+      yield* bot.says("Check the option intents (DISCORD_INTENTS)")
+      assert.notInclude(bot.output(), "    at ")
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live("sharded-bot runs as many shards as recommended", () =>
+    Effect.gen(function* () {
+      const bot = yield* start("sharded-bot")
+      yield* bot.says("shard 3: Ready")
+      yield* bot.says("the presence is set on all shards")
+      yield* bot.says(" is on shard 2")
+      yield* bot.stop
+    }).pipe(Effect.provide(DiscordSimulator.serve({ shards: 4, maxConcurrency: 4, guilds: 40 })))
+  )
+
+  it.live.skipIf(!hasRedis)(
+    "many-processes keep one limit together, also when one is killed in the midst of it, and resume",
+    () =>
+      Effect.gen(function* () {
+        const simulator = yield* DiscordSimulator
+        const other = yield* start("many-processes", { DISCORD_SHARDS: "0,2/4" })
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* start("many-processes", { DISCORD_SHARDS: "1,3/4" })
+            // Killed while its shards wait for their turns.
+            yield* Effect.sleep("3 seconds")
+          })
+        )
+        const again = yield* start("many-processes", { DISCORD_SHARDS: "1,3/4" })
+        yield* again.says("shard 3: READY")
+        yield* other.says("shard 2: READY")
+        const { identifies, identifyViolations } = yield* simulator.counts
+        assert.strictEqual(identifyViolations, 0)
+        assert.isAtLeast(identifies, 4)
+      }).pipe(
+        Effect.provide(
+          DiscordSimulator.serve({
+            token: `shared-${process.pid}-${process.hrtime()[1]}`,
+            shards: 4,
+            maxConcurrency: 1
+          })
+        )
+      ),
+    90_000
+  )
+})
