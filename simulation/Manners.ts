@@ -1,0 +1,121 @@
+/**
+ * How the clients have to behave towards Discord, whatever goes wrong: held against what went over the wire.
+ */
+import * as Duration from "effect/Duration"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import type { ShardEvent } from "../src/schema/ShardEvent.ts"
+import type { BotRecord } from "./Bot.ts"
+import { fatalCodes, injected } from "./FaultSchedule.ts"
+import type { Scenario } from "./Scenario.ts"
+import type { WireConnection } from "./Wire.ts"
+
+/** A shard dials as often as its waits and what Discord does to it call for, and never more often than this in a minute. */
+const dialsPerMinute = 20
+/** A session that has lasted is resumed at once. */
+const atOnce = 100
+const stableAfter = 10_000
+
+/** What one process did that it must not do. `wallJumps` says whether the machine was asleep in this run. */
+export const judge = (bot: BotRecord, scenario: Scenario, wallJumps: boolean): ReadonlyArray<string> => [
+  ...judgeDials(bot, scenario),
+  ...judgeHeartbeats(bot),
+  ...judgeCloses(bot, scenario, wallJumps),
+  ...judgeExit(bot),
+  ...judgeFatal(bot, scenario)
+]
+
+const judgeDials = ({ wire }: BotRecord, { shards }: Scenario): ReadonlyArray<string> => {
+  const dials = wire.connections.map(({ dialledAt }) => dialledAt)
+  const limit = dialsPerMinute * shards
+  const from = dials.findIndex((at, index) => (dials[index + limit] ?? Infinity) - at < 60_000)
+  return from < 0 ? [] : [`more than ${limit} dials within a minute from ${dials[from]}`]
+}
+
+/** The connection that a shard gave up at this time. */
+const connectionLeft = ({ wire }: BotRecord, shard: number, at: number): WireConnection | undefined =>
+  wire.connections.findLast(
+    (connection) =>
+      connection.shard === shard && connection.leftAt !== undefined && Math.abs(connection.leftAt - at) < 1
+  )
+
+const judgeHeartbeats = (bot: BotRecord): ReadonlyArray<string> =>
+  bot.events.flatMap((event, index) => {
+    if (event._tag !== "Disconnected" || event.reason._tag !== "HeartbeatTimeout") return []
+    const { at, shard } = event
+    const interval = Duration.toMillis(event.reason.interval)
+    const connection = connectionLeft(bot, shard, at)
+    const breaches: Array<string> = []
+    if (connection !== undefined) {
+      if (!connection.beats.some((beat) => beat <= at - interval + 1)) {
+        breaches.push(`shard ${shard} took its connection for dead at ${at}, before a heartbeat could be missed`)
+      }
+      if (
+        connection.acknowledgements.some((acknowledged) => acknowledged > at - interval + 1 && acknowledged < at - 1)
+      ) {
+        breaches.push(`shard ${shard} took its connection for dead at ${at}, though it was acknowledged`)
+      }
+    }
+    const since = establishedSince(bot.events.slice(0, index), shard)
+    const isOver = (bot.endedAt ?? Infinity) <= at + atOnce
+    if (since !== undefined && at - since >= stableAfter && !isOver) {
+      const isDialled = bot.wire.connections.some(({ dialledAt }) => dialledAt >= at - 1 && dialledAt <= at + atOnce)
+      if (!isDialled) breaches.push(`shard ${shard} did not dial within ${atOnce} ms after its verdict at ${at}`)
+    }
+    return breaches
+  })
+
+/** Since when the shard is established, after these events. */
+const establishedSince = (events: ReadonlyArray<ShardEvent>, shard: number): number | undefined => {
+  const last = events.findLast(
+    (event) => event.shard === shard && ["Ready", "Resumed", "Disconnected", "Connecting"].includes(event._tag)
+  )
+  return last?._tag === "Ready" || last?._tag === "Resumed" ? last.at : undefined
+}
+
+const judgeCloses = (bot: BotRecord, { store }: Scenario, wallJumps: boolean): ReadonlyArray<string> =>
+  bot.wire.connections.flatMap(({ closed, leftAt = Infinity, leftWith }) => {
+    const breaches: Array<string> = []
+    if (closed !== undefined && closed.code >= 4000 && closed.reason !== injected) {
+      // Who sleeps for longer than two intervals is taken for dead.
+      if (!(closed.code === 4009 && wallJumps)) {
+        breaches.push(`Discord had to close a connection at ${closed.at}: ${closed.code} ${closed.reason}`)
+      }
+    }
+    if (leftWith === 1000 || leftWith === 1001) {
+      const isFarewell = bot.end !== "running" && leftAt >= (bot.endedAt ?? Infinity) && !store.durable
+      const isFailure = bot.exit !== undefined && !store.durable
+      if (!isFarewell && !isFailure) breaches.push(`a connection was closed with ${leftWith} at ${leftAt}`)
+    }
+    return breaches
+  })
+
+const judgeExit = ({ exit, wire }: BotRecord): ReadonlyArray<string> => {
+  if (exit === undefined) return []
+  if (Exit.isSuccess(exit)) return ["the stream of payloads ended"]
+  const error = Exit.findError(exit)
+  if (Result.isFailure(error)) return [`the stream of payloads died: ${String(exit.cause)}`]
+  const { reason } = error.success
+  const wasRefused = wire.connections.some(({ closed }) => closed !== undefined && isFatal(closed.code))
+  return reason.recovery === "fatal" && wasRefused ? [] : [`the stream of payloads failed: ${reason.message}`]
+}
+
+/** A consumer that is never behind has the connections read at once, and what ends them known at once. */
+const judgeFatal = (
+  { wire }: BotRecord,
+  { consumer, second, steps, subscribesAfter }: Scenario
+): ReadonlyArray<string> => {
+  const isBehind =
+    consumer.rest !== undefined ||
+    second !== undefined ||
+    subscribesAfter > 0 ||
+    steps.some(({ doing }) => doing._tag === "Leave" || doing._tag === "Pause")
+  if (isBehind) return []
+  const refused = wire.connections.find(({ closed }) => closed !== undefined && isFatal(closed.code))?.closed
+  if (refused === undefined) return []
+  return wire.connections.some(({ dialledAt }) => dialledAt > refused.at + 1000)
+    ? [`dialled again after a close with ${refused.code} at ${refused.at}`]
+    : []
+}
+
+const isFatal = (code: number): boolean => fatalCodes.some((fatal) => fatal === code)

@@ -1,0 +1,72 @@
+/**
+ * What came of many seeds, for people and as one line of JSON.
+ */
+import type { Outcome } from "./Run.ts"
+
+/** The sums over all seeds. */
+export interface Report {
+  readonly seeds: number
+  /** Faults that came to pass. */
+  readonly faults: number
+  readonly dispatched: number
+  readonly delivered: number
+  /** What a client did not get though Discord still held it, or though it had reached the client. */
+  readonly lost: number
+  readonly duplicated: number
+  readonly outOfOrder: number
+  readonly identifies: number
+  /** Too early, beyond the day's budget, or though Discord held the session. */
+  readonly identifyViolations: number
+  readonly stuck: number
+  readonly virtualHours: number
+  readonly failedSeeds: ReadonlyArray<number>
+}
+
+/** Sums up. */
+export const ofOutcomes = (outcomes: ReadonlyArray<Outcome>): Report => {
+  const sum = (f: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + f(outcome), 0)
+  return {
+    seeds: outcomes.length,
+    faults: sum(({ faults }) => faults),
+    dispatched: sum(({ verdict }) => verdict.dispatched),
+    delivered: sum(({ verdict }) => verdict.delivered),
+    lost: sum(({ verdict }) => verdict.lost),
+    duplicated: sum(({ verdict }) => verdict.duplicated),
+    outOfOrder: sum(({ verdict }) => verdict.outOfOrder),
+    identifies: sum(({ identifies }) => identifies),
+    identifyViolations: sum(({ identifyViolations }) => identifyViolations),
+    stuck: sum(({ isStuck }) => (isStuck ? 1 : 0)),
+    virtualHours: Math.round(sum(({ virtualMillis }) => virtualMillis) / 36_000) / 100,
+    failedSeeds: outcomes
+      .filter(hasFailed)
+      .map(({ seed }) => seed)
+      .toSorted((a, b) => a - b)
+  }
+}
+
+/** Whether there is anything to hold against the client. */
+export const hasFailed = ({ failures }: Outcome): boolean => failures.length > 0
+
+/** What is held against the client, and how to see it again. */
+export const describeFailure = ({ failures, seed }: Outcome): string =>
+  [
+    `Seed ${seed} failed:`,
+    ...failures.slice(0, 10).map((failure) => `  ${failure}`),
+    ...(failures.length > 10 ? [`  … and ${failures.length - 10} more`] : []),
+    `  Again, with everything that happens: npm run simulate -- --seeds ${seed} --trace`
+  ].join("\n")
+
+/** The report for people. */
+export const describe = (report: Report, seconds: number): string => {
+  const number = (value: number) => value.toLocaleString("en-US")
+  const gone = report.dispatched - report.delivered - report.lost
+  return [
+    `${number(report.seeds)} seeds, ${number(report.virtualHours)} virtual hours in ${seconds.toFixed(1)} s`,
+    `${number(report.faults)} faults`,
+    `${number(report.dispatched)} dispatches: ${number(report.delivered)} delivered, ${number(gone)} gone with their sessions`,
+    `${number(report.lost)} lost, ${number(report.duplicated)} duplicated, ${number(report.outOfOrder)} out of order`,
+    `${number(report.identifies)} IDENTIFYs, ${number(report.identifyViolations)} that must not be`,
+    `${number(report.stuck)} stuck`,
+    report.failedSeeds.length === 0 ? "No seed failed" : `Failed seeds: ${report.failedSeeds.join(", ")}`
+  ].join("\n")
+}

@@ -1,0 +1,343 @@
+/**
+ * Plays the scenario of one seed on a `TestClock`, and has it judged. The same seed gives the same run.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Persistence from "effect/persistence/Persistence"
+import * as Cause from "effect/Cause"
+import * as Random from "effect/Random"
+import * as References from "effect/References"
+import { TestClock } from "effect/testing"
+import { describeShardEvent } from "../src/schema/ShardEvent.ts"
+import { SessionStore } from "../src/services/SessionStore.ts"
+import { DiscordSimulator } from "../src/simulator/DiscordSimulator.ts"
+import type { Fault } from "../src/simulator/Fault.ts"
+import type { Counts, SessionRecord } from "../src/simulator/Observations.ts"
+import * as Bot from "./Bot.ts"
+import * as Evidence from "./Evidence.ts"
+import type { Rest } from "./Consumer.ts"
+import { type Doing, describe } from "./FaultSchedule.ts"
+import * as Manners from "./Manners.ts"
+import * as Scenario from "./Scenario.ts"
+import * as SkewedClock from "./SkewedClock.ts"
+import * as Verdict from "./Verdict.ts"
+
+/** What came of a seed. */
+export interface Outcome {
+  readonly seed: number
+  readonly verdict: Verdict.Verdict
+  /** How many faults came to pass. */
+  readonly faults: number
+  readonly identifies: number
+  /** IDENTIFYs that came too early, or beyond the day's budget, or though Discord held the session. */
+  readonly identifyViolations: number
+  /** Whether the client was not ready, with everything delivered, though all had been well for long enough. */
+  readonly isStuck: boolean
+  readonly virtualMillis: number
+  /** Everything that was wrong, in words. Empty if the run has passed. */
+  readonly failures: ReadonlyArray<string>
+  /** What happened, if it was asked for. */
+  readonly trace: ReadonlyArray<string>
+}
+
+const minute = 60_000
+
+/** Within this time after all faults are lifted, the client has to be ready. */
+const patience = 15 * minute
+
+/** Runs a seed. */
+export const seed = Effect.fnUntraced(function* (
+  seed: number,
+  options: { readonly trace: boolean } = { trace: false }
+): Effect.fn.Return<Outcome> {
+  const scenario = yield* Scenario.ofSeed(seed)
+  return yield* Effect.catchCause(run(scenario, options), (cause) => Effect.succeed(died(seed, Cause.pretty(cause))))
+})
+
+/** What is said of a seed that did not come to its end. */
+export const died = (seed: number, reason: string): Outcome => ({
+  seed,
+  verdict: { dispatched: 0, delivered: 0, lost: 0, duplicated: 0, outOfOrder: 0, gone: 0, findings: [] },
+  faults: 0,
+  identifies: 0,
+  identifyViolations: 0,
+  isStuck: true,
+  virtualMillis: 0,
+  failures: [`the run did not come to its end: ${reason}`],
+  trace: []
+})
+
+/** Runs a scenario. */
+export const run = (scenario: Scenario.Scenario, options: { readonly trace: boolean }): Effect.Effect<Outcome> =>
+  Effect.gen(function* () {
+    const testClock = yield* TestClock.testClockWith(Effect.succeed)
+    const clock = SkewedClock.make(testClock)
+    const trace: Array<string> = []
+    const complaints: Array<string> = []
+    const tell = (line: () => string) => {
+      if (options.trace) trace.push(`${String(testClock.currentTimeMillisUnsafe()).padStart(9)} ${line()}`)
+    }
+    const sessions = scenario.store.durable
+      ? SessionStore.layerPersisted.pipe(Layer.provide(Persistence.layerBackingMemory))
+      : SessionStore.layerMemory
+
+    return yield* play(scenario, { testClock, clock, tell, complaints }).pipe(
+      Effect.map((outcome): Outcome => ({ ...outcome, trace })),
+      Effect.provide(
+        Layer.mergeAll(DiscordSimulator.layerWith({ ...scenario.discord, token: Scenario.token }), sessions).pipe(
+          Layer.provideMerge(listeningFor(complaints))
+        )
+      ),
+      Effect.provideService(References.MinimumLogLevel, "All"),
+      Effect.provideService(Clock.Clock, clock)
+    )
+  }).pipe(Effect.scoped, Effect.provide(TestClock.layer()), Random.withSeed(`run ${scenario.seed}`))
+
+/** Nothing is printed, but the token must not be in a log, and no callback must throw. */
+const listeningFor = (complaints: Array<string>) =>
+  Logger.layer([
+    Logger.make(({ cause, logLevel, message }) => {
+      const text = String(message)
+      if (text.includes(Scenario.token)) complaints.push(`the token is in the log: ${logLevel}`)
+      if (cause.reasons.some((reason) => reason._tag === "Die")) complaints.push(`a defect is in the log: ${text}`)
+    })
+  ])
+
+// ---------------------------------------------------------------------------------------------------------------------
+// One run
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Stage {
+  readonly testClock: TestClock.TestClock
+  readonly clock: SkewedClock.SkewedClock
+  readonly tell: (line: () => string) => void
+  readonly complaints: Array<string>
+}
+
+const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, complaints, tell, testClock }: Stage) {
+  const simulator = yield* DiscordSimulator
+  const run = yield* Effect.context<never>()
+  const rest: Rest = { until: 0, over: false }
+  const bots: Array<Bot.Bot> = []
+  /** Up to which sequence Discord held the sessions that were given up without need; 0 if it could not be helped. */
+  const givenUp = new Map<string, number>()
+  let needlessIdentifies = 0
+  let faults = 0
+  let slept = false
+  let next = 0
+
+  const shardOfSession = new Map<string, number>()
+  const readSessions = (): ReadonlyArray<SessionRecord> => Effect.runSyncWith(run)(simulator.sessions)
+  const shardOf = (sessionId: string) => {
+    if (!shardOfSession.has(sessionId)) for (const { id, shard } of readSessions()) shardOfSession.set(id, shard[0])
+    return shardOfSession.get(sessionId)
+  }
+
+  /** A client that identifies while Discord holds a session of the shard gives that session up. */
+  const onIdentify = (shard: number) => {
+    tell(() => `the client identifies shard ${shard}`)
+    for (const session of readSessions()) {
+      if (session.shard[0] !== shard || !session.alive || givenUp.has(session.id)) continue
+      const isExcused = Evidence.isExcusedFor(
+        session.id,
+        bots.map(({ record }) => record),
+        scenario
+      )
+      givenUp.set(session.id, isExcused ? 0 : session.sequence)
+      if (isExcused) continue
+      needlessIdentifies++
+      tell(() => `though Discord holds session ${session.id} at ${session.sequence}`)
+      complaints.push(`shard ${shard} identified though Discord held session ${session.id} at ${session.sequence}`)
+    }
+  }
+
+  const start = Effect.gen(function* () {
+    tell(() => `process ${bots.length + 1} starts`)
+    bots.push(
+      yield* Bot.start({
+        scenario,
+        rest,
+        watchers: { onIdentify, shardOf },
+        onEvent: (event) => {
+          tell(() => `shard ${event.shard}: ${describeShardEvent(event)}`)
+          if (JSON.stringify(event).includes(Scenario.token)) complaints.push(`the token is in a ${event._tag}`)
+        }
+      })
+    )
+  })
+  const current = (): Bot.Bot | undefined => bots.at(-1)
+  const advance = (millis: number) => testClock.adjust(millis)
+
+  /** Starts the client again, so late that its first IDENTIFY is not too early: it does not know of the last one. */
+  const startAgain = Effect.fnUntraced(function* (down: number) {
+    const identified = bots.flatMap(({ record }) => record.wire.identifies.map(({ at }) => at)).at(-1) ?? -Infinity
+    yield* advance(Math.max(down, identified + 5000 - clock.currentTimeMillisUnsafe()))
+    yield* start
+  })
+  const stop = Effect.fnUntraced(function* (bot: Bot.Bot) {
+    const stopping = yield* Effect.forkChild(bot.stop)
+    for (let left = 100; left > 0 && stopping.pollUnsafe() === undefined; left--) yield* advance(50)
+    if (stopping.pollUnsafe() === undefined) complaints.push("the client does not stop")
+    yield* Fiber.interrupt(stopping)
+  })
+  const reviveIfFailed = Effect.gen(function* () {
+    const bot = current()
+    if (bot?.record.exit === undefined) return
+    tell(() => `process ${bots.length} has failed`)
+    yield* stop(bot)
+    yield* startAgain(10_000)
+  })
+
+  const perform = Effect.fnUntraced(function* (doing: Doing) {
+    tell(() => `-- ${describe(doing)}`)
+    switch (doing._tag) {
+      case "Dispatch": {
+        const pad = "x".repeat(doing.bytes)
+        const events = Array.from({ length: doing.count }, () => {
+          next++
+          return {
+            t: next % 3 === 0 ? "TYPING_START" : "MESSAGE_CREATE",
+            d: doing.bytes === 0 ? { n: next } : { n: next, pad },
+            ...(doing.shard === undefined ? {} : { shard: doing.shard })
+          }
+        })
+        yield* simulator.dispatchAll(events)
+        return
+      }
+      case "Act": {
+        for (let left = doing.times; left > 0; left--) {
+          const met = yield* simulator.act(doing.act, doing.shard === undefined ? undefined : { shard: doing.shard })
+          if (met > 0 && left === doing.times) faults++
+        }
+        return
+      }
+      case "Inject": {
+        const before = yield* simulator.counts
+        yield* simulator.faults.inject(...doing.faults)
+        yield* Effect.gen(function* () {
+          yield* Effect.sleep(doing.lasting)
+          const standing = yield* simulator.faults.standing
+          const after = yield* simulator.counts
+          const isMet = (fault: Fault) =>
+            !standing.includes(fault) ||
+            (fault.times === undefined && after[countOf[fault.at]] > before[countOf[fault.at]])
+          if (doing.faults.some(isMet)) faults++
+          yield* Effect.forEach(doing.faults, simulator.faults.lift, { discard: true })
+        }).pipe(Effect.forkScoped)
+        return
+      }
+      case "ExpireSessions":
+        if ((yield* simulator.endSessions()) > 0) faults++
+        return
+      case "Unmute":
+        yield* simulator.unmute()
+        return
+      case "Sleep":
+        clock.jump(doing.millis)
+        slept = true
+        faults++
+        return
+      case "Pause":
+        rest.until = clock.currentTimeMillisUnsafe() + doing.millis
+        return
+      case "Leave":
+        yield* current()?.leave(doing.millis) ?? Effect.void
+        return
+      case "Crash": {
+        faults++
+        const bot = current()
+        if (bot !== undefined) yield* bot.kill
+        yield* startAgain(doing.down)
+        return
+      }
+      case "Stop": {
+        faults++
+        const bot = current()
+        if (bot !== undefined) yield* stop(bot)
+        yield* startAgain(doing.down)
+        return
+      }
+    }
+  })
+
+  /** Whether everything is well: dispatches one more event to everyone, and looks who got it. */
+  const isWell = Effect.gen(function* () {
+    const bot = current()
+    if (bot === undefined || bot.record.exit !== undefined) return false
+    const shards = yield* bot.gateway.shards
+    if (shards.some(({ state }) => state !== "ready")) return false
+    const last = ++next
+    yield* simulator.dispatch("MESSAGE_CREATE", { n: last })
+    yield* advance(2000)
+    const { consumer, second } = bot.record
+    if (consumer.isBusy || second?.isBusy === true) return false
+    const got = consumer.handed.slice(-10 * scenario.shards).filter(({ n }) => n === last)
+    return got.length === scenario.shards
+  })
+
+  // The schedule.
+  yield* start
+  for (const { after, doing } of scenario.steps) {
+    yield* advance(after)
+    yield* reviveIfFailed
+    yield* perform(doing)
+  }
+
+  // All is well again.
+  tell(() => "-- all faults are over")
+  yield* advance(1000)
+  rest.over = true
+  yield* simulator.faults.clear
+  const { resetAfter = 0 } = scenario.discord.sessionStartLimit ?? {}
+  const deadline =
+    testClock.currentTimeMillisUnsafe() + patience + Duration.toMillis(Duration.fromInputUnsafe(resetAfter))
+  let isStuck = true
+  while (isStuck && testClock.currentTimeMillisUnsafe() < deadline) {
+    yield* advance(10_000)
+    yield* reviveIfFailed
+    isStuck = !(yield* isWell)
+  }
+
+  const counts = yield* simulator.counts
+  const records = bots.map(({ record }) => record)
+  const verdict = Verdict.judge(Evidence.gather({ sessions: yield* simulator.sessions, bots: records, givenUp }))
+  const breaches = records.flatMap((record) => Manners.judge(record, scenario, slept))
+  tell(() => `wire: ${JSON.stringify(records.map(({ wire }) => wire))}`)
+  tell(
+    () =>
+      `second: ${JSON.stringify(records.map(({ second }) => second?.handed.map(({ s, shard, session }) => `${shard}:${session.slice(-2)}:${s}`)))}`
+  )
+  tell(() => `handed: ${JSON.stringify(records.map(({ consumer }) => consumer.handed.map(({ s }) => s)))}`)
+
+  const tooEarly = Evidence.countTooEarly(records, scenario.discord.maxConcurrency ?? 1)
+  return {
+    seed: scenario.seed,
+    verdict,
+    faults,
+    identifies: counts.identifies,
+    identifyViolations: tooEarly + counts.overruns + needlessIdentifies,
+    isStuck,
+    virtualMillis: testClock.currentTimeMillisUnsafe(),
+    failures: [
+      ...verdict.findings,
+      ...(tooEarly > 0 ? [`${tooEarly} IDENTIFYs came too early`] : []),
+      ...(counts.overruns > 0 ? ["the day's budget was overrun"] : []),
+      ...(isStuck ? ["the client is stuck"] : []),
+      ...breaches,
+      ...complaints
+    ]
+  }
+})
+
+const countOf: Record<Fault["at"], keyof Counts> = {
+  http: "httpRequests",
+  dial: "dials",
+  hello: "connections",
+  heartbeat: "heartbeats",
+  identify: "identifies",
+  resume: "resumes"
+}

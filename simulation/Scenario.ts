@@ -1,0 +1,113 @@
+/**
+ * What a seed stands for: a Discord, a network, a client, its consumers, and a schedule of what goes wrong. Data only.
+ */
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import type { GatewayOptions } from "../src/services/GatewayConfig.ts"
+import type { MemoryOptions } from "../src/simulator/SimulatorOptions.ts"
+import * as Dice from "./Dice.ts"
+import * as FaultSchedule from "./FaultSchedule.ts"
+
+/** How a consumer takes payloads. Times are milliseconds. */
+export interface Temper {
+  readonly name: "quick" | "slow" | "bursty"
+  /** After so many payloads it rests for so long. */
+  readonly rest: { readonly every: number; readonly millis: number } | undefined
+}
+
+/** A scenario. */
+export interface Scenario {
+  readonly seed: number
+  readonly discord: MemoryOptions
+  readonly client: Omit<GatewayOptions, "token" | "reconnect">
+  readonly shards: number
+  /** Whether the sessions outlive the program, and how long a write takes. */
+  readonly store: { readonly durable: boolean; readonly latency: number }
+  readonly consumer: Temper
+  /** How long after the start it subscribes. */
+  readonly subscribesAfter: number
+  /** Another one, that subscribes later. */
+  readonly second: { readonly temper: Temper; readonly after: number } | undefined
+  readonly steps: ReadonlyArray<FaultSchedule.Step>
+}
+
+/** The one token in the simulation, to be found nowhere but in what Discord is sent. */
+export const token = "MTk4NjIyNDgzNDcxOTI1MjQ4.simulated.0f-a-bot"
+
+const second = 1000
+const minute = 60 * second
+
+const drawTemper = (dice: Dice.Dice): Temper =>
+  dice.weighted<() => Temper>([
+    [4, () => ({ name: "quick", rest: undefined })],
+    [2, () => ({ name: "slow", rest: { every: dice.integer(1, 20), millis: dice.magnitude(1, 200) } })],
+    [2, () => ({ name: "bursty", rest: { every: dice.magnitude(20, 1000), millis: dice.magnitude(second, minute) } })]
+  ])()
+
+const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
+  const shards = dice.weighted([
+    [7, 1],
+    [2, 2],
+    [1, dice.integer(3, 5)]
+  ])
+  const restarts = dice.chance(0.4)
+  const isTight = dice.chance(0.1)
+  const hasSecond = dice.chance(0.25)
+  const heartbeatInterval = dice.chance(0.5) ? 41_250 : dice.integer(10 * second, minute)
+  const sessionTimeout = dice.magnitude(minute, 20 * minute)
+  const consumer = drawTemper(dice)
+  const subscribesAfter = dice.chance(0.7) ? 0 : dice.magnitude(1, minute)
+  return {
+    seed,
+    shards,
+    discord: {
+      heartbeatInterval,
+      sessionTimeout,
+      shards,
+      latency: dice.magnitude(1, 200),
+      frames: dice.pick(["text", "binary"]),
+      guilds: dice.chance(0.3) ? dice.integer(1, 5) : 0,
+      maxConcurrency: dice.chance(0.7) ? 1 : dice.integer(2, 4),
+      replayBuffer: dice.chance(0.1) ? dice.magnitude(20, 500) : 50_000,
+      ...(isTight
+        ? {
+            sessionStartLimit: {
+              total: dice.integer(4 * shards, 20 * shards),
+              remaining: dice.integer(shards, 4 * shards),
+              resetAfter: dice.magnitude(10 * minute, 120 * minute)
+            }
+          }
+        : {})
+    },
+    client: {
+      shards,
+      buffer: dice.weighted([
+        [5, 4096],
+        [2, 64],
+        [1, dice.integer(1, 8)]
+      ]),
+      saveEvery: dice.magnitude(100, 30 * second),
+      // Giving a session up that Discord still has would lose what it holds.
+      giveUpResume: { after: Math.max(5 * minute, 2 * sessionTimeout) }
+    },
+    store: { durable: restarts || dice.chance(0.3), latency: dice.chance(0.5) ? 0 : dice.magnitude(1, 500) },
+    consumer,
+    subscribesAfter,
+    second: hasSecond
+      ? { temper: drawTemper(dice), after: subscribesAfter + dice.magnitude(1, 5 * minute) }
+      : undefined,
+    steps: FaultSchedule.draw(dice, {
+      shards,
+      troubles: dice.integer(20, 60),
+      heartbeatInterval,
+      restarts,
+      leaves: !hasSecond && dice.chance(0.2),
+      pauses: dice.chance(0.3),
+      fatal: restarts && dice.chance(0.2)
+    })
+  }
+}
+
+/** The scenario of a seed. */
+export const ofSeed = (seed: number): Effect.Effect<Scenario> =>
+  Effect.map(Random.Random, (random) => drawScenario(seed, Dice.make(random))).pipe(Random.withSeed(`scenario ${seed}`))

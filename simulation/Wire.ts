@@ -1,0 +1,266 @@
+/**
+ * The network of one process of the client: it takes down what went over the wire, and when the process is killed, it
+ * is cut at that instant.
+ *
+ * It stands between the client and the simulator and believes neither: its record is what the verdict is founded on.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { HttpClient } from "effect/http/HttpClient"
+import * as HttpClientModule from "effect/http/HttpClient"
+import * as Predicate from "effect/Predicate"
+import { WebSocketConstructor, type WebSocketEvent, type WebSocketLike } from "effect/socket/Socket"
+
+/** A dispatch that arrived at the client's socket. */
+export interface Arrival {
+  readonly s: number
+}
+
+/** A WebSocket connection, or an attempt at one. Times are milliseconds since the epoch. */
+export interface WireConnection {
+  readonly dialledAt: number
+  /** Of the session that it carries; undefined until IDENTIFY or RESUME are sent. */
+  shard: number | undefined
+  /** The session that is carried: RESUME names it, and READY. */
+  sessionId: string | undefined
+  readonly beats: Array<number>
+  readonly acknowledgements: Array<number>
+  /** The dispatches that arrived before anything that ends the connection. */
+  readonly dispatches: Array<{ readonly sessionId: string; readonly s: number }>
+  /** Whether something that ends the connection has arrived: op 7, op 9, what is no payload, a close. */
+  isEnding: boolean
+  /** With which code Discord closed it. */
+  closed: { readonly at: number; readonly code: number; readonly reason: string } | undefined
+  /** When the client has given it up. */
+  leftAt: number | undefined
+  /** With which code. */
+  leftWith: number | undefined
+}
+
+/** What went over the wire. */
+export interface WireRecord {
+  readonly connections: Array<WireConnection>
+  readonly identifies: Array<{ readonly at: number; readonly shard: number }>
+  readonly resumes: Array<{ readonly at: number; readonly sessionId: string; readonly seq: number }>
+  /** How often Discord said that a session is gone: op 9 with `false`, close 4003, 4007, 4009. */
+  invalidations: number
+}
+
+/** The network of a process. */
+export interface Wire {
+  readonly record: WireRecord
+  readonly construct: WebSocketConstructor["Service"]
+  readonly http: HttpClient
+  /** The process is gone: nothing goes out any more, and its connections are reset. */
+  readonly kill: () => void
+}
+
+/** What the wire tells as it happens. */
+export interface Watchers {
+  /** The client is about to IDENTIFY. */
+  readonly onIdentify: (shard: number) => void
+  /** Which shard a session is of. */
+  readonly shardOf: (sessionId: string) => number | undefined
+}
+
+/** A network that leads to the simulator. */
+export const make = Effect.fnUntraced(function* (watchers: Watchers) {
+  const construct = yield* WebSocketConstructor
+  const http = yield* HttpClient
+  const clock = yield* Clock.Clock
+  const record: WireRecord = { connections: [], identifies: [], resumes: [], invalidations: 0 }
+  const sockets = new Set<WatchedSocket>()
+  let killed = false
+
+  return {
+    record,
+    construct: (url, options) => {
+      if (killed) throw new Error("this process was killed")
+      const socket = new WatchedSocket(construct(url, options), () => clock.currentTimeMillisUnsafe(), record, watchers)
+      sockets.add(socket)
+      return socket
+    },
+    http: HttpClientModule.transform(http, (effect) => Effect.suspend(() => (killed ? Effect.never : effect))),
+    kill: () => {
+      killed = true
+      for (const socket of sockets) socket.kill()
+    }
+  } satisfies Wire
+})
+
+const closedState = 3
+
+class WatchedSocket implements WebSocketLike {
+  private readonly inner: WebSocketLike
+  private readonly now: () => number
+  private readonly record: WireRecord
+  private readonly watchers: Watchers
+  private readonly connection: WireConnection
+  private killed = false
+
+  constructor(inner: WebSocketLike, now: () => number, record: WireRecord, watchers: Watchers) {
+    this.inner = inner
+    this.now = now
+    this.record = record
+    this.watchers = watchers
+    this.connection = {
+      dialledAt: now(),
+      shard: undefined,
+      sessionId: undefined,
+      beats: [],
+      acknowledgements: [],
+      dispatches: [],
+      isEnding: false,
+      closed: undefined,
+      leftAt: undefined,
+      leftWith: undefined
+    }
+    record.connections.push(this.connection)
+    inner.addEventListener("message", ({ data }) => this.arrived(data))
+    inner.addEventListener("close", (event) => this.closed(event))
+  }
+
+  get readyState(): number {
+    return this.killed ? closedState : this.inner.readyState
+  }
+
+  get isPaused(): boolean {
+    return Predicate.hasProperty(this.inner, "isPaused") && this.inner.isPaused === true
+  }
+
+  addEventListener(
+    type: "open" | "message" | "error" | "close",
+    listener: (event: WebSocketEvent) => void,
+    options?: { readonly once?: boolean }
+  ): void {
+    this.inner.addEventListener(type, listener, options)
+  }
+
+  removeEventListener(type: "open" | "message" | "error" | "close", listener: (event: WebSocketEvent) => void): void {
+    this.inner.removeEventListener(type, listener)
+  }
+
+  send(data: string | Uint8Array<ArrayBuffer>): void {
+    if (this.killed) return
+    if (typeof data === "string") this.sent(data)
+    this.inner.send(data)
+  }
+
+  close(code?: number, reason?: string): void {
+    if (this.killed) return
+    this.connection.leftWith ??= code
+    this.left()
+    this.inner.close(code, reason)
+  }
+
+  terminate(): void {
+    if (this.killed) return
+    this.left()
+    call(this.inner, "terminate")
+  }
+
+  pause(): void {
+    if (!this.killed) call(this.inner, "pause")
+  }
+
+  resume(): void {
+    if (!this.killed) call(this.inner, "resume")
+  }
+
+  kill(): void {
+    if (this.killed) return
+    if (this.inner.readyState !== closedState) call(this.inner, "terminate")
+    this.left()
+    this.killed = true
+  }
+
+  private left(): void {
+    if (this.connection.closed === undefined) this.connection.leftAt ??= this.now()
+  }
+
+  private sent(text: string): void {
+    const { connection, record } = this
+    const at = this.now()
+    const { d, op } = JSON.parse(text)
+    if (op === 1) connection.beats.push(at)
+    if (op === 2) {
+      const [shard] = d.shard
+      connection.shard = shard
+      record.identifies.push({ at, shard })
+      this.watchers.onIdentify(shard)
+    }
+    if (op === 6) {
+      connection.shard = this.watchers.shardOf(d.session_id)
+      connection.sessionId = d.session_id
+      record.resumes.push({ at, sessionId: d.session_id, seq: d.seq })
+    }
+  }
+
+  private arrived(data: unknown): void {
+    const { connection, record } = this
+    if (connection.leftAt !== undefined || this.killed || connection.isEnding) return
+    const payload = parse(data)
+    switch (payload?.op) {
+      case 0: {
+        if (typeof payload.s !== "number" || typeof payload.t !== "string" || payload.s < 0) break
+        if (payload.t === "READY" && Predicate.hasProperty(payload.d, "session_id")) {
+          connection.sessionId = String(payload.d.session_id)
+        }
+        if (connection.sessionId !== undefined) {
+          connection.dispatches.push({ sessionId: connection.sessionId, s: payload.s })
+        }
+        return
+      }
+      case 7:
+        connection.isEnding = true
+        return
+      case 9:
+        connection.isEnding = true
+        if (payload.d !== true) record.invalidations += 1
+        return
+      case 11:
+        connection.acknowledgements.push(this.now())
+        return
+      case 10:
+        if (Predicate.hasProperty(payload.d, "heartbeat_interval") && Number(payload.d.heartbeat_interval) > 0) return
+        break
+      default:
+        if (payload !== undefined && typeof payload.op === "number" && payload.op >= 0 && payload.op % 1 === 0) return
+    }
+    // Whether the client ends the connection for what is no payload, or leaves it out, is for the client to say.
+    connection.isEnding = true
+  }
+
+  private closed({ code = 1006, reason = "" }: WebSocketEvent): void {
+    const { connection } = this
+    if (connection.leftAt !== undefined) return
+    connection.closed = { at: this.now(), code, reason }
+    if (!connection.isEnding && (code === 4003 || code === 4007 || code === 4009)) this.record.invalidations += 1
+    connection.isEnding = true
+  }
+}
+
+const call = (socket: WebSocketLike, name: "pause" | "resume" | "terminate"): void => {
+  if (!Predicate.hasProperty(socket, name)) return
+  const method = socket[name]
+  if (Predicate.isFunction(method)) method.call(socket)
+}
+
+interface Frame {
+  readonly op?: unknown
+  readonly d?: unknown
+  readonly s?: unknown
+  readonly t?: unknown
+}
+
+const textDecoder = new TextDecoder()
+
+const parse = (data: unknown): Frame | undefined => {
+  const text = typeof data === "string" ? data : data instanceof Uint8Array ? textDecoder.decode(data) : ""
+  try {
+    const value: unknown = JSON.parse(text)
+    return Predicate.isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * `npm run simulate -- --seeds 1..1000`: the promise of delivery, held against a hostile Discord, seed by seed.
+ *
+ * Ends with 1 when a seed has failed. With `--json` the last line is the report as JSON.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as CliError from "effect/cli/CliError"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { version } from "../src/version.ts"
+import { describe as describeDoing } from "./FaultSchedule.ts"
+import * as Report from "./Report.ts"
+import * as Run from "./Run.ts"
+import * as Scenario from "./Scenario.ts"
+import * as Seeds from "./Seeds.ts"
+import * as Threads from "./Threads.ts"
+
+const seeds = Flag.String("seeds").pipe(
+  Flag.withMetavar("<7|1..1000>"),
+  Flag.withDescription("Which scenarios to run (default: 1..100)"),
+  Flag.mapEffect((text) =>
+    Effect.fromResult(
+      Result.mapError(Seeds.parse(text), (message) => new CliError.ValidationError({ message: `--seeds: ${message}` }))
+    )
+  ),
+  Flag.withDefault(Array.from({ length: 100 }, (_, index) => index + 1))
+)
+
+/** One after the other, with all that happens. */
+const withTrace = (seeds: ReadonlyArray<number>) =>
+  Effect.forEach(
+    seeds,
+    Effect.fnUntraced(function* (seed) {
+      const { steps, ...scenario } = yield* Scenario.ofSeed(seed)
+      yield* Console.log(`Scenario ${JSON.stringify(scenario, undefined, 2)}`)
+      for (const { after, doing } of steps)
+        yield* Console.log(`${String(after).padStart(9)} ms later: ${describeDoing(doing)}`)
+      const outcome = yield* Run.seed(seed, { trace: true })
+      yield* Console.log(outcome.trace.join("\n"))
+      if (Report.hasFailed(outcome)) yield* Console.log(Report.describeFailure(outcome))
+      return outcome
+    })
+  )
+
+const simulate = Command.make(
+  "simulate",
+  {
+    seeds,
+    json: Flag.Boolean("json").pipe(
+      Flag.withDescription("End with the report in one line of JSON"),
+      Flag.withDefault(false)
+    ),
+    trace: Flag.Boolean("trace").pipe(
+      Flag.withDescription("Print each scenario and everything that happens in it"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function* ({ json, seeds, trace }) {
+    const context = yield* Effect.context<never>()
+    const runSync = Effect.runSyncWith(context)
+    const [took, outcomes] = yield* Effect.timed(
+      trace
+        ? withTrace(seeds)
+        : Threads.run(seeds, (outcome) => {
+            if (Report.hasFailed(outcome)) runSync(Console.log(Report.describeFailure(outcome)))
+          })
+    )
+    const report = Report.ofOutcomes(outcomes)
+    yield* Console.log(json ? JSON.stringify(report) : Report.describe(report, Duration.toSeconds(took)))
+    if (report.failedSeeds.length > 0) yield* Effect.sync(() => (process.exitCode = 1))
+  })
+).pipe(Command.withShortDescription("Hold the client against a hostile Discord, seed by seed"))
+
+simulate.pipe(Command.run({ version }), Effect.provide(NodeServices.layer), NodeRuntime.runMain())
