@@ -40,7 +40,7 @@ const start = (name: string, env: Record<string, string> = {}) =>
     return {
       says: (text: string) =>
         Effect.timeoutOrElse(says(text), {
-          duration: "15 seconds",
+          duration: "45 seconds",
           orElse: () => Effect.die(new Error(`"${text}" is not in:\n${example.output()}`))
         }),
       output: example.output,
@@ -129,6 +129,6 @@ describe("the examples", () => {
           })
         )
       ),
-    90_000
+    120_000
   )
 })
