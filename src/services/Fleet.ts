@@ -150,7 +150,7 @@ export const make = Effect.fnUntraced(function* (parts: {
     Effect.gen(function* () {
       home = yield* Effect.scope
       const ids = config.shards === "auto" ? yield* recommended : config.shards
-      const generation = yield* makeGeneration(ids, yield* Scope.fork(home))
+      const generation = yield* makeGeneration(ids, yield* Scope.fork(home, "parallel"))
       yield* adopt(generation)
       yield* launch(generation)
       yield* Deferred.succeed(started, undefined)
@@ -224,7 +224,7 @@ export const make = Effect.fnUntraced(function* (parts: {
         )
       }
       const overlap = Overlap.make()
-      const next = yield* makeGeneration(shardIds(total), yield* Scope.fork(outer))
+      const next = yield* makeGeneration(shardIds(total), yield* Scope.fork(outer, "parallel"))
       next.filter.current = (payloads) => overlap.hear("new", payloads)
       old.filter.current = (payloads) => overlap.hear("old", payloads)
       yield* Effect.gen(function* () {
