@@ -14,6 +14,7 @@ import { WebSocketConstructor } from "effect/socket/Socket"
 import * as Context from "effect/Context"
 import * as Stream from "effect/Stream"
 import type { GatewayError } from "../src/schema/GatewayError.ts"
+import { SendEvent } from "../src/schema/SendEvent.ts"
 import type { ShardEvent } from "../src/schema/ShardEvent.ts"
 import { Gateway } from "../src/services/Gateway.ts"
 import { GatewayConfig } from "../src/services/GatewayConfig.ts"
@@ -40,6 +41,8 @@ export interface BotRecord {
   readonly events: Array<ShardEvent>
   readonly consumer: Consumer.ConsumerRecord
   readonly second: Consumer.ConsumerRecord | undefined
+  /** What the program asked to send, by number, and what became of it. */
+  readonly sends: Map<number, "waiting" | "sent" | "failed">
   /** How its stream ended, if it did. */
   exit: Exit.Exit<void, GatewayError> | undefined
 }
@@ -52,6 +55,8 @@ export interface Bot {
   readonly stop: Effect.Effect<void>
   /** SIGKILL. */
   readonly kill: Effect.Effect<void>
+  /** Sends something that bears this number. */
+  readonly send: (n: number, shard: number) => Effect.Effect<void>
   /** The consumer unsubscribes, and subscribes again after so many milliseconds. */
   readonly leave: (millis: number) => Effect.Effect<void>
 }
@@ -79,6 +84,7 @@ export const start = Effect.fnUntraced(function* (options: {
     events: [],
     consumer: Consumer.newRecord(),
     second: scenario.second === undefined ? undefined : Consumer.newRecord(),
+    sends: new Map(),
     exit: undefined
   }
 
@@ -164,6 +170,18 @@ export const start = Effect.fnUntraced(function* (options: {
       wire.kill()
       yield* Scope.close(scope, Exit.void)
     }),
+    send: (n, shard) => {
+      record.sends.set(n, "waiting")
+      const voice = { guild_id: "1", channel_id: String(n), self_mute: false, self_deaf: false }
+      return gateway.send(SendEvent.updateVoiceState(voice), { shard }).pipe(
+        Effect.matchEffect({
+          onSuccess: () => Effect.sync(() => record.sends.set(n, "sent")),
+          onFailure: () => Effect.sync(() => record.sends.set(n, "failed"))
+        }),
+        Effect.forkIn(scope),
+        Effect.asVoid
+      )
+    },
     leave: Effect.fnUntraced(function* (millis) {
       yield* Fiber.interrupt(consumer)
       // What it was given and has not finished with is not given to the next one: that is what leaving means.

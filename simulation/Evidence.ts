@@ -40,12 +40,14 @@ const attribute = (
   { handed, processed }: ConsumerEvidence,
   sessions: ReadonlyArray<SessionEvidence>
 ): ConsumerEvidence => {
+  const begun = new Set(handed.flatMap(({ session, t }) => (t === "READY" ? [session] : [])))
   const unknown = handed.filter(({ session }) => session === "unknown")
   const known = new Map(
     [...new Set(unknown.map(({ shard }) => shard))].map((shard) => {
       const those = unknown.filter((delivered) => delivered.shard === shard)
-      const isOf = ({ dispatched, ...session }: SessionEvidence) =>
+      const isOf = ({ dispatched, id, ...session }: SessionEvidence) =>
         session.shard === shard &&
+        !begun.has(id) &&
         those.every(({ n, s, t }) => dispatched[s - 1]?.t === t && dispatched[s - 1]?.n === n)
       return [shard, sessions.findLast(isOf)]
     })

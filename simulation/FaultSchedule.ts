@@ -11,6 +11,8 @@ import type { Dice } from "./Dice.ts"
 export type Doing =
   /** Discord dispatches so many events of this size, to one shard or to all. */
   | { readonly _tag: "Dispatch"; readonly count: number; readonly bytes: number; readonly shard: number | undefined }
+  /** The program sends so many payloads. */
+  | { readonly _tag: "Send"; readonly count: number; readonly shard: number }
   | { readonly _tag: "Act"; readonly act: Act; readonly times: number; readonly shard: number | undefined }
   /** Faults stand until they are met, and at most for so long. */
   | { readonly _tag: "Inject"; readonly faults: ReadonlyArray<Fault>; readonly lasting: number }
@@ -79,6 +81,13 @@ const drawShard = (dice: Dice, { shards }: ScheduleOptions): number | undefined 
   shards === 1 || dice.chance(0.3) ? undefined : dice.integer(0, shards - 1)
 
 const drawTraffic = (dice: Dice, options: ScheduleOptions, steps: Array<Step>): void => {
+  if (dice.chance(0.2)) {
+    const count = dice.chance(0.1) ? dice.integer(20, 200) : dice.integer(1, 3)
+    steps.push({
+      after: dice.magnitude(1, second),
+      doing: { _tag: "Send", count, shard: dice.integer(0, options.shards - 1) }
+    })
+  }
   for (let left = dice.integer(0, 3); left > 0; left--) {
     const isBurst = dice.chance(0.03)
     steps.push({

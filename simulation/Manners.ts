@@ -20,6 +20,7 @@ const stableAfter = 10_000
 export const judge = (bot: BotRecord, scenario: Scenario, wallJumps: boolean): ReadonlyArray<string> => [
   ...judgeDials(bot, scenario),
   ...judgeHeartbeats(bot),
+  ...judgeSends(bot),
   ...judgeCloses(bot, scenario, wallJumps),
   ...judgeExit(bot),
   ...judgeFatal(bot, scenario)
@@ -73,12 +74,29 @@ const establishedSince = (events: ReadonlyArray<ShardEvent>, shard: number): num
   return last?._tag === "Ready" || last?._tag === "Resumed" ? last.at : undefined
 }
 
+/** Everything is sent once, on an established session, and nobody waits for ever. */
+const judgeSends = ({ end, exit, sends, wire }: BotRecord): ReadonlyArray<string> => {
+  const breaches: Array<string> = []
+  const sent = new Map<number, number>()
+  for (const { n, tooEarly } of wire.connections.flatMap((connection) => connection.sent)) {
+    sent.set(n, (sent.get(n) ?? 0) + 1)
+    if (tooEarly) breaches.push(`${n} was sent before READY or RESUMED`)
+  }
+  for (const [n, state] of sends) {
+    const times = sent.get(n) ?? 0
+    if (times > 1 || (state === "sent" && times === 0)) breaches.push(`${n} was sent ${times} times`)
+    if (state === "waiting" && end === "running") breaches.push(`${n} still waits to be sent`)
+    if (state === "failed" && exit === undefined) breaches.push(`${n} could not be sent`)
+  }
+  return breaches
+}
+
 const judgeCloses = (bot: BotRecord, { store }: Scenario, wallJumps: boolean): ReadonlyArray<string> =>
-  bot.wire.connections.flatMap(({ closed, leftAt = Infinity, leftWith }) => {
+  bot.wire.connections.flatMap((connection) => {
+    const { closed, leftAt = Infinity, leftWith } = connection
     const breaches: Array<string> = []
     if (closed !== undefined && closed.code >= 4000 && closed.reason !== injected) {
-      // Who sleeps for longer than two intervals is taken for dead.
-      if (!(closed.code === 4009 && wallJumps)) {
+      if (!isUnavoidable(closed.code, connection, wallJumps)) {
         breaches.push(`Discord had to close a connection at ${closed.at}: ${closed.code} ${closed.reason}`)
       }
     }
@@ -89,6 +107,22 @@ const judgeCloses = (bot: BotRecord, { store }: Scenario, wallJumps: boolean): R
     }
     return breaches
   })
+
+const isUnavoidable = (code: number, { beatsAskedFor, sent }: WireConnection, wallJumps: boolean): boolean => {
+  switch (code) {
+    // What was sent in good time may be heard when the session is gone.
+    case 4003:
+      return sent.length > 0
+    // Room is kept for the heartbeats of a client's own, and for a few that it is asked for.
+    case 4008:
+      return beatsAskedFor > 2
+    // Who sleeps for longer than two intervals is taken for dead.
+    case 4009:
+      return wallJumps
+    default:
+      return false
+  }
+}
 
 const judgeExit = ({ exit, wire }: BotRecord): ReadonlyArray<string> => {
   if (exit === undefined) return []

@@ -208,6 +208,10 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
         yield* simulator.dispatchAll(events)
         return
       }
+      case "Send": {
+        for (let left = doing.count; left > 0; left--) yield* current()?.send(++next, doing.shard) ?? Effect.void
+        return
+      }
       case "Act": {
         for (let left = doing.times; left > 0; left--) {
           const met = yield* simulator.act(doing.act, doing.shard === undefined ? undefined : { shard: doing.shard })
@@ -270,6 +274,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
     if (bot === undefined || bot.record.exit !== undefined) return false
     const shards = yield* bot.gateway.shards
     if (shards.some(({ state }) => state !== "ready")) return false
+    if ([...bot.record.sends.values()].includes("waiting")) return false
     const last = ++next
     yield* simulator.dispatch("MESSAGE_CREATE", { n: last })
     yield* advance(2000)

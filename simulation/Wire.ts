@@ -24,9 +24,15 @@ export interface WireConnection {
   /** The session that is carried: RESUME names it, and READY. */
   sessionId: string | undefined
   readonly beats: Array<number>
+  /** How often Discord asked for a heartbeat. */
+  beatsAskedFor: number
   readonly acknowledgements: Array<number>
   /** The dispatches that arrived before anything that ends the connection. */
   readonly dispatches: Array<{ readonly sessionId: string; readonly s: number }>
+  /** Whether READY or RESUMED have arrived. */
+  isEstablished: boolean
+  /** The payloads that the program sent, by their numbers, and whether it was too early for them. */
+  readonly sent: Array<{ readonly n: number; readonly tooEarly: boolean }>
   /** Whether something that ends the connection has arrived: op 7, op 9, what is no payload, a close. */
   isEnding: boolean
   /** With which code Discord closed it. */
@@ -108,8 +114,11 @@ class WatchedSocket implements WebSocketLike {
       shard: undefined,
       sessionId: undefined,
       beats: [],
+      beatsAskedFor: 0,
       acknowledgements: [],
       dispatches: [],
+      isEstablished: false,
+      sent: [],
       isEnding: false,
       closed: undefined,
       leftAt: undefined,
@@ -189,6 +198,7 @@ class WatchedSocket implements WebSocketLike {
       record.identifies.push({ at, shard })
       this.watchers.onIdentify(shard)
     }
+    if (op === 4) connection.sent.push({ n: Number(d.channel_id), tooEarly: !connection.isEstablished })
     if (op === 6) {
       connection.shard = this.watchers.shardOf(d.session_id)
       connection.sessionId = d.session_id
@@ -206,11 +216,15 @@ class WatchedSocket implements WebSocketLike {
         if (payload.t === "READY" && Predicate.hasProperty(payload.d, "session_id")) {
           connection.sessionId = String(payload.d.session_id)
         }
+        if (payload.t === "READY" || payload.t === "RESUMED") connection.isEstablished = true
         if (connection.sessionId !== undefined) {
           connection.dispatches.push({ sessionId: connection.sessionId, s: payload.s })
         }
         return
       }
+      case 1:
+        connection.beatsAskedFor += 1
+        return
       case 7:
         connection.isEnding = true
         return
