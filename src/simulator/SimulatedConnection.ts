@@ -153,6 +153,8 @@ export class SimulatedConnection {
   lost(): void {
     const end: ConnectionEnd = { at: this.timers.now(), by: "client", how: "drop", code: undefined, reason: "" }
     this.end ??= end
+    // What a mute Discord has not read yet is lost with it.
+    if (this.held !== undefined) this.held = []
     this.hear(() => this.finish(end))
   }
 
