@@ -208,8 +208,10 @@ class WatchedSocket implements WebSocketLike {
 
   private arrived(data: unknown): void {
     const { connection, record } = this
-    if (connection.leftAt !== undefined || this.killed || connection.isEnding) return
+    if (connection.leftAt !== undefined || this.killed) return
     const payload = parse(data)
+    if (payload?.op === 9 && payload.d !== true) record.invalidations += 1
+    if (connection.isEnding) return
     switch (payload?.op) {
       case 0: {
         if (typeof payload.s !== "number" || typeof payload.t !== "string" || payload.s < 0) break
@@ -226,11 +228,8 @@ class WatchedSocket implements WebSocketLike {
         connection.beatsAskedFor += 1
         return
       case 7:
-        connection.isEnding = true
-        return
       case 9:
         connection.isEnding = true
-        if (payload.d !== true) record.invalidations += 1
         return
       case 11:
         connection.acknowledgements.push(this.now())
@@ -249,7 +248,7 @@ class WatchedSocket implements WebSocketLike {
     const { connection } = this
     if (connection.leftAt !== undefined) return
     connection.closed = { at: this.now(), code, reason }
-    if (!connection.isEnding && (code === 4003 || code === 4007 || code === 4009)) this.record.invalidations += 1
+    if (code === 4003 || code === 4007 || code === 4009) this.record.invalidations += 1
     connection.isEnding = true
   }
 }
