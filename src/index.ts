@@ -9,6 +9,7 @@ export {
   type Recovery,
   recoveryOf
 } from "./schema/CloseCode.ts"
+export type { Compression, TransportCompression } from "./schema/Compression.ts"
 export * from "./schema/GatewayError.ts"
 export type { IdentifyProperties } from "./schema/Handshake.ts"
 export { GatewayInfo, SessionStartLimit } from "./schema/GatewayInfo.ts"
@@ -32,6 +33,8 @@ export { ShardId, shardOfGuild } from "./schema/ShardId.ts"
 export type { ShardState, ShardStatus } from "./schema/ShardStatus.ts"
 export { Gateway, GatewayLive, type GatewayServices } from "./services/Gateway.ts"
 export { defaultIntents, defaultReconnect, GatewayConfig, type GatewayOptions } from "./services/GatewayConfig.ts"
+export { Decompression, type Decompressor, type Decompressors, type Inflated } from "./services/Decompression.ts"
+export type { Received } from "./services/FrameDecoder.ts"
 export { type Connection, GatewayConnection } from "./services/GatewayConnection.ts"
 export { type DirectoryAnswer, GatewayDirectory } from "./services/GatewayDirectory.ts"
 export { Heartbeat, type Pulse } from "./services/Heartbeat.ts"

@@ -14,9 +14,10 @@ import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import { Heartbeat } from "../services/Heartbeat.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { SessionStore } from "../services/SessionStore.ts"
+import * as NodeDecompression from "./NodeDecompression.ts"
 import * as NodeWebSocket from "./NodeWebSocket.ts"
 
-const platform = Layer.mergeAll(NodeWebSocket.layer, NodeHttpClient.layerNodeHttp)
+const platform = Layer.mergeAll(NodeWebSocket.layer, NodeHttpClient.layerNodeHttp, NodeDecompression.layer)
 
 /** `GatewayLive` with all that it needs but the configuration. */
 const layer: Layer.Layer<Gateway, GatewayError, GatewayConfig> = GatewayLive.pipe(Layer.provide(platform))

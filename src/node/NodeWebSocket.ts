@@ -2,7 +2,7 @@
  * The WebSocket of the package `ws`, as `effect/socket` wants it. The callback edge of this library on Node.js.
  *
  * It hands over bytes for text frames, too: `effect/socket` counts the bytes of what waits, and would have to encode
- * every string again for that.
+ * every string again for that. Only on a compressed connection, where bytes are compressed, text remains text.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -27,7 +27,8 @@ export const layer: Layer.Layer<Socket.WebSocketConstructor, never, GatewayConfi
       closeTimeout: Duration.toMillis(timeouts.close)
     }
     return new BytesWebSocket(
-      new WebSocket(url, protocols ?? [], headers === undefined ? behaviour : { ...behaviour, headers })
+      new WebSocket(url, protocols ?? [], headers === undefined ? behaviour : { ...behaviour, headers }),
+      new URL(url).searchParams.has("compress")
     )
   })
 )
@@ -36,10 +37,13 @@ type Listener = (event: Socket.WebSocketEvent) => void
 
 class BytesWebSocket implements Socket.WebSocketLike {
   readonly #ws: WebSocket
-  readonly #onMessage = new Map<Listener, (data: unknown) => void>()
+  readonly #onMessage = new Map<Listener, (data: unknown, isBinary: boolean) => void>()
 
-  constructor(ws: WebSocket) {
+  readonly #isCompressed: boolean
+
+  constructor(ws: WebSocket, isCompressed: boolean) {
     this.#ws = ws
+    this.#isCompressed = isCompressed
   }
 
   get readyState() {
@@ -69,7 +73,8 @@ class BytesWebSocket implements Socket.WebSocketLike {
       this.#ws.addEventListener(type, listener, options ?? {})
       return
     }
-    const onMessage = (data: unknown) => listener({ type, data })
+    const onMessage = (data: unknown, isBinary: boolean) =>
+      listener({ type, data: this.#isCompressed && !isBinary ? String(data) : data })
     this.#onMessage.set(listener, onMessage)
     this.#ws.on("message", onMessage)
   }

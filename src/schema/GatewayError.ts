@@ -248,6 +248,16 @@ export class MalformedPayload extends Schema.TaggedError<MalformedPayload>()("Ma
   }
 }
 
+/** What came cannot be inflated: the connection's compression is out of step, or a payload is over the limit. */
+export class DecompressionFailed extends Schema.TaggedError<DecompressionFailed>()("DecompressionFailed", {
+  description: Schema.String
+}) {
+  readonly recovery: Recovery = "resume"
+  override get message() {
+    return `Decompression failed: ${this.description}`
+  }
+}
+
 /** GET /gateway/bot got no answer. */
 export class DirectoryUnreachable extends Schema.TaggedError<DirectoryUnreachable>()("DirectoryUnreachable", {
   host: Schema.String,
@@ -376,6 +386,7 @@ const reasons = [
   SessionInvalidated,
   ConnectionClosed,
   MalformedPayload,
+  DecompressionFailed,
   DirectoryUnreachable,
   DirectoryRateLimited,
   DirectoryRejected,

@@ -2,15 +2,17 @@
  * Where the WebSocket is dialled: the query that every URL carries, and which URLs may be given the token.
  */
 import * as Option from "effect/Option"
+import type { TransportCompression } from "./Compression.ts"
 
 /** The version of the gateway protocol that this library speaks. */
 export const gatewayVersion = 10
 
-/** A gateway URL with the query that names version and encoding. None if it is not a URL. */
-export const withQuery = (url: string): Option.Option<string> =>
+/** A gateway URL with the query that names version, encoding and compression. None if it is not a URL. */
+export const withQuery = (url: string, compression: TransportCompression | undefined): Option.Option<string> =>
   Option.map(parse(url), (parsed) => {
     parsed.searchParams.set("v", String(gatewayVersion))
     parsed.searchParams.set("encoding", "json")
+    if (compression !== undefined) parsed.searchParams.set("compress", compression)
     return parsed.href
   })
 

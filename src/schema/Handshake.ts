@@ -25,6 +25,8 @@ export interface Identify {
     readonly properties: IdentifyProperties
     readonly shard: readonly [id: number, total: number]
     readonly presence?: GatewayPresenceUpdateData
+    /** Whether Discord may compress single payloads. */
+    readonly compress?: true
     /** 50 to 250: guilds with more members come without their offline ones. */
     readonly large_threshold?: number
   }
@@ -58,6 +60,7 @@ export const identify = (
     readonly properties: IdentifyProperties
     readonly presence: GatewayPresenceUpdateData | undefined
     readonly largeThreshold: number | undefined
+    readonly compress: boolean
   }
 ): Identify => ({
   op: GatewayOpcode.Identify,
@@ -66,6 +69,7 @@ export const identify = (
     intents: options.intents,
     properties: options.properties,
     shard: [shard.id, shard.total],
+    ...(options.compress ? { compress: true } : {}),
     ...(options.presence === undefined ? {} : { presence: options.presence }),
     ...(options.largeThreshold === undefined ? {} : { large_threshold: options.largeThreshold })
   }

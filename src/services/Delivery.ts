@@ -22,7 +22,12 @@ export interface Delivery {
    * Appends payloads at once, whatever room there is: what was read from the socket cannot be put back. Whoever appends
    * waits for `room` before reading on, so the log never holds more than its capacity and one read of each shard.
    */
-  readonly append: (payloads: ReadonlyArray<Payload>, onHandled: OnHandled) => void
+  readonly append: (
+    payloads: ReadonlyArray<Payload>,
+    onHandled: OnHandled,
+    /** Called when all of these are handled, and all before them. */
+    onComplete?: () => void
+  ) => void
   /** Whether the log holds as much as it may. */
   readonly isFull: () => boolean
   /** Waits until the log holds less than it may. */
@@ -50,7 +55,11 @@ export const make = (options: { readonly capacity: number }): Delivery => {
   /** The position of `log[0]`. */
   let start = 0
   /** Who is to be told, of what was appended up to which position. */
-  let appends: Array<{ readonly end: number; readonly onHandled: OnHandled }> = []
+  let appends: Array<{
+    readonly end: number
+    readonly onHandled: OnHandled
+    readonly onComplete: (() => void) | undefined
+  }> = []
   /** Where a subscriber begins that finds no other. */
   let next = 0
   let ended: Exit.Exit<never, GatewayError> | undefined
@@ -65,11 +74,12 @@ export const make = (options: { readonly capacity: number }): Delivery => {
     if (handled <= start) return
     let told = start
     let done = 0
-    for (const { end, onHandled } of appends) {
+    for (const { end, onComplete, onHandled } of appends) {
       const upTo = Math.min(end, handled)
       if (upTo > told) onHandled(log.slice(told - start, upTo - start))
       told = upTo
       if (end > handled) break
+      onComplete?.()
       done++
     }
     appends = appends.slice(done)
@@ -112,9 +122,13 @@ export const make = (options: { readonly capacity: number }): Delivery => {
     })
 
   return {
-    append: (payloads, onHandled) => {
+    append: (payloads, onHandled, onComplete) => {
+      if (payloads.length === 0 && appends.length === 0) {
+        onComplete?.()
+        return
+      }
       for (const payload of payloads) log.push(payload)
-      appends.push({ end: start + log.length, onHandled })
+      appends.push({ end: start + log.length, onHandled, onComplete })
       if (isFull()) room.closeUnsafe()
       for (const { arrival } of subscribers) arrival.openUnsafe()
     },

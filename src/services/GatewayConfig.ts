@@ -4,6 +4,7 @@
  * Every value is resolved here, so that no other module knows a default or reads the environment.
  */
 import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
+import * as Arr from "effect/Array"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -13,9 +14,11 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
+import type { Compression } from "../schema/Compression.ts"
 import { GatewayError, InvalidConfig } from "../schema/GatewayError.ts"
 import { Intents, type IntentsInput, intentNames, parseIntents, privilegedIntents } from "../schema/Intents.ts"
 import type { IdentifyProperties } from "../schema/Handshake.ts"
+import type { DispatchName } from "../schema/Payload.ts"
 import { ShardId } from "../schema/ShardId.ts"
 
 /** What a program can set. Only the token is required. */
@@ -31,6 +34,16 @@ export interface GatewayOptions {
    * recommends (one, where a `gatewayUrl` is given).
    */
   readonly shards?: "auto" | number | { readonly ids: ReadonlyArray<number>; readonly total: number } | undefined
+  /**
+   * How what Discord sends is compressed. Default: "auto", the best that the runtime has (on Node.js zstd-stream from
+   * 22.15, zlib-stream before).
+   */
+  readonly compression?: "auto" | Compression | undefined
+  /**
+   * The dispatches that the program wants. All others are dropped before they are parsed; READY, RESUMED and the answers
+   * to what the library asks for are always seen. Default: all.
+   */
+  readonly events?: ReadonlyArray<DispatchName> | undefined
   /** The presence that the bot starts with. */
   readonly presence?: GatewayPresenceUpdateData | undefined
   /** From 50 to 250: guilds with more members come without the offline ones. Default: Discord's, 50. */
@@ -86,6 +99,9 @@ export class GatewayConfig extends Context.Service<
     /** A bit field. */
     readonly intents: number
     readonly shards: "auto" | ReadonlyArray<ShardId>
+    readonly compression: "auto" | Compression
+    /** Undefined for all. */
+    readonly events: ReadonlySet<string> | undefined
     readonly presence: GatewayPresenceUpdateData | undefined
     readonly largeThreshold: number | undefined
     readonly properties: IdentifyProperties
@@ -128,7 +144,7 @@ export class GatewayConfig extends Context.Service<
    * Fails with `InvalidConfig`, which names the variable.
    *
    * Reads DISCORD_TOKEN, DISCORD_INTENTS (names or a bit field), DISCORD_SHARDS ("4", "2,3/4" for two of four, or "auto"),
-   * DISCORD_LARGE_THRESHOLD, DISCORD_API_URL, DISCORD_GATEWAY_URL.
+   * DISCORD_COMPRESSION, DISCORD_LARGE_THRESHOLD, DISCORD_API_URL, DISCORD_GATEWAY_URL.
    */
   static readonly layerEnvWith = (options: Partial<GatewayOptions>): Layer.Layer<GatewayConfig, GatewayError> => {
     const given = new Set(Object.entries(options).flatMap(([option, value]) => (value === undefined ? [] : [option])))
@@ -143,6 +159,7 @@ export class GatewayConfig extends Context.Service<
               token: options.token ?? env.token,
               intents: options.intents ?? env.intents,
               shards: options.shards ?? env.shards,
+              compression: options.compression ?? env.compression,
               largeThreshold: options.largeThreshold ?? env.largeThreshold,
               apiUrl: options.apiUrl ?? env.apiUrl,
               gatewayUrl: options.gatewayUrl ?? env.gatewayUrl
@@ -173,7 +190,10 @@ export const defaultIntents: number = intentNames
 // ---------------------------------------------------------------------------------------------------------------------
 
 const resolve = Effect.fnUntraced(function* (
-  options: Omit<GatewayOptions, "token"> & { readonly token?: GatewayOptions["token"] | undefined },
+  options: Omit<GatewayOptions, "token" | "compression"> & {
+    readonly token?: GatewayOptions["token"] | undefined
+    readonly compression?: string | undefined
+  },
   nameOf: (option: string) => string
 ) {
   const refuse = (option: string, description: string) =>
@@ -186,6 +206,8 @@ const resolve = Effect.fnUntraced(function* (
     token: yield* required("token", checkToken(options.token)),
     intents: options.intents === undefined ? defaultIntents : yield* required("intents", parseIntents(options.intents)),
     shards: yield* required("shards", checkShards(options.shards ?? 1)),
+    compression: yield* required("compression", checkCompression(options.compression ?? "auto")),
+    events: options.events === undefined ? undefined : new Set(options.events),
     presence: options.presence,
     largeThreshold: yield* required(
       "largeThreshold",
@@ -263,6 +285,17 @@ const checkShards = (
 
 const maxShards = 100_000
 
+const compressions = ["auto", "zlib-stream", "zstd-stream", "payload", "none"] as const
+
+const checkCompression = (input: string): Result.Result<"auto" | Compression, string> =>
+  Option.match(
+    Arr.findFirst(compressions, (name) => name === input),
+    {
+      onNone: () => Result.fail(`"${input}" is not a compression: it takes one of ${compressions.join(", ")}`),
+      onSome: Result.succeed
+    }
+  )
+
 const checkUrl = (url: string, protocols: ReadonlyArray<string>): Result.Result<string, string> =>
   URL.canParse(url) && protocols.includes(new URL(url).protocol)
     ? Result.succeed(url.replace(/\/+$/, ""))
@@ -293,6 +326,7 @@ const variables: Record<string, string | undefined> = {
   token: "DISCORD_TOKEN",
   intents: "DISCORD_INTENTS",
   shards: "DISCORD_SHARDS",
+  compression: "DISCORD_COMPRESSION",
   largeThreshold: "DISCORD_LARGE_THRESHOLD",
   apiUrl: "DISCORD_API_URL",
   gatewayUrl: "DISCORD_GATEWAY_URL"
@@ -308,6 +342,7 @@ const environment = Config.all({
   token: text("DISCORD_TOKEN"),
   intents: text("DISCORD_INTENTS"),
   shards: Config.map(text("DISCORD_SHARDS"), (value) => (value === undefined ? undefined : parseShards(value))),
+  compression: text("DISCORD_COMPRESSION"),
   largeThreshold: Config.map(text("DISCORD_LARGE_THRESHOLD"), (value) =>
     value === undefined ? undefined : Number(value)
   ),

@@ -9,34 +9,37 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
+import type { Compression, TransportCompression } from "../schema/Compression.ts"
 import {
   ConnectionClosed,
   GatewayError,
   type GatewayErrorReason,
-  MalformedPayload,
+  InvalidConfig,
   OpenFailed,
   reasonOfClose
 } from "../schema/GatewayError.ts"
 import { hostOf, withQuery } from "../schema/GatewayUrl.ts"
-import { decodePayload, type Payload } from "../schema/Payload.ts"
 import type { ShardId } from "../schema/ShardId.ts"
+import { Decompression } from "./Decompression.ts"
+import * as FrameDecoder from "./FrameDecoder.ts"
+import type { Received } from "./FrameDecoder.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 
 /** An open connection. */
 export interface Connection {
   /**
-   * The next payloads, at least one, in order, with a `MalformedPayload` in the place of what is none. Fails with why the
-   * connection has ended, after all that came before the end was handed over. Nothing is read from the socket between two
-   * calls, beyond a small buffer.
+   * The next payloads, at least one, in order, with an error in the place of what is none, and a number (its sequence) in
+   * the place of a dispatch that nobody asked for. Fails with why the connection has ended, after all that came before the
+   * end was handed over. Nothing is read from the socket between two calls, beyond a small buffer.
    */
-  readonly receive: Effect.Effect<Arr.NonEmptyReadonlyArray<Payload | MalformedPayload>, GatewayError>
+  readonly receive: Effect.Effect<Arr.NonEmptyReadonlyArray<Received>, GatewayError>
   /** Sends a text frame. Ends when it was handed to the socket. */
   readonly send: (frame: string) => Effect.Effect<void, GatewayError>
 }
@@ -46,7 +49,8 @@ export class GatewayConnection extends Context.Service<
   GatewayConnection,
   {
     /**
-     * Connects to a gateway URL, to which version and encoding are added. Fails with `OpenFailed`.
+     * Connects to a gateway URL, to which version, encoding and compression are added. Fails with `OpenFailed`, or with
+     * `InvalidConfig` where the runtime does not know the compression.
      *
      * `closeCode` is used when the scope closes without a failure; 1000 and 1001 end the session.
      */
@@ -54,6 +58,8 @@ export class GatewayConnection extends Context.Service<
       readonly url: string
       readonly shard: ShardId
       readonly closeCode: number
+      /** Whether to use the configured compression. */
+      readonly compress: boolean
     }) => Effect.Effect<Connection, GatewayError, Scope.Scope>
   }
 >()("disruption-gateway/GatewayConnection") {
@@ -64,13 +70,29 @@ export class GatewayConnection extends Context.Service<
       Effect.gen(function* () {
         const config = yield* GatewayConfig
         const construct = yield* Socket.WebSocketConstructor
+        const decompressors = yield* Decompression
+        const chosen = config.compression === "auto" ? (decompressors.transports[0] ?? "none") : config.compression
 
-        const open: GatewayConnection["Service"]["open"] = Effect.fnUntraced(function* ({ closeCode, shard, url }) {
+        const open: GatewayConnection["Service"]["open"] = Effect.fnUntraced(function* ({
+          closeCode,
+          compress,
+          shard,
+          url
+        }) {
           const host = hostOf(url)
           const failed = (reason: GatewayErrorReason) => new GatewayError({ reason, shard: shard.id })
           const openFailed = (description: string) => failed(new OpenFailed({ host, description }))
 
-          const href = withQuery(url)
+          const compression = compress ? chosen : "none"
+          if (isTransport(compression) && !decompressors.transports.includes(compression)) {
+            return yield* failed(
+              new InvalidConfig({
+                option: "compression",
+                description: `this runtime cannot inflate ${compression}, it takes ${decompressors.transports.join(" or ")}`
+              })
+            )
+          }
+          const href = withQuery(url, isTransport(compression) ? compression : undefined)
           if (Option.isNone(href)) return yield* openFailed(`"${url}" is not a URL`)
 
           const socket = yield* Socket.fromWebSocket(
@@ -92,10 +114,26 @@ export class GatewayConnection extends Context.Service<
                 : new ConnectionClosed({ code: 1006, closeReason: describe(error) })
             )
 
-          const decode = (frame: Uint8Array | string) => decodeFrame(frame, shard.id, config.maxPayloadBytes)
+          const decode = FrameDecoder.make({
+            shard: shard.id,
+            limit: config.maxPayloadBytes,
+            wanted: config.events,
+            decompress:
+              compression === "none" ? undefined : yield* decompressors.make(compression, config.maxPayloadBytes),
+            isCompressed: compression === "payload" ? beginsZlib : constTrue
+          })
+          const receive: Connection["receive"] = Effect.flatMap(Effect.mapError(pull, ended), (frames) => {
+            const received: Array<Received> = []
+            for (const frame of frames) {
+              const payload = decode(frame)
+              if (payload !== undefined) received.push(payload)
+            }
+            // Parts of a payload that is still to be completed.
+            return Arr.isArrayNonEmpty(received) ? Effect.succeed(received) : receive
+          })
 
           return {
-            receive: Effect.map(Effect.mapError(pull, ended), Arr.map(decode)),
+            receive,
             send: (frame) => Effect.mapError(write(frame), ended)
           }
         })
@@ -105,12 +143,10 @@ export class GatewayConnection extends Context.Service<
     )
 }
 
-const textDecoder = new TextDecoder()
+const isTransport = (compression: Compression): compression is TransportCompression => compression.endsWith("-stream")
 
-const decodeFrame = (frame: Uint8Array | string, shard: number, limit: number): Payload | MalformedPayload =>
-  frame.length > limit
-    ? new MalformedPayload({ description: `a frame of ${frame.length} bytes is over the limit of ${limit}` })
-    : Result.merge(decodePayload(typeof frame === "string" ? frame : textDecoder.decode(frame), shard))
+/** A zlib stream of its own begins like no JSON does. */
+const beginsZlib = (frame: Uint8Array): boolean => frame[0] === 0x78
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The end of a connection

@@ -27,6 +27,8 @@ export interface ResumePolicy {
   readonly resumeUrlAnswers: () => boolean
   /** There is no main URL to turn to. */
   readonly noMainUrl: () => void
+  /** Whether inflating works; after several failures in a row it is tried without compression. */
+  readonly canInflate: () => boolean
   /** Whether the next payload was malformed so often that it is to be left out. */
   readonly skipMalformed: (marks: { readonly received: number | null }) => boolean
 }
@@ -39,6 +41,7 @@ export const make = (options: {
   let failures = 0
   let failingSince = 0
   let resumeUrlAnswers = true
+  let inflateFailures = 0
   let malformed = { after: Number.NaN, times: 0 }
 
   const judge = ({ error, marks, now, state }: Outcome): "keep" | "drop" => {
@@ -47,6 +50,8 @@ export const make = (options: {
       resumeUrlAnswers = true
     }
     if (error.reason._tag === "OpenFailed") resumeUrlAnswers = !resumeUrlAnswers
+    if (error.reason._tag === "DecompressionFailed") inflateFailures++
+    else if (state === "ready" && inflateFailures < options.malformedReplays) inflateFailures = 0
     if (error.reason._tag === "MalformedPayload") {
       const after = marks.received ?? 0
       malformed = { after, times: malformed.after === after ? malformed.times + 1 : 1 }
@@ -70,6 +75,7 @@ export const make = (options: {
     noMainUrl: () => {
       resumeUrlAnswers = true
     },
+    canInflate: () => inflateFailures < options.malformedReplays,
     skipMalformed: ({ received }) => malformed.times >= options.malformedReplays && malformed.after === (received ?? 0)
   }
 }

@@ -33,7 +33,9 @@ export const sendIdentify = Effect.fnUntraced(function* (
   shard.enter("identifying")
   yield* shard.announce((common) => ShardEvent.Identifying(common))
   const presence = shard.presence() ?? config.presence
-  yield* connection.send(encodeHandshake(identify(shard.id, { ...config, presence })))
+  yield* connection.send(
+    encodeHandshake(identify(shard.id, { ...config, presence, compress: config.compression === "payload" }))
+  )
   yield* leaveLine
 })
 

@@ -95,7 +95,17 @@ export const make = Effect.fnUntraced(function* (id: ShardId, shared: Shared) {
     sendQueue,
     restart,
     announce,
-    append: (payloads) => shared.delivery.append(payloads, onHandled),
+    append: (payloads, droppedUpTo) =>
+      shared.delivery.append(
+        payloads,
+        onHandled,
+        droppedUpTo === undefined
+          ? undefined
+          : () => {
+              session.handle(droppedUpTo, null)
+              saver.changed()
+            }
+      ),
     enter,
     presence: () => presence ?? shared.presence(),
     beating: (next) => {
@@ -110,7 +120,11 @@ export const make = Effect.fnUntraced(function* (id: ShardId, shared: Shared) {
     const url = Option.isSome(own)
       ? own.value.resumeUrl
       : yield* Effect.tapError(directory.url, () => Effect.sync(policy.noMainUrl))
-    return yield* ShardConnection.run(context, { url, skipMalformed: policy.skipMalformed(session.marks()) }).pipe(
+    return yield* ShardConnection.run(context, {
+      url,
+      skipMalformed: policy.skipMalformed(session.marks()),
+      compress: policy.canInflate()
+    }).pipe(
       Effect.scoped,
       Effect.tapError(({ reason }) =>
         reason._tag === "OpenFailed" && Option.isNone(own) ? directory.doubtUrl : Effect.void

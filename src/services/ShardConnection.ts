@@ -37,8 +37,8 @@ export interface ShardContext {
   readonly id: ShardId
   readonly session: ShardSession
   readonly delivery: Pick<Delivery, "isFull" | "room" | "size">
-  /** Hands payloads on. */
-  readonly append: (payloads: ReadonlyArray<Payload>) => void
+  /** Hands payloads on. `droppedUpTo` is the last sequence of those that nobody asked for, if there are any. */
+  readonly append: (payloads: ReadonlyArray<Payload>, droppedUpTo: number | undefined) => void
   readonly sendQueue: SendQueue
   readonly wake: Wake
   /** Rings when the program asks for a new connection. */
@@ -61,6 +61,8 @@ export interface ConnectionOptions {
   readonly url: string
   /** Whether malformed payloads are left out; otherwise the first one ends the connection. */
   readonly skipMalformed: boolean
+  /** Whether to use the configured compression. */
+  readonly compress: boolean
 }
 
 /** Connects to a URL and stays until there is a reason to end. */
@@ -86,7 +88,8 @@ export const run = Effect.fn("ShardConnection.run")(function* (
   const connection = yield* connections.open({
     url: options.url,
     shard: shard.id,
-    closeCode: store.durable ? sessionKeepingCode : sessionEndingCode
+    closeCode: store.durable ? sessionKeepingCode : sessionEndingCode,
+    compress: options.compress
   })
   shard.enter("greeting")
   const pulse = yield* heartbeats.make(

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import {
+  type DecompressionFailed,
   GatewayError,
   type GatewayErrorReason,
   MalformedPayload,
@@ -24,6 +25,7 @@ import type { Payload } from "../schema/Payload.ts"
 import { decodeHello, decodeReady, isResumable } from "../schema/ReceiveEvent.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { Connection } from "./GatewayConnection.ts"
+import type { Received } from "./FrameDecoder.ts"
 import type { Pulse } from "./Heartbeat.ts"
 import type { ConnectionOptions, ShardContext } from "./ShardConnection.ts"
 
@@ -45,8 +47,8 @@ export const read = Effect.fnUntraced(function* (
 ): Effect.fn.Return<never, GatewayError> {
   const react = makeReact(shard, options, pulse, milestones)
   while (true) {
-    const { effects, end, payloads } = react(yield* connection.receive)
-    shard.append(payloads)
+    const { droppedUpTo, effects, end, payloads } = react(yield* connection.receive)
+    shard.append(payloads, droppedUpTo)
     for (const effect of effects) yield* effect
     if (end !== undefined) return yield* new GatewayError({ reason: end })
     if (shard.delivery.isFull()) yield* pulse.whileNotReading(awaitRoom(shard))
@@ -73,6 +75,8 @@ interface Reaction {
   readonly payloads: Array<Payload>
   readonly effects: Array<Effect.Effect<unknown, GatewayError>>
   end?: GatewayErrorReason
+  /** The last sequence of the dispatches that nobody asked for. */
+  droppedUpTo?: number
 }
 
 const makeReact = (
@@ -110,23 +114,32 @@ const makeReact = (
     announce(reaction, (common) => ShardEvent.Resumed({ ...common, sessionId, replayed: missed }))
   }
 
-  /** Whether the payload is to be handed on. */
-  const onDispatch = (payload: Payload, sequence: number, reaction: Reaction): boolean => {
-    if (payload.t === "READY") onReady(payload, reaction)
-    if (reaction.end !== undefined) return false
+  /** Counts a sequence. Whether it is new. */
+  const onSequence = (sequence: number, reaction: Reaction): boolean => {
     const arrival = shard.session.receive(sequence)
+    if (arrival._tag === "New") return true
     if (arrival._tag === "Duplicate") {
       announce(reaction, (common) => ShardEvent.DuplicateDropped({ ...common, sequence }))
       return false
     }
-    if (arrival._tag === "Gap") {
-      const { from, to } = arrival
-      announce(reaction, (common) => ShardEvent.GapDetected({ ...common, from, to }))
-    }
+    const { from, to } = arrival
+    announce(reaction, (common) => ShardEvent.GapDetected({ ...common, from, to }))
+    return true
+  }
+
+  const onDispatch = (payload: Payload, sequence: number, reaction: Reaction) => {
+    if (payload.t === "READY") onReady(payload, reaction)
+    if (reaction.end !== undefined || !onSequence(sequence, reaction)) return
     if (payload.t === "RESUMED") onResumed(reaction)
     replayed++
     shard.onDispatch(payload)
-    return true
+    reaction.payloads.push(payload)
+  }
+
+  const onUnwanted = (sequence: number, reaction: Reaction) => {
+    if (!onSequence(sequence, reaction)) return
+    replayed++
+    reaction.droppedUpTo = sequence
   }
 
   const onHello = (payload: Payload, reaction: Reaction) => {
@@ -161,8 +174,9 @@ const makeReact = (
     }
   }
 
-  const onMalformed = (malformed: MalformedPayload, reaction: Reaction) => {
-    if (!skipMalformed) {
+  const onFailure = (malformed: MalformedPayload | DecompressionFailed, reaction: Reaction) => {
+    // Once the inflater is out of step, nothing that follows can be read.
+    if (!skipMalformed || malformed._tag === "DecompressionFailed") {
       reaction.end = malformed
       return
     }
@@ -170,13 +184,13 @@ const makeReact = (
     announce(reaction, (common) => ShardEvent.MalformedSkipped({ ...common, description }))
   }
 
-  return (batch: Arr.NonEmptyReadonlyArray<Payload | MalformedPayload>): Reaction => {
+  return (batch: Arr.NonEmptyReadonlyArray<Received>): Reaction => {
     const reaction: Reaction = { payloads: [], effects: [] }
     for (const payload of batch) {
-      if ("_tag" in payload) onMalformed(payload, reaction)
-      else if (payload.s !== null && payload.op === GatewayOpcode.Dispatch) {
-        if (onDispatch(payload, payload.s, reaction)) reaction.payloads.push(payload)
-      } else {
+      if (typeof payload === "number") onUnwanted(payload, reaction)
+      else if ("_tag" in payload) onFailure(payload, reaction)
+      else if (payload.s !== null && payload.op === GatewayOpcode.Dispatch) onDispatch(payload, payload.s, reaction)
+      else {
         reaction.payloads.push(payload)
         onControl(payload, reaction)
       }

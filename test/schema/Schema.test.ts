@@ -85,7 +85,8 @@ describe("IDENTIFY", () => {
       intents: 1,
       properties: { os: "a", browser: "b", device: "c" },
       presence: undefined,
-      largeThreshold: undefined
+      largeThreshold: undefined,
+      compress: false
     })
     assert.notInclude(JSON.stringify(event), "secret")
     assert.deepStrictEqual(JSON.parse(encodeHandshake(event)), {

@@ -172,4 +172,32 @@ describe("a payload is handled", () => {
       assert.deepStrictEqual(handled, [])
     })
   )
+
+  it.effect("and what was dropped behind it only then", () =>
+    Effect.gen(function* () {
+      const delivery = Delivery.make({ capacity: 10 })
+      const told: Array<string> = []
+      const dropped = (what: string) =>
+        delivery.append(
+          [],
+          () => {},
+          () => told.push(what)
+        )
+      dropped("nothing before it")
+      assert.deepStrictEqual(told, ["nothing before it"])
+      const only = yield* stepping(delivery)
+      yield* TestClock.adjust("1 millis")
+      delivery.append(
+        [payload(1)],
+        () => told.push("handled"),
+        () => told.push("complete")
+      )
+      dropped("behind it")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(told.length, 1)
+      yield* only.step
+      assert.deepStrictEqual(told.slice(1), ["handled", "complete", "behind it"])
+      yield* Fiber.interrupt(only.fiber)
+    })
+  )
 })

@@ -47,7 +47,7 @@ const start = (store: Layer.Layer<SessionStore>, config: Partial<GatewayOptions>
       Gateway.layer.pipe(
         Layer.provide([GatewayConnection.layer, Heartbeat.layer, store, IdentifyLimiter.layerMemory]),
         Layer.provide(GatewayDirectory.layer),
-        Layer.provide(GatewayConfig.layer({ token: "simulated-token", ...config }))
+        Layer.provide(GatewayConfig.layer({ token: "simulated-token", compression: "none", ...config }))
       ),
       scope
     )

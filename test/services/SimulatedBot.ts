@@ -27,7 +27,7 @@ export const discord = (options: MemoryOptions = {}) =>
 
 /** A gateway that is yet to be given a Discord. */
 export const gateway = (config: Partial<GatewayOptions> = {}) =>
-  GatewayLive.pipe(Layer.provide(GatewayConfig.layer({ token: "simulated-token", ...config })))
+  GatewayLive.pipe(Layer.provide(GatewayConfig.layer({ token: "simulated-token", compression: "none", ...config })))
 
 /** A gateway on a simulated Discord. */
 export const layer = ({ config, simulator }: Arrangement = {}) =>
