@@ -98,7 +98,10 @@ export const isExcusedFor = (session: string, bots: ReadonlyArray<BotRecord>, { 
   if (owner.end === "crashed" && (owner.endedAt ?? 0) - ready.at < toStore) return true
   // Told that it is gone.
   return bots.some(({ events, wire }) => {
-    const drops = events.filter((event) => event._tag === "SessionDropped")
-    return drops.some(({ sessionId }) => sessionId === session) && drops.length <= wire.invalidations
+    const drops = events.filter((event) => event._tag === "SessionDropped" && event.why !== "RESUME failed too often")
+    return (
+      drops.some((event) => event._tag === "SessionDropped" && event.sessionId === session) &&
+      drops.length <= wire.invalidations
+    )
   })
 }

@@ -75,9 +75,10 @@ const establishedSince = (events: ReadonlyArray<ShardEvent>, shard: number): num
 }
 
 /** Everything is sent once, on an established session, and nobody waits for ever. */
-const judgeSends = ({ end, exit, sends, wire }: BotRecord): ReadonlyArray<string> => {
+const judgeSends = ({ end, events, sends, wire }: BotRecord): ReadonlyArray<string> => {
   const breaches: Array<string> = []
   const sent = new Map<number, number>()
+  const hasStopped = events.some((event) => event._tag === "Stopped")
   for (const { n, tooEarly } of wire.connections.flatMap((connection) => connection.sent)) {
     sent.set(n, (sent.get(n) ?? 0) + 1)
     if (tooEarly) breaches.push(`${n} was sent before READY or RESUMED`)
@@ -86,7 +87,7 @@ const judgeSends = ({ end, exit, sends, wire }: BotRecord): ReadonlyArray<string
     const times = sent.get(n) ?? 0
     if (times > 1 || (state === "sent" && times === 0)) breaches.push(`${n} was sent ${times} times`)
     if (state === "waiting" && end === "running") breaches.push(`${n} still waits to be sent`)
-    if (state === "failed" && exit === undefined) breaches.push(`${n} could not be sent`)
+    if (state === "failed" && !hasStopped) breaches.push(`${n} could not be sent`)
   }
   return breaches
 }
