@@ -109,14 +109,15 @@ const judgeCloses = (bot: BotRecord, { store }: Scenario, wallJumps: boolean): R
     return breaches
   })
 
-const isUnavoidable = (code: number, { beatsAskedFor, sent }: WireConnection, wallJumps: boolean): boolean => {
+const isUnavoidable = (code: number, { beatsAskedFor, frames, sent }: WireConnection, wallJumps: boolean): boolean => {
   switch (code) {
     // What was sent in good time may be heard when the session is gone.
     case 4003:
       return sent.length > 0
     // Room is kept for the heartbeats of a client's own, and for a few that it is asked for.
     case 4008:
-      return beatsAskedFor > 2
+      // A Discord that was mute hears at once what was sent in a longer time.
+      return beatsAskedFor > 2 || frames.every((at, index) => (frames[index + 120] ?? Infinity) - at >= 60_000)
     // Who sleeps for longer than two intervals is taken for dead.
     case 4009:
       return wallJumps

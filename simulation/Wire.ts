@@ -23,6 +23,8 @@ export interface WireConnection {
   shard: number | undefined
   /** The session that is carried: RESUME names it, and READY. */
   sessionId: string | undefined
+  /** When frames were sent. */
+  readonly frames: Array<number>
   readonly beats: Array<number>
   /** How often Discord asked for a heartbeat. */
   beatsAskedFor: number
@@ -113,6 +115,7 @@ class WatchedSocket implements WebSocketLike {
       dialledAt: now(),
       shard: undefined,
       sessionId: undefined,
+      frames: [],
       beats: [],
       beatsAskedFor: 0,
       acknowledgements: [],
@@ -191,6 +194,7 @@ class WatchedSocket implements WebSocketLike {
     const { connection, record } = this
     const at = this.now()
     const { d, op } = JSON.parse(text)
+    connection.frames.push(at)
     if (op === 1) connection.beats.push(at)
     if (op === 2) {
       const [shard] = d.shard
