@@ -78,7 +78,8 @@ export const make = (
     },
     handle: (sequence, name) => {
       if (name === "READY") readiesAhead--
-      if (readiesAhead === 0) handled = sequence
+      // What was dropped unseen is told after what came with it, and may lie before it.
+      if (readiesAhead === 0) handled = Math.max(handled ?? 0, sequence)
     },
     drop: () => {
       const session = current()
