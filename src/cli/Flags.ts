@@ -7,7 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import type { GatewayOptions } from "../services/GatewayConfig.ts"
+import { type GatewayOptions, parseShards } from "../services/GatewayConfig.ts"
 import { parseEventNames } from "./EventNames.ts"
 
 /** A flag whose text is read by a function that says what is wrong with it. */
@@ -64,14 +64,4 @@ export const parseDuration = (text: string): Result.Result<Duration.Duration, st
   return unit === undefined || Number(amount) === 0
     ? Result.fail(`"${text}" is not a duration: it takes a number and a unit, such as 500ms, 10s, 2m or 1h`)
     : Result.succeed(Duration.fromInputUnsafe(`${Number(amount)} ${unit}`))
-}
-
-/** Reads `auto`, `2` and `2,3/4`. */
-export const parseShards = (text: string): Result.Result<NonNullable<GatewayOptions["shards"]>, string> => {
-  if (text === "auto") return Result.succeed(text)
-  const [, ids = "", total] = /^(\d+(?:,\d+)*)(?:\/(\d+))?$/.exec(text.replaceAll(" ", "")) ?? []
-  if (total !== undefined) return Result.succeed({ ids: ids.split(",").map(Number), total: Number(total) })
-  return /^\d+$/.test(ids)
-    ? Result.succeed(Number(ids))
-    : Result.fail(`"${text}" does not say which shards: it takes a count such as 2, or ids of a total such as 2,3/4`)
 }

@@ -10,7 +10,6 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { PlatformError } from "effect/PlatformError"
 import * as References from "effect/References"
 import type * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
@@ -192,7 +191,7 @@ const flagNames: Record<string, string | undefined> = {
 }
 
 /** The error as a message that knows the option by its flag. */
-const explain = (error: GatewayError | PortUnavailable | PlatformError) => {
+const explain = (error: GatewayError | PortUnavailable | StandardOutput.OutputFailed) => {
   if (error._tag !== "GatewayError" || error.reason._tag !== "InvalidConfig") return StandardError.failure(error)
   const { description, option } = error.reason
   return StandardError.failure(error, `${flagNames[option] ?? option}: ${description}`)

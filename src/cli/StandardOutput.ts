@@ -1,39 +1,51 @@
 /**
  * Standard output: lines at the pace of their reader, who may also go away.
+ *
+ * Nothing is asked of a stream before what it gave has left this process: a payload counts as handled when its reader has
+ * it, not when Node.js has put it into a buffer. Effect's sink goes on as soon as the buffer takes more, so Node's own
+ * callback is waited for here.
  */
 import * as Effect from "effect/Effect"
-import { isPlatformError, type PlatformError } from "effect/PlatformError"
-import * as Predicate from "effect/Predicate"
-import * as Stdio from "effect/Stdio"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-/**
- * Writes a stream's strings, each as a line. Nothing is asked of the stream while the reader is behind. A reader that
- * goes away, as in `| head -3`, ends it like the end of the stream.
- */
-export const writeLines = <E, R>(
-  lines: Stream.Stream<string, E, R>
-): Effect.Effect<void, E | PlatformError, R | Stdio.Stdio> =>
-  Effect.flatMap(Stdio.Stdio, (stdio) =>
-    lines.pipe(
-      // What came together is written together: one system call instead of one a line.
-      Stream.mapArray((chunk) => [`${chunk.join("\n")}\n`]),
-      Stream.run(stdio.stdout()),
-      Effect.catchIf(isReaderGone, () => Effect.void)
-    )
+/** Standard output takes no more: the disk is full, say. */
+export class OutputFailed extends Schema.TaggedError<OutputFailed>()("OutputFailed", {
+  code: Schema.String,
+  description: Schema.String
+}) {
+  override get message() {
+    return `Standard output: ${this.description}`
+  }
+}
+
+/** Writes a stream's strings, each as a line. A reader that goes away, as in `| head -3`, ends it like the stream's end. */
+export const writeLines = <E, R>(lines: Stream.Stream<string, E, R>): Effect.Effect<void, E | OutputFailed, R> =>
+  lines.pipe(
+    // What came together is written together: one system call instead of one a line.
+    Stream.runForEachArray((chunk) => write(`${chunk.join("\n")}\n`)),
+    Effect.catchIf(isReaderGone, () => Effect.void)
   )
 
 /** Writes one line. */
-export const writeLine = (line: string): Effect.Effect<void, PlatformError, Stdio.Stdio> =>
-  writeLines(Stream.succeed(line))
+export const writeLine = (line: string): Effect.Effect<void, OutputFailed> => writeLines(Stream.succeed(line))
 
 /**
  * Ends standard output and waits a second at most until its reader has everything: a process that is ended by a signal
  * loses what is still in Node's buffer.
  */
-export const finish: Effect.Effect<void, never, Stdio.Stdio> = Effect.flatMap(Stdio.Stdio, (stdio) =>
-  Stream.run(Stream.empty, stdio.stdout({ endOnDone: true })).pipe(Effect.timeoutOption("1 second"), Effect.ignore)
-)
+export const finish: Effect.Effect<void> = Effect.callback<void>((resume) => {
+  process.stdout.end(() => resume(Effect.void))
+}).pipe(Effect.timeoutOption("1 second"), Effect.asVoid)
 
-const isReaderGone = (error: unknown): boolean =>
-  isPlatformError(error) && Predicate.hasProperty(error.reason.cause, "code") && error.reason.cause.code === "EPIPE"
+const write = (text: string): Effect.Effect<void, OutputFailed> =>
+  Effect.callback((resume) => {
+    // Every failure is also told as an event, which ends the process if nobody listens.
+    if (process.stdout.listenerCount("error") === 0) process.stdout.on("error", () => {})
+    process.stdout.write(text, (error) => resume(error == null ? Effect.void : Effect.fail(failure(error))))
+  })
+
+const failure = (error: NodeJS.ErrnoException): OutputFailed =>
+  new OutputFailed({ code: error.code ?? "", description: error.message })
+
+const isReaderGone = (error: unknown): boolean => Schema.is(OutputFailed)(error) && error.code === "EPIPE"

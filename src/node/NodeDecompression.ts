@@ -1,9 +1,9 @@
 /**
  * Inflates with `node:zlib`, synchronously.
  *
- * Node documents no synchronous inflating of a stream. `_processChunk` has done it since Node 0.12, but closes the handle
- * behind itself, which is kept from doing so here. Whether it works is tried out once at start; where it does not, fflate
- * takes its place, at several times the cost. Asynchronous inflating costs a trip through the thread pool for every payload.
+ * Node documents no synchronous inflating of a stream; its own functions that are synchronous use `writeSync` of the handle
+ * beneath, as is done here. Whether that works is tried out once at start; where it does not, fflate takes its place, at
+ * several times the cost. Asynchronous inflating costs a trip through the thread pool for every payload.
  */
 import * as zlib from "node:zlib"
 import * as Effect from "effect/Effect"
@@ -23,56 +23,72 @@ import {
 /** What is used of a stream of `node:zlib` beyond what is documented. */
 interface SyncStream {
   readonly close: () => void
-  readonly on: (event: "error", listener: () => void) => unknown
-  readonly _processChunk: (chunk: Uint8Array, flushFlag: number) => Uint8Array
-  _handle: { close?: () => void } | null
+  readonly _handle: {
+    /** Writes to `out`; leaves in `_writeState` how much of `out` and of `data` is left. */
+    readonly writeSync: (
+      flushFlag: number,
+      data: Uint8Array,
+      dataOffset: number,
+      dataLength: number,
+      out: Uint8Array,
+      outOffset: number,
+      outLength: number
+    ) => void
+    onerror: (message: string) => void
+  }
+  readonly _writeState: Uint32Array
 }
 
 const isSyncStream = (stream: object): stream is SyncStream =>
-  Predicate.hasProperty(stream, "_processChunk") &&
-  Predicate.isFunction(stream._processChunk) &&
+  Predicate.hasProperty(stream, "_writeState") &&
+  stream._writeState instanceof Uint32Array &&
   Predicate.hasProperty(stream, "_handle") &&
-  Predicate.isObject(stream._handle)
+  Predicate.hasProperty(stream._handle, "writeSync") &&
+  Predicate.isFunction(stream._handle.writeSync)
 
-/** Large enough that most payloads fit into one, so that nothing is put together. */
-const chunkSize = 64 * 1024
+/** Large enough for most payloads. */
+const usualSize = 64 * 1024
 
-const keepOpen = () => {}
+const tooLarge = (limit: number) =>
+  new DecompressionFailed({ description: `a payload is over the limit of ${limit} bytes` })
 
-/** Inflates chunk after chunk with one context. */
-const synchronous = (stream: SyncStream, flushFlag: number, limit: number) => {
-  const handle = stream._handle
-  // The stream itself also tells of an error that `_processChunk` has thrown.
-  stream.on("error", keepOpen)
+/** Inflates chunk after chunk with one context, into the same memory. */
+const synchronous = ({ _handle: handle, _writeState: left }: SyncStream, flushFlag: number, limit: number) => {
+  let out = new Uint8Array(usualSize)
+  const state = { failed: false }
+  // The handle is no event target.
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener
+  handle.onerror = () => {
+    state.failed = true
+  }
   return (chunk: Uint8Array): Result.Result<Uint8Array, DecompressionFailed> => {
-    if (handle !== null) handle.close = keepOpen
-    const inflated = Result.try({
-      try: () => stream._processChunk(chunk, flushFlag),
-      catch: (cause) =>
-        new DecompressionFailed({
-          description:
-            Predicate.hasProperty(cause, "code") && cause.code === "ERR_BUFFER_TOO_LARGE"
-              ? `a payload is over the limit of ${limit} bytes`
-              : "the stream is corrupt"
-        })
-    })
-    stream._handle = handle
-    return inflated
+    if (out.length > usualSize) out = new Uint8Array(usualSize)
+    let read = 0
+    let written = 0
+    while (!state.failed) {
+      handle.writeSync(flushFlag, chunk, read, chunk.length - read, out, written, out.length - written)
+      const [outLeft = 0, chunkLeft = 0] = left
+      read = chunk.length - chunkLeft
+      written = out.length - outLeft
+      if (written > limit) return Result.fail(tooLarge(limit))
+      if (outLeft > 0) break
+      const larger = new Uint8Array(out.length * 2)
+      larger.set(out)
+      out = larger
+    }
+    return state.failed
+      ? Result.fail(new DecompressionFailed({ description: "the stream is corrupt" }))
+      : Result.succeed(out.subarray(0, written))
   }
 }
 
-const release = (stream: SyncStream) => {
-  if (stream._handle !== null) delete stream._handle.close
-  stream.close()
-}
-
-const acquire = (create: (options: { chunkSize: number; maxOutputLength: number }) => object, limit: number) =>
+const acquire = (create: () => object) =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const stream = create({ chunkSize, maxOutputLength: limit })
+      const stream = create()
       return isSyncStream(stream) ? stream : undefined
     }),
-    (stream) => Effect.sync(() => (stream === undefined ? undefined : release(stream)))
+    (stream) => Effect.sync(() => stream?.close())
   )
 
 const zlibStream = (stream: SyncStream, limit: number): Decompressor => {
@@ -86,7 +102,7 @@ const zlibStream = (stream: SyncStream, limit: number): Decompressor => {
       if (parts.length === 0 && isComplete) return Result.succeed(part)
       size += part.length
       if (size > limit) {
-        return Result.fail(new DecompressionFailed({ description: `a payload is over the limit of ${limit} bytes` }))
+        return Result.fail(tooLarge(limit))
       }
       // The next chunk is inflated into the same memory.
       parts.push(new Uint8Array(part))
@@ -120,13 +136,16 @@ const createZstd: typeof zlib.createZstdDecompress | undefined = zlib.createZstd
 
 /** Whether synchronous inflating works here: the same payload twice in one context. */
 const works = (): boolean => {
-  const stream: object = zlib.createInflate({ chunkSize })
+  const stream: object = zlib.createInflate()
   if (!isSyncStream(stream)) return false
-  const inflate = synchronous(stream, zlib.constants.Z_SYNC_FLUSH, chunkSize)
+  const inflate = synchronous(stream, zlib.constants.Z_SYNC_FLUSH, usualSize)
   const texts = ["789caa56ca2f50b23234ac05000000ffff", "aa863100000000ffff"].map((hex) =>
-    Result.match(inflate(Buffer.from(hex, "hex")), { onFailure: () => "", onSuccess: String })
+    Result.match(inflate(Buffer.from(hex, "hex")), {
+      onFailure: () => "",
+      onSuccess: (bytes) => Buffer.from(bytes).toString()
+    })
   )
-  release(stream)
+  stream.close()
   return texts.every((text) => text === '{"op":11}')
 }
 
@@ -135,7 +154,7 @@ const native: Decompressors = {
   make: Effect.fnUntraced(function* (compression, limit) {
     if (compression === "payload") return payload(limit)
     const zstd = compression === "zstd-stream" ? createZstd : undefined
-    const stream = yield* acquire(zstd ?? zlib.createInflate, limit)
+    const stream = yield* acquire(() => (zstd ?? zlib.createInflate)())
     if (stream === undefined) return yield* portable.make(compression, limit)
     return zstd === undefined ? zlibStream(stream, limit) : zstdStream(stream, limit)
   })

@@ -33,14 +33,13 @@ const layerServices: Layer.Layer<GatewayConnection | GatewayDirectory | Heartbea
 const layerWithSessionFile = (path: string): Layer.Layer<Gateway, GatewayError, GatewayConfig> => {
   const sessions = SessionStore.layerFile(path).pipe(
     Layer.provide(NodeFileSystem.layer),
-    Layer.catch(({ message }) =>
-      Layer.effect(
+    Layer.catch(({ message, reason }) => {
+      const description = reason.cause instanceof Error ? reason.cause.message : message
+      return Layer.effect(
         SessionStore,
-        Effect.fail(
-          new GatewayError({ reason: new InvalidConfig({ option: `session file ${path}`, description: message }) })
-        )
+        Effect.fail(new GatewayError({ reason: new InvalidConfig({ option: `session file ${path}`, description }) }))
       )
-    )
+    })
   )
   return Gateway.layer.pipe(Layer.provide([sessions, IdentifyLimiter.layerMemory]), Layer.provide(layerServices))
 }

@@ -102,17 +102,25 @@ export class DisallowedIntents extends Schema.TaggedError<DisallowedIntents>()("
   }
 }
 
+/** How much is left of the day's IDENTIFYs, in a sentence. */
+export const describeBudget = ({ remaining, total }: { readonly remaining: number; readonly total: number }): string =>
+  remaining <= 0
+    ? `All ${total} IDENTIFYs of the day are used up.`
+    : `${remaining} of the day's ${total} IDENTIFYs are left, which stay untouched (option identifyReserve).`
+
 /** The day's IDENTIFYs are used up, and the configuration asks to fail rather than to wait. */
 export class IdentifyBudgetExhausted extends Schema.TaggedError<IdentifyBudgetExhausted>()("IdentifyBudgetExhausted", {
   /** IDENTIFYs per day. */
   total: Schema.Int,
+  /** How many are left, which stay untouched. */
+  remaining: Schema.Int,
   /** When they are given anew, in milliseconds since the epoch. */
   resetAt: Schema.Finite
 }) {
   readonly recovery: Recovery = "fatal"
   override get message() {
     return (
-      `All ${this.total} IDENTIFYs of the day are used up, going on would reset the bot's token. ` +
+      `${describeBudget(this)} Going over it would reset the bot's token. ` +
       `There are new ones at ${DateTime.formatIso(DateTime.makeUnsafe(this.resetAt))}.`
     )
   }

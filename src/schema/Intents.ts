@@ -75,6 +75,9 @@ export const parseIntents = (input: IntentsInput): Result.Result<number, string>
   if (typeof input === "string" && names.length === 1 && first !== undefined && /^\d+$/.test(first)) {
     return fromBits(Number(first))
   }
+  if (typeof input === "string" && names.length === 0 && input.trim() !== "") {
+    return Result.fail(`"${input}" names no intent. The intents are: ${intentNames.join(", ")}`)
+  }
   let bits = 0
   for (const name of names) {
     const upper = name.toUpperCase()

@@ -16,7 +16,7 @@ export interface Payload {
   readonly op: number
   /** The event's data, any JSON. */
   readonly d: unknown
-  /** The sequence of a dispatch, otherwise null. */
+  /** The sequence of a dispatch (RESUMED may have none), otherwise null. */
   readonly s: number | null
   /** The name of a dispatch, otherwise null. */
   readonly t: string | null
@@ -65,7 +65,7 @@ const checkEnvelope = (value: unknown, shard: number): Result.Result<Payload, Ma
   if (!isCount(op)) return malformed("the payload's op is not an opcode")
   if (s !== null && !isCount(s)) return malformed("the payload's s is neither null nor a sequence")
   if (t !== null && typeof t !== "string") return malformed("the payload's t is neither null nor a name")
-  if (op === GatewayOpcode.Dispatch && (s === null || t === null)) {
+  if (op === GatewayOpcode.Dispatch && (t === null || (s === null && t !== "RESUMED"))) {
     return malformed("a dispatch has no sequence or no name")
   }
   return Result.succeed({ op, d, s, t, shard })

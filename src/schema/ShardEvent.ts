@@ -8,7 +8,7 @@ import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import type * as LogLevel from "effect/LogLevel"
-import type { GatewayErrorReason } from "./GatewayError.ts"
+import { describeBudget, type GatewayErrorReason } from "./GatewayError.ts"
 
 interface Common {
   /** The shard's number. */
@@ -26,7 +26,11 @@ export type ShardEvent = Data.TaggedEnum<{
   /** The shard waits for its turn to IDENTIFY. */
   IdentifyQueued: Common & { readonly wait: Duration.Duration }
   /** The day's IDENTIFYs are used up; the shard waits for new ones. */
-  IdentifyBudgetExhausted: Common & { readonly total: number; readonly resetAt: number }
+  IdentifyBudgetExhausted: Common & {
+    readonly total: number
+    readonly remaining: number
+    readonly resetAt: number
+  }
   /** IDENTIFY was sent. */
   Identifying: Common
   /** RESUME was sent. */
@@ -69,8 +73,8 @@ export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.$mat
   Connecting: ({ host, resuming }) => `Connecting to ${host}${resuming ? " to resume" : ""}`,
   Greeted: ({ heartbeatInterval }) => `Connected, a heartbeat every ${Duration.format(heartbeatInterval)}`,
   IdentifyQueued: ({ wait }) => `Waiting ${Duration.format(wait)} for the turn to IDENTIFY`,
-  IdentifyBudgetExhausted: ({ resetAt, total }) =>
-    `All ${total} IDENTIFYs of the day are used up, waiting until ${DateTime.formatIso(DateTime.makeUnsafe(resetAt))}`,
+  IdentifyBudgetExhausted: ({ remaining, resetAt, total }) =>
+    `${describeBudget({ remaining, total })} Waiting until ${DateTime.formatIso(DateTime.makeUnsafe(resetAt))}`,
   Identifying: () => "Identifying",
   Resuming: ({ sequence, sessionId }) => `Resuming session ${sessionId} after sequence ${sequence}`,
   Ready: ({ sessionId }) => `Ready with the new session ${sessionId}`,

@@ -24,6 +24,8 @@ export interface Delivery {
    */
   readonly append: (
     payloads: ReadonlyArray<Payload>,
+    /** How much memory they take, roughly, in bytes. */
+    size: number,
     onHandled: OnHandled,
     /** Called when all of these are handled, and all before them. */
     onComplete?: () => void
@@ -49,14 +51,15 @@ interface Subscriber {
   readonly arrival: Latch.Latch
 }
 
-/** Makes a log for so many payloads. */
-export const make = (options: { readonly capacity: number }): Delivery => {
+/** Makes a log for so many payloads, of so many bytes. */
+export const make = (options: { readonly capacity: number; readonly capacityBytes: number }): Delivery => {
   let log: Array<Payload> = []
   /** The position of `log[0]`. */
   let start = 0
   /** Who is to be told, of what was appended up to which position. */
   let appends: Array<{
     readonly end: number
+    readonly size: number
     readonly onHandled: OnHandled
     readonly onComplete: (() => void) | undefined
   }> = []
@@ -66,7 +69,8 @@ export const make = (options: { readonly capacity: number }): Delivery => {
   const subscribers = new Set<Subscriber>()
   const room = Latch.makeUnsafe(true)
 
-  const isFull = () => log.length >= options.capacity
+  let bytes = 0
+  const isFull = () => log.length >= options.capacity || bytes >= options.capacityBytes
 
   const trim = () => {
     let handled = start + log.length
@@ -74,12 +78,13 @@ export const make = (options: { readonly capacity: number }): Delivery => {
     if (handled <= start) return
     let told = start
     let done = 0
-    for (const { end, onComplete, onHandled } of appends) {
+    for (const { end, onComplete, onHandled, size } of appends) {
       const upTo = Math.min(end, handled)
       if (upTo > told) onHandled(log.slice(told - start, upTo - start))
       told = upTo
       if (end > handled) break
       onComplete?.()
+      bytes -= size
       done++
     }
     appends = appends.slice(done)
@@ -122,13 +127,14 @@ export const make = (options: { readonly capacity: number }): Delivery => {
     })
 
   return {
-    append: (payloads, onHandled, onComplete) => {
+    append: (payloads, size, onHandled, onComplete) => {
       if (payloads.length === 0 && appends.length === 0) {
         onComplete?.()
         return
       }
       for (const payload of payloads) log.push(payload)
-      appends.push({ end: start + log.length, onHandled, onComplete })
+      bytes += size
+      appends.push({ end: start + log.length, size, onHandled, onComplete })
       if (isFull()) room.closeUnsafe()
       for (const { arrival } of subscribers) arrival.openUnsafe()
     },

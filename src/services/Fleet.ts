@@ -84,10 +84,10 @@ export const make = Effect.fnUntraced(function* (parts: {
         isFull: delivery.isFull,
         room: delivery.room,
         size: delivery.size,
-        append: (payloads, onHandled, onComplete) => {
+        append: (payloads, size, onHandled, onComplete) => {
           const fresh = filter.current(payloads)
           if (fresh.length === 0) onHandled(payloads)
-          delivery.append(fresh, onHandled, onComplete)
+          delivery.append(fresh, fresh.length === 0 ? 0 : size, onHandled, onComplete)
         }
       }
     }

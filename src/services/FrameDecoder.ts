@@ -16,8 +16,13 @@ import type { Decompressor } from "./Decompression.ts"
  */
 export type Received = Payload | number | MalformedPayload | DecompressionFailed
 
-/** Decodes the frames of one connection, in order. Undefined for a frame that does not complete a payload. */
-export type FrameDecoder = (frame: Uint8Array | string) => Received | undefined
+/** Decodes the frames of one connection, in order. */
+export interface FrameDecoder {
+  /** Undefined for a frame that does not complete a payload. */
+  readonly decode: (frame: Uint8Array | string) => Received | undefined
+  /** How many characters of text were parsed since this was asked last. */
+  readonly takeParsed: () => number
+}
 
 /** What the library itself waits for, whatever the program wants. */
 const alwaysSeen = new Set(["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"])
@@ -37,7 +42,10 @@ export const make = (options: {
   const { decompress, isCompressed, limit, shard, wanted } = options
   const isWanted = (name: string) => wanted === undefined || wanted.has(name) || alwaysSeen.has(name)
 
+  let parsed = 0
+
   const decodeText = (text: string): Received => {
+    parsed += text.length
     const payload = Result.merge(decodePayload(text, shard))
     if ("_tag" in payload || payload.op !== GatewayOpcode.Dispatch || payload.s === null) return payload
     return payload.t !== null && isWanted(payload.t) ? payload : payload.s
@@ -51,7 +59,7 @@ export const make = (options: {
     return decodeText(textOf(bytes))
   }
 
-  return (frame) => {
+  const decode: FrameDecoder["decode"] = (frame) => {
     if (frame.length > limit) {
       return new MalformedPayload({ description: `a frame of ${frame.length} bytes is over the limit of ${limit}` })
     }
@@ -60,6 +68,15 @@ export const make = (options: {
     const inflated = decompress(frame)
     if (Result.isFailure(inflated)) return inflated.failure
     return inflated.success === undefined ? undefined : decodeBytes(inflated.success)
+  }
+
+  return {
+    decode,
+    takeParsed: () => {
+      const taken = parsed
+      parsed = 0
+      return taken
+    }
   }
 }
 

@@ -99,7 +99,7 @@ export class Gateway extends Context.Service<
       const directory = yield* GatewayDirectory
       const events = yield* ShardEvents.make
       const wake = yield* Wake.make
-      const delivery = Delivery.make({ capacity: config.buffer })
+      const delivery = Delivery.make({ capacity: config.buffer, capacityBytes: config.bufferBytes })
       const members = MemberRequests.make()
       const fleet = yield* Fleet.make({ delivery, events, wake, onDispatch: members.onDispatch })
 

@@ -72,6 +72,8 @@ export interface GatewayOptions {
     | undefined
   /** How many payloads may wait for the subscribers before the socket is paused. Default: 4096. */
   readonly buffer?: number | undefined
+  /** How many bytes of payloads may wait for the subscribers before the socket is paused. Default: 16 MiB. */
+  readonly bufferBytes?: number | undefined
   /** The largest message that is accepted, in bytes. Default: 64 MiB. */
   readonly maxPayloadBytes?: number | undefined
   /** How often the sessions are stored at most, while payloads are handled. Default: 1 second. */
@@ -117,6 +119,7 @@ export class GatewayConfig extends Context.Service<
       readonly directory: Duration.Duration
     }
     readonly buffer: number
+    readonly bufferBytes: number
     readonly maxPayloadBytes: number
     readonly saveEvery: Duration.Duration
     readonly giveUpResume: { readonly failures: number; readonly after: Duration.Duration }
@@ -144,7 +147,7 @@ export class GatewayConfig extends Context.Service<
    * Fails with `InvalidConfig`, which names the variable.
    *
    * Reads DISCORD_TOKEN, DISCORD_INTENTS (names or a bit field), DISCORD_SHARDS ("4", "2,3/4" for two of four, or "auto"),
-   * DISCORD_COMPRESSION, DISCORD_LARGE_THRESHOLD, DISCORD_API_URL, DISCORD_GATEWAY_URL.
+   * DISCORD_COMPRESSION, DISCORD_LARGE_THRESHOLD, DISCORD_IDENTIFY_RESERVE, DISCORD_API_URL, DISCORD_GATEWAY_URL.
    */
   static readonly layerEnvWith = (options: Partial<GatewayOptions>): Layer.Layer<GatewayConfig, GatewayError> => {
     const given = new Set(Object.entries(options).flatMap(([option, value]) => (value === undefined ? [] : [option])))
@@ -161,6 +164,7 @@ export class GatewayConfig extends Context.Service<
               shards: options.shards ?? env.shards,
               compression: options.compression ?? env.compression,
               largeThreshold: options.largeThreshold ?? env.largeThreshold,
+              identifyReserve: options.identifyReserve ?? env.identifyReserve,
               apiUrl: options.apiUrl ?? env.apiUrl,
               gatewayUrl: options.gatewayUrl ?? env.gatewayUrl
             },
@@ -189,11 +193,17 @@ export const defaultIntents: number = intentNames
 // Checks
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** Options that may also come as text. */
+interface Text {
+  readonly token?: GatewayOptions["token"] | undefined
+  readonly shards?: string | GatewayOptions["shards"]
+  readonly compression?: string | undefined
+  readonly largeThreshold?: string | number | undefined
+  readonly identifyReserve?: string | number | undefined
+}
+
 const resolve = Effect.fnUntraced(function* (
-  options: Omit<GatewayOptions, "token" | "compression"> & {
-    readonly token?: GatewayOptions["token"] | undefined
-    readonly compression?: string | undefined
-  },
+  options: Omit<GatewayOptions, keyof Text> & Text,
   nameOf: (option: string) => string
 ) {
   const refuse = (option: string, description: string) =>
@@ -228,6 +238,7 @@ const resolve = Effect.fnUntraced(function* (
       directory: yield* required("timeouts.directory", checkDuration(timeouts.directory ?? "10 seconds"))
     },
     buffer: yield* required("buffer", checkInteger(options.buffer ?? 4096, 1, 2 ** 24)),
+    bufferBytes: yield* required("bufferBytes", checkInteger(options.bufferBytes ?? 16 * 1024 * 1024, 1, 2 ** 40)),
     maxPayloadBytes: yield* required(
       "maxPayloadBytes",
       checkInteger(options.maxPayloadBytes ?? 64 * 1024 * 1024, 4096, 2 ** 30)
@@ -264,7 +275,24 @@ const checkToken = (input: GatewayOptions["token"] | undefined): Result.Result<R
   return Result.succeed(Redacted.make(token, { label: "token" }))
 }
 
+/** Reads `auto`, `4` (a count) and `2,3/4` (two of four). */
+export const parseShards = (text: string): Result.Result<NonNullable<GatewayOptions["shards"]>, string> => {
+  if (text.trim() === "auto") return Result.succeed("auto")
+  const [, ids = "", total] = /^(\d+(?:,\d+)*)(?:\/(\d+))?$/.exec(text.replaceAll(" ", "")) ?? []
+  if (total !== undefined) return Result.succeed({ ids: ids.split(",").map(Number), total: Number(total) })
+  return /^\d+$/.test(ids)
+    ? Result.succeed(Number(ids))
+    : Result.fail(
+        `"${text}" does not say which shards: it takes auto, a count such as 2, or ids of a total such as 2,3/4`
+      )
+}
+
 const checkShards = (
+  input: string | NonNullable<GatewayOptions["shards"]>
+): Result.Result<"auto" | ReadonlyArray<ShardId>, string> =>
+  Result.flatMap(typeof input === "string" ? parseShards(input) : Result.succeed(input), checkShardIds)
+
+const checkShardIds = (
   shards: NonNullable<GatewayOptions["shards"]>
 ): Result.Result<"auto" | ReadonlyArray<ShardId>, string> => {
   if (shards === "auto") return Result.succeed(shards)
@@ -313,10 +341,12 @@ const checkDuration = (input: Duration.Input): Result.Result<Duration.Duration, 
     }
   )
 
-const checkInteger = (value: number, from: number, to: number): Result.Result<number, string> =>
-  Number.isInteger(value) && value >= from && value <= to
+const checkInteger = (input: string | number, from: number, to: number): Result.Result<number, string> => {
+  const value = typeof input === "string" && /^\d+$/.test(input.trim()) ? Number(input) : input
+  return typeof value === "number" && Number.isInteger(value) && value >= from && value <= to
     ? Result.succeed(value)
-    : Result.fail(`${value} is not an integer from ${from} to ${to}`)
+    : Result.fail(`${input} is not an integer from ${from} to ${to}`)
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Environment
@@ -328,6 +358,7 @@ const variables: Record<string, string | undefined> = {
   shards: "DISCORD_SHARDS",
   compression: "DISCORD_COMPRESSION",
   largeThreshold: "DISCORD_LARGE_THRESHOLD",
+  identifyReserve: "DISCORD_IDENTIFY_RESERVE",
   apiUrl: "DISCORD_API_URL",
   gatewayUrl: "DISCORD_GATEWAY_URL"
 }
@@ -341,11 +372,10 @@ const text = (name: string) =>
 const environment = Config.all({
   token: text("DISCORD_TOKEN"),
   intents: text("DISCORD_INTENTS"),
-  shards: Config.map(text("DISCORD_SHARDS"), (value) => (value === undefined ? undefined : parseShards(value))),
+  shards: text("DISCORD_SHARDS"),
   compression: text("DISCORD_COMPRESSION"),
-  largeThreshold: Config.map(text("DISCORD_LARGE_THRESHOLD"), (value) =>
-    value === undefined ? undefined : Number(value)
-  ),
+  largeThreshold: text("DISCORD_LARGE_THRESHOLD"),
+  identifyReserve: text("DISCORD_IDENTIFY_RESERVE"),
   apiUrl: text("DISCORD_API_URL"),
   gatewayUrl: text("DISCORD_GATEWAY_URL")
 }).pipe(
@@ -353,10 +383,3 @@ const environment = Config.all({
     (error) => new GatewayError({ reason: new InvalidConfig({ option: "environment", description: error.message }) })
   )
 )
-
-/** "auto", "4" or "2,3/4". What cannot be read becomes NaN, which the checks refuse by name. */
-const parseShards = (value: string): NonNullable<GatewayOptions["shards"]> => {
-  if (value.trim() === "auto") return "auto"
-  const [ids = "", total] = value.split("/")
-  return total === undefined ? Number(ids) : { ids: ids.split(",").map(Number), total: Number(total) }
-}

@@ -39,7 +39,14 @@ export interface Connection {
    * the place of a dispatch that nobody asked for. Fails with why the connection has ended, after all that came before the
    * end was handed over. Nothing is read from the socket between two calls, beyond a small buffer.
    */
-  readonly receive: Effect.Effect<Arr.NonEmptyReadonlyArray<Received>, GatewayError>
+  readonly receive: Effect.Effect<
+    {
+      readonly received: Arr.NonEmptyReadonlyArray<Received>
+      /** How much memory they take, roughly: the length of their text. */
+      readonly size: number
+    },
+    GatewayError
+  >
   /** Sends a text frame. Ends when it was handed to the socket. */
   readonly send: (frame: string) => Effect.Effect<void, GatewayError>
 }
@@ -114,7 +121,7 @@ export class GatewayConnection extends Context.Service<
                 : new ConnectionClosed({ code: 1006, closeReason: describe(error) })
             )
 
-          const decode = FrameDecoder.make({
+          const decoder = FrameDecoder.make({
             shard: shard.id,
             limit: config.maxPayloadBytes,
             wanted: config.events,
@@ -125,11 +132,11 @@ export class GatewayConnection extends Context.Service<
           const receive: Connection["receive"] = Effect.flatMap(Effect.mapError(pull, ended), (frames) => {
             const received: Array<Received> = []
             for (const frame of frames) {
-              const payload = decode(frame)
+              const payload = decoder.decode(frame)
               if (payload !== undefined) received.push(payload)
             }
             // Parts of a payload that is still to be completed.
-            return Arr.isArrayNonEmpty(received) ? Effect.succeed(received) : receive
+            return Arr.isArrayNonEmpty(received) ? Effect.succeed({ received, size: decoder.takeParsed() }) : receive
           })
 
           return {

@@ -26,10 +26,18 @@ import * as IdentifyLine from "./IdentifyLine.ts"
 
 /** The answer to a shard that wants to IDENTIFY. */
 export type IdentifyTurn =
-  /** The turn is reserved: IDENTIFY at this time, in milliseconds since the epoch, not before. */
-  | { readonly _tag: "Reserved"; readonly at: number }
-  /** The day's IDENTIFYs are used up: ask again when there are new ones. */
-  | { readonly _tag: "BudgetExhausted"; readonly total: number; readonly resetAt: number }
+  /** IDENTIFY now. */
+  | { readonly _tag: "Granted" }
+  /** The bucket is not free: ask again after this time. */
+  | { readonly _tag: "Wait"; readonly time: Duration.Duration }
+  /** The day's IDENTIFYs are used up, but for those that stay untouched: ask again when there are new ones. */
+  | {
+      readonly _tag: "BudgetExhausted"
+      readonly total: number
+      readonly remaining: number
+      /** Milliseconds since the epoch. */
+      readonly resetAt: number
+    }
 
 /** Gives out the turns to IDENTIFY. */
 export class IdentifyLimiter extends Context.Service<
@@ -43,8 +51,8 @@ export class IdentifyLimiter extends Context.Service<
       shard: ShardId,
       onWait: (wait: Duration.Duration) => Effect.Effect<void>
     ) => Effect.Effect<{ readonly leave: Effect.Effect<void> }, GatewayError, Scope.Scope>
-    /** Reserves the next turn of the shard's bucket. */
-    readonly reserve: (shard: ShardId) => Effect.Effect<IdentifyTurn, GatewayError>
+    /** Whether the shard may IDENTIFY now. A turn that is granted is taken. */
+    readonly ask: (shard: ShardId) => Effect.Effect<IdentifyTurn, GatewayError>
   }
 >()("disruption-gateway/IdentifyLimiter") {
   /** Keeps the limits of this process. */
@@ -64,8 +72,11 @@ export class IdentifyLimiter extends Context.Service<
     )
 }
 
-/** One IDENTIFY per bucket in this time. */
-const spacing = Duration.seconds(5)
+/**
+ * One IDENTIFY per bucket in this time: 5 seconds by Discord's clock, and a little more, since frames do not all travel
+ * equally fast. A turn is taken at the moment of sending, so one that comes late does not come too close to the next.
+ */
+const spacing = Duration.millis(5100)
 
 /** How old Discord's word on the budget may be, and how old when little is left. */
 const maxAge = Duration.minutes(1)
@@ -85,7 +96,7 @@ const make = Effect.gen(function* () {
   const bot = Hash.string(Redacted.value(config.token))
   const lines = new Map<number, IdentifyLine.IdentifyLine>()
   /** The turns that Discord's last answer may not have counted. */
-  let turns: ReadonlyArray<{ at: number }> = []
+  let turns: ReadonlyArray<{ readonly at: number }> = []
 
   const reserveOf = (limit: SessionStartLimit) => config.identifyReserve ?? Math.floor(limit.total / 100)
 
@@ -100,9 +111,9 @@ const make = Effect.gen(function* () {
     })
 
   /** Discord's word on what is left: a fresh one where it is little, an old one where Discord cannot be asked. */
-  const budget = Effect.gen(function* () {
+  const budget = Effect.fnUntraced(function* (age: Duration.Duration) {
     const answer = yield* Effect.catchIf(
-      directory.recent(maxAge),
+      directory.recent(age),
       (error) => error.recovery !== "fatal",
       () => directory.recent(Duration.days(1))
     )
@@ -110,36 +121,42 @@ const make = Effect.gen(function* () {
   })
 
   const standInLine: IdentifyLimiter["Service"]["standInLine"] = Effect.fnUntraced(function* (shard, onWait) {
-    const bucket = shard.bucket(limitOf(yield* budget)?.max_concurrency ?? 1)
+    const bucket = shard.bucket(limitOf(yield* budget(maxAge))?.max_concurrency ?? 1)
     const line = lines.get(bucket) ?? IdentifyLine.make()
     lines.set(bucket, line)
     return yield* line.stand(shard.id, (ahead) => onWait(Duration.times(spacing, ahead)))
   })
 
-  const reserve: IdentifyLimiter["Service"]["reserve"] = Effect.fnUntraced(function* (shard) {
-    const answer = yield* budget
+  const ask: IdentifyLimiter["Service"]["ask"] = Effect.fnUntraced(function* (shard) {
+    const answer = yield* budget(maxAge)
     const limit = limitOf(answer)
     if (Option.isSome(answer) && leftOf(answer) <= 0) {
       const { at, info } = answer.value
       const { remaining, reset_after, total } = info.session_start_limit
       // Where only our own turns stand against it, the next answer tells what became of them.
       const wait = remaining > reserveOf(info.session_start_limit) ? Duration.toMillis(uncertainFor) : reset_after
-      return { _tag: "BudgetExhausted", total, resetAt: at + wait } as const
+      return { _tag: "BudgetExhausted", total, remaining, resetAt: at + wait } as const
     }
-    const turn = { at: yield* Clock.currentTimeMillis }
-    turns = [...turns, turn]
-    const { delay } = yield* Effect.mapError(
-      limiter.consume({
+    const consumed = yield* limiter
+      .consume({
         key: `identify:${bot}:${shard.bucket(limit?.max_concurrency ?? 1)}`,
         limit: 1,
         window: spacing,
-        onExceeded: "delay"
-      }),
-      ({ message }) => new GatewayError({ reason: new LimiterUnavailable({ description: message }) })
-    )
-    turn.at = (yield* Clock.currentTimeMillis) + Duration.toMillis(delay)
-    return { _tag: "Reserved", at: turn.at } as const
+        onExceeded: "fail"
+      })
+      .pipe(
+        Effect.as(Duration.zero),
+        Effect.catchReason("RateLimiterError", "RateLimitExceeded", ({ retryAfter }) => Effect.succeed(retryAfter)),
+        Effect.mapError(({ message }) => new GatewayError({ reason: new LimiterUnavailable({ description: message }) }))
+      )
+    if (Duration.isPositive(consumed)) {
+      // Discord is asked now, if it will have to be, rather than when the turn comes.
+      const [asking] = yield* Effect.timed(budget(Duration.subtract(maxAge, Duration.times(spacing, 2))))
+      return { _tag: "Wait", time: Duration.max(Duration.subtract(consumed, asking), Duration.zero) } as const
+    }
+    turns = [...turns, { at: yield* Clock.currentTimeMillis }]
+    return { _tag: "Granted" } as const
   })
 
-  return IdentifyLimiter.of({ standInLine, reserve })
+  return IdentifyLimiter.of({ standInLine, ask })
 })

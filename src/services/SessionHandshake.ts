@@ -2,7 +2,7 @@
  * What leads from HELLO to a session: RESUME where there is one, otherwise IDENTIFY when it is this shard's turn.
  */
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { GatewayError, IdentifyBudgetExhausted } from "../schema/GatewayError.ts"
 import { encodeHandshake, identify, resume } from "../schema/Handshake.ts"
@@ -58,32 +58,20 @@ const awaitTurn = Effect.fnUntraced(function* (shard: ShardContext) {
   const config = yield* GatewayConfig
   const limiter = yield* IdentifyLimiter
   while (true) {
-    const turn = yield* limiter.reserve(shard.id)
-    const now = yield* Clock.currentTimeMillis
-    if (turn._tag === "Reserved") {
-      if (turn.at > now) yield* announceWait(shard, Duration.millis(turn.at - now))
-      yield* sleepUntil(turn.at)
-      // Taken late, after the machine was asleep or busy, it would be too close to the next one.
-      if ((yield* Clock.currentTimeMillis) - turn.at <= lateMillis) return
+    const turn = yield* limiter.ask(shard.id)
+    if (turn._tag === "Granted") return
+    if (turn._tag === "Wait") {
+      yield* announceWait(shard, turn.time)
+      yield* Effect.sleep(turn.time)
       continue
     }
-    const { resetAt, total } = turn
+    const { remaining, resetAt, total } = turn
     if (config.whenBudgetExhausted === "fail") {
-      return yield* new GatewayError({ reason: new IdentifyBudgetExhausted({ total, resetAt }) })
+      return yield* new GatewayError({ reason: new IdentifyBudgetExhausted({ total, remaining, resetAt }) })
     }
     shard.enter("queued")
-    yield* shard.announce((common) => ShardEvent.IdentifyBudgetExhausted({ ...common, total, resetAt }))
+    yield* shard.announce((common) => ShardEvent.IdentifyBudgetExhausted({ ...common, total, remaining, resetAt }))
     // Not sooner than this, should the answer be older than the reset that it names.
-    yield* sleepUntil(Math.max(resetAt, now + 5000))
-  }
-})
-
-/** How late a turn may be taken. */
-const lateMillis = 500
-
-/** Timers may fire a little early; a turn that is taken early breaks the limit. */
-const sleepUntil = Effect.fnUntraced(function* (at: number) {
-  for (let now = yield* Clock.currentTimeMillis; now < at; now = yield* Clock.currentTimeMillis) {
-    yield* Effect.sleep(at - now)
+    yield* Effect.sleep(Math.max(resetAt - (yield* Clock.currentTimeMillis), 5000))
   }
 })

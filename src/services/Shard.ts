@@ -95,9 +95,10 @@ export const make = Effect.fnUntraced(function* (id: ShardId, shared: Shared) {
     sendQueue,
     restart,
     announce,
-    append: (payloads, droppedUpTo) =>
+    append: (payloads, size, droppedUpTo) =>
       shared.delivery.append(
         payloads,
+        size,
         onHandled,
         droppedUpTo === undefined
           ? undefined

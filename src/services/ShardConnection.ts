@@ -37,8 +37,8 @@ export interface ShardContext {
   readonly id: ShardId
   readonly session: ShardSession
   readonly delivery: Pick<Delivery, "isFull" | "room" | "size">
-  /** Hands payloads on. `droppedUpTo` is the last sequence of those that nobody asked for, if there are any. */
-  readonly append: (payloads: ReadonlyArray<Payload>, droppedUpTo: number | undefined) => void
+  /** Hands payloads of a size on. `droppedUpTo` is the last sequence of those that nobody asked for, if there are any. */
+  readonly append: (payloads: ReadonlyArray<Payload>, size: number, droppedUpTo: number | undefined) => void
   readonly sendQueue: SendQueue
   readonly wake: Wake
   /** Rings when the program asks for a new connection. */

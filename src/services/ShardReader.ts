@@ -47,8 +47,9 @@ export const read = Effect.fnUntraced(function* (
 ): Effect.fn.Return<never, GatewayError> {
   const react = makeReact(shard, options, pulse, milestones)
   while (true) {
-    const { droppedUpTo, effects, end, payloads } = react(yield* connection.receive)
-    shard.append(payloads, droppedUpTo)
+    const { received, size } = yield* connection.receive
+    const { droppedUpTo, effects, end, payloads } = react(received)
+    shard.append(payloads, size, droppedUpTo)
     for (const effect of effects) yield* effect
     if (end !== undefined) return yield* new GatewayError({ reason: end })
     if (shard.delivery.isFull()) yield* pulse.whileNotReading(awaitRoom(shard))
@@ -127,10 +128,14 @@ const makeReact = (
     return true
   }
 
-  const onDispatch = (payload: Payload, sequence: number, reaction: Reaction) => {
+  const onDispatch = (payload: Payload, reaction: Reaction) => {
     if (payload.t === "READY") onReady(payload, reaction)
-    if (reaction.end !== undefined || !onSequence(sequence, reaction)) return
-    if (payload.t === "RESUMED") onResumed(reaction)
+    if (reaction.end !== undefined) return
+    if (payload.t === "RESUMED") {
+      // It closes the replay. Whether it has a sequence of its own is not for us to insist on.
+      if (payload.s !== null) shard.session.receive(payload.s)
+      onResumed(reaction)
+    } else if (payload.s !== null && !onSequence(payload.s, reaction)) return
     replayed++
     shard.onDispatch(payload)
     reaction.payloads.push(payload)
@@ -189,7 +194,7 @@ const makeReact = (
     for (const payload of batch) {
       if (typeof payload === "number") onUnwanted(payload, reaction)
       else if ("_tag" in payload) onFailure(payload, reaction)
-      else if (payload.s !== null && payload.op === GatewayOpcode.Dispatch) onDispatch(payload, payload.s, reaction)
+      else if (payload.op === GatewayOpcode.Dispatch) onDispatch(payload, reaction)
       else {
         reaction.payloads.push(payload)
         onControl(payload, reaction)

@@ -2,7 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { parseEventNames } from "../../src/cli/EventNames.ts"
-import { parseDuration, parseShards } from "../../src/cli/Flags.ts"
+import { parseDuration } from "../../src/cli/Flags.ts"
+import { parseShards } from "../../src/services/GatewayConfig.ts"
 import eventNames from "../fixtures/dispatch-events.json" with { type: "json" }
 
 const millisOf = (text: string) => Result.map(parseDuration(text), Duration.toMillis)

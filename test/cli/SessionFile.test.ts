@@ -7,7 +7,7 @@ import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import { beforeAll } from "vitest"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { build, finish, start } from "./CommandLine.ts"
+import { build, finish, shell, start } from "./CommandLine.ts"
 
 beforeAll(build, 60_000)
 
@@ -73,7 +73,36 @@ describe("run --session-file", () => {
         assert.isAbove(unique.size, 1000)
         const { identifies, resumes } = yield* simulator.counts
         assert.strictEqual(identifies, 1)
-        assert.isAtLeast(resumes, 10)
+        assert.isAtLeast(resumes, 5)
+      }).pipe(Effect.provide(DiscordSimulator.serve({ history: 1_000_000 }))),
+    60_000
+  )
+
+  it.live(
+    "gives a slow reader again what it had not read when the process was ended",
+    () =>
+      Effect.gen(function* () {
+        const simulator = yield* DiscordSimulator
+        const env = yield* environment
+        const file = yield* temporaryFile
+        const args = `--json --session-file ${file}`
+        yield* Effect.forkScoped(
+          Effect.gen(function* () {
+            while ((yield* simulator.counts).identifies === 0) yield* Effect.sleep("20 millis")
+            yield* simulator.dispatchAll(
+              Array.from({ length: 5000 }, (_, n) => ({ t: "MESSAGE_CREATE", d: { n, text: "x".repeat(200) } }))
+            )
+          })
+        )
+        const first = yield* shell(
+          `$RUN ${args} > >(sleep 3; cat) & PID=$!; sleep 2; kill -INT $PID; wait $PID; sleep 2`,
+          env
+        )
+        const second = yield* shell(`$RUN ${args} --for 2s`, env)
+        const seen = new Set([...numbersIn(first.stdout), ...numbersIn(second.stdout)])
+        assert.isBelow(numbersIn(first.stdout).length, 5000, "the reader was slow")
+        assert.strictEqual(seen.size, 5000)
+        assert.strictEqual((yield* simulator.counts).identifies, 1)
       }).pipe(Effect.provide(DiscordSimulator.serve({ history: 1_000_000 }))),
     60_000
   )

@@ -125,13 +125,39 @@ describe("delivery", () => {
   )
 })
 
+describe("a buffer of large payloads", () => {
+  it("is full by its bytes, too", () => {
+    const delivery = Delivery.make({ capacity: 10, capacityBytes: 1000 })
+    const large: Payload = { op: 0, d: null, s: 1, t: "X", shard: 0 }
+    delivery.append([large], 999, () => {})
+    assert.isFalse(delivery.isFull())
+    delivery.append([large], 1, () => {})
+    assert.isTrue(delivery.isFull())
+  })
+
+  it.effect("pauses the socket long before there are many of them", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      yield* Gateway
+      const watcher = yield* SimulatedBot.watch
+      yield* TestClock.adjust("1 second")
+      for (let n = 0; n < 50; n++) {
+        yield* simulator.dispatch("MESSAGE_CREATE", { text: "x".repeat(100_000) })
+        yield* TestClock.adjust("1 second")
+      }
+      const behind = watcher.events.find(({ _tag }) => _tag === "ConsumerBehind")
+      assert.isAtMost(behind?._tag === "ConsumerBehind" ? behind.buffered : Infinity, 15)
+    }).pipe(Effect.provide(SimulatedBot.layer({ config: { bufferBytes: 1_000_000 } })))
+  )
+})
+
 describe("a payload is handled", () => {
   const payload = (s: number): Payload => ({ op: 0, d: null, s, t: "X", shard: 0 })
   const arrange = () => {
     const handled: Array<number | null> = []
-    const delivery = Delivery.make({ capacity: 10 })
+    const delivery = Delivery.make({ capacity: 10, capacityBytes: 1000 })
     const append = (payloads: ReadonlyArray<Payload>) =>
-      delivery.append(payloads, (done) => handled.push(...done.map(({ s }) => s)))
+      delivery.append(payloads, 1, (done) => handled.push(...done.map(({ s }) => s)))
     return { append, delivery, handled }
   }
   /** A subscriber that handles one payload each time that it is told to. */
@@ -175,11 +201,12 @@ describe("a payload is handled", () => {
 
   it.effect("and what was dropped behind it only then", () =>
     Effect.gen(function* () {
-      const delivery = Delivery.make({ capacity: 10 })
+      const delivery = Delivery.make({ capacity: 10, capacityBytes: 1000 })
       const told: Array<string> = []
       const dropped = (what: string) =>
         delivery.append(
           [],
+          0,
           () => {},
           () => told.push(what)
         )
@@ -189,6 +216,7 @@ describe("a payload is handled", () => {
       yield* TestClock.adjust("1 millis")
       delivery.append(
         [payload(1)],
+        1,
         () => told.push("handled"),
         () => told.push("complete")
       )

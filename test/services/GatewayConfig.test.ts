@@ -96,7 +96,11 @@ describe("the configuration", () => {
       assert.strictEqual(yield* option({ DISCORD_TOKEN: "" }), "DISCORD_TOKEN")
       assert.strictEqual(yield* option({ DISCORD_TOKEN: "a", DISCORD_INTENTS: "X" }), "DISCORD_INTENTS")
       assert.strictEqual(yield* option({ DISCORD_TOKEN: "a", DISCORD_INTENTS: "X" }, { intents: "Y" }), "intents")
-      assert.strictEqual(yield* option({ DISCORD_TOKEN: "a", DISCORD_SHARDS: "many" }), "DISCORD_SHARDS")
+      for (const shards of ["many", "1e3", "0x2", "/4", "1/2/3", "2,3", "-1"]) {
+        assert.strictEqual(yield* option({ DISCORD_TOKEN: "a", DISCORD_SHARDS: shards }), "DISCORD_SHARDS", shards)
+      }
+      assert.strictEqual(yield* option({ DISCORD_TOKEN: "a", DISCORD_INTENTS: "," }), "DISCORD_INTENTS")
+      assert.strictEqual(yield* option({ DISCORD_TOKEN: "a", DISCORD_COMPRESSION: "gzip" }), "DISCORD_COMPRESSION")
       assert.strictEqual(yield* option({ DISCORD_TOKEN: "a", DISCORD_API_URL: "here" }), "DISCORD_API_URL")
       assert.strictEqual(yield* option({ DISCORD_TOKEN: "a", DISCORD_LARGE_THRESHOLD: "x" }), "DISCORD_LARGE_THRESHOLD")
     })

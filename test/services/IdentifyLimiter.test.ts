@@ -26,7 +26,7 @@ describe("the limit of IDENTIFYs", () => {
       const times = yield* identifies
       const gaps = times.slice(1).map((at, index) => at - (times[index] ?? 0))
       assert.isAbove(gaps.length, 20)
-      assert.isAtLeast(Math.min(...gaps), 5000)
+      assert.isAtLeast(Math.min(...gaps), 5100)
       assert.strictEqual((yield* simulator.counts).identifyViolations, 0)
     }).pipe(Effect.provide(SimulatedBot.layer()))
   )

@@ -120,6 +120,23 @@ describe("bad input", () => {
   )
 })
 
+describe("RESUMED", () => {
+  for (const sequence of [1, null, 2]) {
+    it.effect(`ends the replay whatever its sequence: ${sequence}`, () =>
+      Effect.gen(function* () {
+        const { gateway, listener, simulator, watcher } = yield* SimulatedBot.ready
+        const resumed = JSON.stringify({ op: 0, d: null, s: sequence, t: "RESUMED" })
+        yield* simulator.faults.inject(Fault.resume(Act.sendRaw(resumed), { times: 1 }))
+        yield* simulator.drop()
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(watcher.tags().at(-1), "Resumed")
+        assert.strictEqual((yield* gateway.shards)[0]?.state, "ready")
+        assert.deepStrictEqual(listener.dispatches().at(-1), { t: "RESUMED", s: sequence })
+      }).pipe(Effect.provide(SimulatedBot.layer()))
+    )
+  }
+})
+
 describe("a machine that was asleep", () => {
   /** A clock whose wall time can be moved ahead of the monotonic time. */
   const sleepy = <A, E, R>(effect: (asleep: (millis: number) => void) => Effect.Effect<A, E, R>) =>
