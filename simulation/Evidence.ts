@@ -13,13 +13,17 @@ export const gather = (options: {
   readonly sessions: ReadonlyArray<SessionRecord>
   readonly bots: ReadonlyArray<BotRecord>
   readonly givenUp: ReadonlyMap<string, number>
+  /** The events that the client has asked for, undefined for all. */
+  readonly events: ReadonlyArray<string> | undefined
 }): { readonly sessions: ReadonlyArray<SessionEvidence>; readonly processes: ReadonlyArray<ProcessEvidence> } => {
+  const isWanted = (name: string) =>
+    options.events === undefined || options.events.includes(name) || name === "READY" || name === "RESUMED"
   // A session whose READY went to a connection that the client had left is nobody's.
   const reached = new Set(options.bots.flatMap(({ wire }) => wire.connections.map(({ sessionId }) => sessionId)))
   const sessions = options.sessions.map(({ alive, dispatched, id, sequence, shard }): SessionEvidence => ({
     id,
     shard: shard[0],
-    dispatched: dispatched.map(({ d, s, t }) => ({ s, t, n: numberOf(d) })),
+    dispatched: dispatched.map(({ d, s, t }) => ({ s, t, n: numberOf(d), wanted: isWanted(t) })),
     heldUntil: options.givenUp.get(id) ?? (alive && reached.has(id) ? sequence : 0)
   }))
   return {
@@ -27,7 +31,7 @@ export const gather = (options: {
     processes: options.bots.map((bot) => ({
       ...bot,
       second: bot.second === undefined ? undefined : attribute(bot.second, sessions),
-      reached: reachedOf(bot)
+      reached: reachedOf(bot, sessions)
     }))
   }
 }
@@ -60,13 +64,16 @@ const attribute = (
 }
 
 /** What had come over connections whose end was read behind it. */
-const reachedOf = ({ events, wire }: BotRecord) =>
+const reachedOf = ({ events, wire }: BotRecord, sessions: ReadonlyArray<SessionEvidence>) =>
   wire.connections.flatMap(({ closed, dispatches, isEnding, leftAt, shard }) => {
     const at = leftAt ?? closed?.at
     if (!isEnding || at === undefined) return []
     const end = events.find((event) => event._tag === "Disconnected" && event.shard === shard && event.at >= at)
     if (end?._tag !== "Disconnected" || !endingReasons.includes(end.reason._tag)) return []
-    return dispatches
+    return dispatches.filter(({ s, sessionId }) => {
+      const session = sessions.find(({ id }) => id === sessionId)
+      return session?.dispatched[s - 1]?.wanted === true
+    })
   })
 
 const endingReasons = ["ReconnectRequested", "SessionInvalidated", "ConnectionClosed", "MalformedPayload"]

@@ -49,6 +49,8 @@ export interface ScheduleOptions {
   readonly pauses: boolean
   /** Whether Discord refuses the bot for good now and then. */
   readonly fatal: boolean
+  /** Whether connections go mute; otherwise they are dropped. */
+  readonly mutes: boolean
 }
 
 const second = 1000
@@ -65,7 +67,24 @@ export const draw = (dice: Dice, options: ScheduleOptions): ReadonlyArray<Step> 
     steps.push({ ...first, after: first.after + drawGap(dice) })
     steps.push(...rest)
   }
-  return steps
+  return options.mutes ? steps : steps.map(({ after, doing }) => ({ after, doing: withoutMutes(doing) }))
+}
+
+const withoutMutes = (doing: Doing): Doing => {
+  const other = <A extends { readonly _tag: string }>(act: A) => (act._tag === "Mute" ? Act.drop : act)
+  switch (doing._tag) {
+    case "Act":
+      return { ...doing, act: other(doing.act) }
+    case "Inject":
+      return {
+        ...doing,
+        faults: doing.faults.map((fault) =>
+          fault.at === "http" || fault.at === "dial" ? fault : { ...fault, answer: other(fault.answer) }
+        )
+      }
+    default:
+      return doing
+  }
 }
 
 /** Several at once, in the midst of what the one before led to, when that is over, or in the quiet. */

@@ -309,7 +309,9 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
 
   const counts = yield* simulator.counts
   const records = bots.map(({ record }) => record)
-  const verdict = Verdict.judge(Evidence.gather({ sessions: yield* simulator.sessions, bots: records, givenUp }))
+  const verdict = Verdict.judge(
+    Evidence.gather({ sessions: yield* simulator.sessions, bots: records, givenUp, events: scenario.client.events })
+  )
   const breaches = records.flatMap((record) => Manners.judge(record, scenario, slept))
   tell(() => `wire: ${JSON.stringify(records.map(({ wire }) => wire))}`)
   tell(

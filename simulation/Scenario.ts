@@ -87,6 +87,8 @@ const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
         [1, dice.integer(1, 8)]
       ]),
       saveEvery: dice.magnitude(100, 30 * second),
+      compression: dice.pick(["none", "zlib-stream", "zlib-stream", "payload"]),
+      ...(dice.chance(0.1) ? { events: ["MESSAGE_CREATE"] as const } : {}),
       // Giving a session up that Discord still has would lose what it holds.
       giveUpResume: { after: Math.max(5 * minute, 2 * sessionTimeout) }
     },
@@ -103,7 +105,9 @@ const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
       restarts,
       leaves: !hasSecond && dice.chance(0.2),
       pauses: dice.chance(0.3),
-      fatal: restarts && dice.chance(0.2)
+      fatal: restarts && dice.chance(0.2),
+      // A Discord that was mute hears an IDENTIFY long after it was sent: nobody can keep a budget to the last one then.
+      mutes: !isTight
     })
   }
 }

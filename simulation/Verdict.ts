@@ -13,7 +13,13 @@ export interface SessionEvidence {
   readonly id: string
   readonly shard: number
   /** In order of the sequence, from 1. */
-  readonly dispatched: ReadonlyArray<{ readonly s: number; readonly t: string; readonly n: number | undefined }>
+  readonly dispatched: ReadonlyArray<{
+    readonly s: number
+    readonly t: string
+    readonly n: number | undefined
+    /** Whether the client has asked for it. */
+    readonly wanted: boolean
+  }>
   /**
    * Up to which sequence the clients have to have got it all: for a session that is alive at the end, the last one; for one
    * that the client gave up while Discord held it, the last one at that time; otherwise 0, since it ended with what was
@@ -86,7 +92,8 @@ export const judge = (evidence: {
     const those = finished.get(session.id) ?? new Set<number>()
     let last = 0
     for (const s of those) last = Math.max(last, s)
-    for (const { s } of session.dispatched) {
+    for (const { s, wanted } of session.dispatched) {
+      if (!wanted) continue
       dispatched++
       if (those.has(s)) delivered++
       else if (s < last) docket.lose(session.id, s, `${last} of the same session came`)
@@ -151,7 +158,8 @@ const judgeOrder = (
       if (s < before.last) docket.misplace(delivered, `${who} was handed it after ${before.last}`)
       else if (current.get(shard) !== session) docket.misplace(delivered, `${who} was handed it after another session`)
       for (let missing = before.last + 1; missing < s; missing++) {
-        docket.lose(session, missing, `${who} was handed ${s} without it`)
+        if (known?.dispatched[missing - 1]?.wanted !== false)
+          docket.lose(session, missing, `${who} was handed ${s} without it`)
       }
       before.seen.add(s)
       before.last = Math.max(before.last, s)

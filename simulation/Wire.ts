@@ -10,6 +10,7 @@ import { HttpClient } from "effect/http/HttpClient"
 import * as HttpClientModule from "effect/http/HttpClient"
 import * as Predicate from "effect/Predicate"
 import { WebSocketConstructor, type WebSocketEvent, type WebSocketLike } from "effect/socket/Socket"
+import * as Frames from "./Frames.ts"
 
 /** A dispatch that arrived at the client's socket. */
 export interface Arrival {
@@ -84,7 +85,13 @@ export const make = Effect.fnUntraced(function* (watchers: Watchers) {
     record,
     construct: (url, options) => {
       if (killed) throw new Error("this process was killed")
-      const socket = new WatchedSocket(construct(url, options), () => clock.currentTimeMillisUnsafe(), record, watchers)
+      const socket = new WatchedSocket(
+        construct(url, options),
+        url,
+        () => clock.currentTimeMillisUnsafe(),
+        record,
+        watchers
+      )
       sockets.add(socket)
       return socket
     },
@@ -100,14 +107,16 @@ const closedState = 3
 
 class WatchedSocket implements WebSocketLike {
   private readonly inner: WebSocketLike
+  private readonly read: Frames.Reader
   private readonly now: () => number
   private readonly record: WireRecord
   private readonly watchers: Watchers
   private readonly connection: WireConnection
   private killed = false
 
-  constructor(inner: WebSocketLike, now: () => number, record: WireRecord, watchers: Watchers) {
+  constructor(inner: WebSocketLike, url: string, now: () => number, record: WireRecord, watchers: Watchers) {
     this.inner = inner
+    this.read = Frames.reader(url)
     this.now = now
     this.record = record
     this.watchers = watchers
@@ -213,7 +222,7 @@ class WatchedSocket implements WebSocketLike {
   private arrived(data: unknown): void {
     const { connection, record } = this
     if (connection.leftAt !== undefined || this.killed) return
-    const payload = parse(data)
+    const payload = parse(this.read(data))
     if (payload?.op === 9 && payload.d !== true) record.invalidations += 1
     if (connection.isEnding) return
     switch (payload?.op) {
@@ -270,10 +279,8 @@ interface Frame {
   readonly t?: unknown
 }
 
-const textDecoder = new TextDecoder()
-
-const parse = (data: unknown): Frame | undefined => {
-  const text = typeof data === "string" ? data : data instanceof Uint8Array ? textDecoder.decode(data) : ""
+const parse = (text: string | undefined): Frame | undefined => {
+  if (text === undefined) return undefined
   try {
     const value: unknown = JSON.parse(text)
     return Predicate.isObject(value) ? value : undefined
