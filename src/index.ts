@@ -10,7 +10,11 @@ export {
   recoveryOf
 } from "./schema/CloseCode.ts"
 export type { Compression, TransportCompression } from "./schema/Compression.ts"
+export * from "./schema/ConnectionError.ts"
+export * from "./schema/DirectoryError.ts"
+export * from "./schema/FatalError.ts"
 export * from "./schema/GatewayError.ts"
+export * from "./schema/SendError.ts"
 export type { IdentifyProperties } from "./schema/Handshake.ts"
 export { GatewayInfo, SessionStartLimit } from "./schema/GatewayInfo.ts"
 export { GatewayOpcode } from "./schema/GatewayOpcode.ts"

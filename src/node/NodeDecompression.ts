@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import { DecompressionFailed } from "../schema/GatewayError.ts"
+import { DecompressionFailed } from "../schema/ConnectionError.ts"
 import {
   Decompression,
   type Decompressor,

@@ -7,7 +7,7 @@
 import type { GatewayDispatchPayload } from "discord-api-types/v10"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import { MalformedPayload } from "./GatewayError.ts"
+import { MalformedPayload } from "./ConnectionError.ts"
 import { GatewayOpcode } from "./GatewayOpcode.ts"
 
 /** One inbound gateway message of one shard. */

@@ -14,7 +14,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
-import { InvalidSendEvent } from "./GatewayError.ts"
+import { InvalidSendEvent } from "./SendError.ts"
 import { GatewayOpcode } from "./GatewayOpcode.ts"
 
 /** A payload that a program sends. Make it with `SendEvent.updatePresence(…)` and its like. */

@@ -8,7 +8,8 @@ import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import type * as LogLevel from "effect/LogLevel"
-import { describeBudget, type GatewayErrorReason } from "./GatewayError.ts"
+import { describeBudget } from "./FatalError.ts"
+import { type GatewayErrorReason } from "./GatewayError.ts"
 
 interface Common {
   /** The shard's number. */

@@ -11,7 +11,8 @@ import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
-import { GatewayError, ReconnectScheduleEnded } from "../schema/GatewayError.ts"
+import { ReconnectScheduleEnded } from "../schema/FatalError.ts"
+import { GatewayError } from "../schema/GatewayError.ts"
 
 /** The waits of one shard. */
 export interface Backoff {

@@ -10,7 +10,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { Unzlib, unzlibSync } from "fflate"
 import type { Compression, TransportCompression } from "../schema/Compression.ts"
-import { DecompressionFailed } from "../schema/GatewayError.ts"
+import { DecompressionFailed } from "../schema/ConnectionError.ts"
 
 /** Inflates one connection's binary messages, in order. */
 export type Decompressor = (message: Uint8Array) => Result.Result<Inflated, DecompressionFailed>

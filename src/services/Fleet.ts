@@ -12,14 +12,9 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import {
-  GatewayError,
-  type GatewayErrorReason,
-  GatewayStopped,
-  InvalidConfig,
-  SendTimeout,
-  UnknownShard
-} from "../schema/GatewayError.ts"
+import { InvalidConfig } from "../schema/FatalError.ts"
+import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
+import { GatewayStopped, SendTimeout, UnknownShard } from "../schema/SendError.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Payload } from "../schema/Payload.ts"
 import { encodeSendEvent, forGuilds, guildsOf, type SendEvent } from "../schema/SendEvent.ts"

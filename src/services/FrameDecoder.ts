@@ -4,7 +4,7 @@
  *     bytes → inflated → its name read off the bytes, dropped if nobody wants it → text → JSON → envelope checked
  */
 import * as Result from "effect/Result"
-import { type DecompressionFailed, MalformedPayload } from "../schema/GatewayError.ts"
+import { type DecompressionFailed, MalformedPayload } from "../schema/ConnectionError.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import { decodePayload, type Payload } from "../schema/Payload.ts"
 import { readDispatchHeader } from "../schema/PayloadHeader.ts"

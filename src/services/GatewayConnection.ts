@@ -17,14 +17,9 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { Compression, TransportCompression } from "../schema/Compression.ts"
-import {
-  ConnectionClosed,
-  GatewayError,
-  type GatewayErrorReason,
-  InvalidConfig,
-  OpenFailed,
-  reasonOfClose
-} from "../schema/GatewayError.ts"
+import { ConnectionClosed, OpenFailed } from "../schema/ConnectionError.ts"
+import { InvalidConfig } from "../schema/FatalError.ts"
+import { GatewayError, type GatewayErrorReason, reasonOfClose } from "../schema/GatewayError.ts"
 import { hostOf, withQuery } from "../schema/GatewayUrl.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import { Decompression } from "./Decompression.ts"

@@ -19,14 +19,13 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import {
-  AuthenticationFailed,
   DirectoryMalformed,
   DirectoryRateLimited,
   DirectoryRejected,
-  DirectoryUnreachable,
-  GatewayError,
-  type GatewayErrorReason
-} from "../schema/GatewayError.ts"
+  DirectoryUnreachable
+} from "../schema/DirectoryError.ts"
+import { AuthenticationFailed } from "../schema/FatalError.ts"
+import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { GatewayInfo } from "../schema/GatewayInfo.ts"
 import { version } from "../version.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"

@@ -13,7 +13,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import { GatewayError, HeartbeatTimeout } from "../schema/GatewayError.ts"
+import { HeartbeatTimeout } from "../schema/ConnectionError.ts"
+import { GatewayError } from "../schema/GatewayError.ts"
 
 /** The heartbeat of one connection. */
 export interface Pulse {

@@ -10,7 +10,8 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import { GatewayError, type GatewayErrorReason, SendQueueFull } from "../schema/GatewayError.ts"
+import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
+import { SendQueueFull } from "../schema/SendError.ts"
 import type { Connection } from "./GatewayConnection.ts"
 
 /** The queue of one shard. */

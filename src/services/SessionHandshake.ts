@@ -4,14 +4,15 @@
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { GatewayError, IdentifyBudgetExhausted } from "../schema/GatewayError.ts"
+import { IdentifyBudgetExhausted } from "../schema/FatalError.ts"
+import { GatewayError } from "../schema/GatewayError.ts"
 import { encodeHandshake, identify, resume } from "../schema/Handshake.ts"
 import type { Session } from "../schema/Session.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { Connection } from "./GatewayConnection.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import { IdentifyLimiter } from "./IdentifyLimiter.ts"
-import type { ShardContext } from "./ShardConnection.ts"
+import type { ShardContext } from "./ShardContext.ts"
 
 /** Sends RESUME. */
 export const sendResume = Effect.fnUntraced(function* (shard: ShardContext, connection: Connection, session: Session) {

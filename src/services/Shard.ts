@@ -7,7 +7,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
-import { GatewayError, type GatewayErrorReason, GatewayStopped } from "../schema/GatewayError.ts"
+import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
+import { GatewayStopped } from "../schema/SendError.ts"
 import type { Payload } from "../schema/Payload.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
@@ -25,6 +26,7 @@ import * as SendQueue from "./SendQueue.ts"
 import * as SessionSaver from "./SessionSaver.ts"
 import { SessionStore } from "./SessionStore.ts"
 import * as ShardConnection from "./ShardConnection.ts"
+import type { ShardContext } from "./ShardContext.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
 import * as ShardSession from "./ShardSession.ts"
 import type { Wake } from "./Wake.ts"
@@ -88,7 +90,7 @@ export const make = Effect.fnUntraced(function* (id: ShardId, shared: Shared) {
     }
   }
 
-  const context: ShardConnection.ShardContext = {
+  const context: ShardContext = {
     ...shared,
     id,
     session,

@@ -6,64 +6,24 @@
  * Reading, the heartbeat, what leads to a session and then sends, and the alarms that call for a new connection go on at
  * once, and the first that fails ends the connection with its reason.
  */
-import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { GatewayError, HelloTimeout, RestartRequested, SystemSlept } from "../schema/GatewayError.ts"
+import { HelloTimeout, RestartRequested, SystemSlept } from "../schema/ConnectionError.ts"
+import { GatewayError } from "../schema/GatewayError.ts"
 import { hostOf } from "../schema/GatewayUrl.ts"
 import { encodeHandshake, heartbeat } from "../schema/Handshake.ts"
-import type { Payload } from "../schema/Payload.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
-import type { ShardId } from "../schema/ShardId.ts"
-import type { ShardState } from "../schema/ShardStatus.ts"
-import type { Alarm } from "./Alarm.ts"
-import type { Delivery } from "./Delivery.ts"
 import { GatewayConnection } from "./GatewayConnection.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
-import { Heartbeat, type Pulse } from "./Heartbeat.ts"
+import { Heartbeat } from "./Heartbeat.ts"
 import type { IdentifyLimiter } from "./IdentifyLimiter.ts"
-import type { SendQueue } from "./SendQueue.ts"
 import { sendIdentify, sendResume, standInLine } from "./SessionHandshake.ts"
 import { SessionStore } from "./SessionStore.ts"
+import type { ConnectionOptions, ShardContext } from "./ShardContext.ts"
 import { read } from "./ShardReader.ts"
-import type { ShardSession } from "./ShardSession.ts"
-import type { Wake } from "./Wake.ts"
-
-/** What a connection needs to know of its shard, and tells it. */
-export interface ShardContext {
-  readonly id: ShardId
-  readonly session: ShardSession
-  readonly delivery: Pick<Delivery, "isFull" | "room" | "size">
-  /** Hands payloads of a size on. `droppedUpTo` is the last sequence of those that nobody asked for, if there are any. */
-  readonly append: (payloads: ReadonlyArray<Payload>, size: number, droppedUpTo: number | undefined) => void
-  readonly sendQueue: SendQueue
-  readonly wake: Wake
-  /** Rings when the program asks for a new connection. */
-  readonly restart: Alarm<void>
-  readonly announce: (
-    event: (common: { readonly shard: number; readonly at: number }) => ShardEvent
-  ) => Effect.Effect<void>
-  /** The shard has come into a state. */
-  readonly enter: (state: ShardState) => void
-  /** The connection's heartbeat, for those who want to know the latency. */
-  readonly beating: (pulse: Pulse) => void
-  /** A dispatch came that is handed on. */
-  readonly onDispatch: (payload: Payload) => void
-  /** The presence that the program set last. */
-  readonly presence: () => GatewayPresenceUpdateData | undefined
-}
-
-/** How a connection is made. */
-export interface ConnectionOptions {
-  readonly url: string
-  /** Whether malformed payloads are left out; otherwise the first one ends the connection. */
-  readonly skipMalformed: boolean
-  /** Whether to use the configured compression. */
-  readonly compress: boolean
-}
 
 /** Connects to a URL and stays until there is a reason to end. */
 export const run = Effect.fn("ShardConnection.run")(function* (

@@ -13,12 +13,11 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import {
   type DecompressionFailed,
-  GatewayError,
-  type GatewayErrorReason,
   MalformedPayload,
   ReconnectRequested,
   SessionInvalidated
-} from "../schema/GatewayError.ts"
+} from "../schema/ConnectionError.ts"
+import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { GatewayOpcode, isDocumentedOpcode } from "../schema/GatewayOpcode.ts"
 import { hostOf, isTrustedResumeUrl } from "../schema/GatewayUrl.ts"
 import type { Payload } from "../schema/Payload.ts"
@@ -27,7 +26,7 @@ import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { Connection } from "./GatewayConnection.ts"
 import type { Received } from "./FrameDecoder.ts"
 import type { Pulse } from "./Heartbeat.ts"
-import type { ConnectionOptions, ShardContext } from "./ShardConnection.ts"
+import type { ConnectionOptions, ShardContext } from "./ShardContext.ts"
 
 /** The milestones of a connection, reached by what is read. */
 export interface Milestones {

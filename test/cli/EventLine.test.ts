@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { changeLine, dispatchLine, jsonLine } from "../../src/cli/EventLine.ts"
 import { timeOfDay } from "../../src/cli/TerminalLine.ts"
-import { ConnectionClosed } from "../../src/schema/GatewayError.ts"
+import { ConnectionClosed } from "../../src/schema/ConnectionError.ts"
 import { ShardEvent } from "../../src/schema/ShardEvent.ts"
 
 const paper = { columns: 60, colours: false }

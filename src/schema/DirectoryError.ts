@@ -1,0 +1,53 @@
+/**
+ * Reasons of a `GatewayError` that concern GET /gateway/bot.
+ */
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import type { Recovery } from "./CloseCode.ts"
+
+/** GET /gateway/bot got no answer. */
+export class DirectoryUnreachable extends Schema.TaggedError<DirectoryUnreachable>()("DirectoryUnreachable", {
+  host: Schema.String,
+  description: Schema.String
+}) {
+  readonly recovery: Recovery = "resume"
+  override get message() {
+    return `GET /gateway/bot: no answer from ${this.host}: ${this.description}`
+  }
+}
+
+/** GET /gateway/bot was rate limited. */
+export class DirectoryRateLimited extends Schema.TaggedError<DirectoryRateLimited>()("DirectoryRateLimited", {
+  /** How long Discord wants us to wait. */
+  retryAfter: Schema.DurationFromMillis
+}) {
+  readonly recovery: Recovery = "resume"
+  override get message() {
+    return `GET /gateway/bot: rate limited for ${Duration.format(this.retryAfter)}`
+  }
+}
+
+/** GET /gateway/bot answered with a status that is not 200, 401 or 429. Only 404 is fatal: the URL is wrong. */
+export class DirectoryRejected extends Schema.TaggedError<DirectoryRejected>()("DirectoryRejected", {
+  status: Schema.Int,
+  host: Schema.String
+}) {
+  get recovery(): Recovery {
+    return this.status === 404 ? "fatal" : "resume"
+  }
+  override get message() {
+    return this.status === 404
+      ? `GET /gateway/bot: ${this.host} answered 404. Check the option apiUrl (DISCORD_API_URL): https://discord.com/api/v10 is Discord's.`
+      : `GET /gateway/bot: ${this.host} answered ${this.status}`
+  }
+}
+
+/** GET /gateway/bot answered with something else than what Discord documents. */
+export class DirectoryMalformed extends Schema.TaggedError<DirectoryMalformed>()("DirectoryMalformed", {
+  description: Schema.String
+}) {
+  readonly recovery: Recovery = "resume"
+  override get message() {
+    return `GET /gateway/bot: malformed answer: ${this.description}`
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Reasons of a `GatewayError` that end the stream: connecting again would fail the same way, a person has to act. Each
+ * says in its message what to do.
+ */
+import * as DateTime from "effect/DateTime"
+import * as Schema from "effect/Schema"
+import type { Recovery } from "./CloseCode.ts"
+import { namesOfIntents, privilegedIn } from "./Intents.ts"
+
+/** An option has a value that cannot be used. Found at start, before anything is dialled. */
+export class InvalidConfig extends Schema.TaggedError<InvalidConfig>()("InvalidConfig", {
+  /** The option's or the environment variable's name. */
+  option: Schema.String,
+  description: Schema.String
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return `${this.option}: ${this.description}`
+  }
+}
+
+/** Close 4004, or 401 from GET /gateway/bot. */
+export class AuthenticationFailed extends Schema.TaggedError<AuthenticationFailed>()("AuthenticationFailed", {}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return (
+      "Discord refused the bot's token. Copy it from the Developer Portal " +
+      "(https://discord.com/developers/applications, your application, Bot, Reset Token) and set it as DISCORD_TOKEN " +
+      "or as GatewayConfig's token."
+    )
+  }
+}
+
+/** Close 4010. */
+export class InvalidShard extends Schema.TaggedError<InvalidShard>()("InvalidShard", {
+  id: Schema.Int,
+  total: Schema.Int
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return `Discord refused shard ${this.id} of ${this.total}. Check the option shards (DISCORD_SHARDS).`
+  }
+}
+
+/** Close 4011. */
+export class ShardingRequired extends Schema.TaggedError<ShardingRequired>()("ShardingRequired", {
+  total: Schema.Int
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return (
+      `The bot is in too many guilds for ${this.total} shard${this.total === 1 ? "" : "s"} (2500 guilds a shard at most). ` +
+      "Raise the option shards (DISCORD_SHARDS)."
+    )
+  }
+}
+
+/** Close 4012. */
+export class InvalidApiVersion extends Schema.TaggedError<InvalidApiVersion>()("InvalidApiVersion", {}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return "Discord does not serve version 10 of the gateway any more. Update disruption-gateway."
+  }
+}
+
+/** Close 4013. */
+export class InvalidIntents extends Schema.TaggedError<InvalidIntents>()("InvalidIntents", {
+  /** The bit field that was sent. */
+  intents: Schema.Int
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    const names = namesOfIntents(this.intents)
+    return (
+      `Discord does not know the intents ${this.intents} (${names.length === 0 ? "none that is documented" : names.join(", ")}). ` +
+      "Check the option intents (DISCORD_INTENTS)."
+    )
+  }
+}
+
+/** Close 4014. */
+export class DisallowedIntents extends Schema.TaggedError<DisallowedIntents>()("DisallowedIntents", {
+  /** The bit field that was sent. */
+  intents: Schema.Int
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    const privileged = privilegedIn(this.intents)
+    return (
+      `The bot may not use ${privileged.length === 0 ? "one of its intents" : privileged.join(", ")}. ` +
+      "Enable it in the Developer Portal (https://discord.com/developers/applications, your application, Bot, " +
+      "Privileged Gateway Intents) or leave it out of the option intents (DISCORD_INTENTS)."
+    )
+  }
+}
+
+/** How much is left of the day's IDENTIFYs, in a sentence. */
+export const describeBudget = ({ remaining, total }: { readonly remaining: number; readonly total: number }): string =>
+  remaining <= 0
+    ? `All ${total} IDENTIFYs of the day are used up.`
+    : `${remaining} of the day's ${total} IDENTIFYs are left, which stay untouched (option identifyReserve).`
+
+/** The day's IDENTIFYs are used up, and the configuration asks to fail rather than to wait. */
+export class IdentifyBudgetExhausted extends Schema.TaggedError<IdentifyBudgetExhausted>()("IdentifyBudgetExhausted", {
+  /** IDENTIFYs per day. */
+  total: Schema.Int,
+  /** How many are left, which stay untouched. */
+  remaining: Schema.Int,
+  /** When they are given anew, in milliseconds since the epoch. */
+  resetAt: Schema.Finite
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return (
+      `${describeBudget(this)} Going over it would reset the bot's token. ` +
+      `There are new ones at ${DateTime.formatIso(DateTime.makeUnsafe(this.resetAt))}.`
+    )
+  }
+}
+
+/** The configured `reconnect` schedule has ended. */
+export class ReconnectScheduleEnded extends Schema.TaggedError<ReconnectScheduleEnded>()("ReconnectScheduleEnded", {
+  /** Why the last connection ended. */
+  last: Schema.String
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return `Gave up reconnecting, as the option reconnect says. The last reason: ${this.last}`
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Reasons of a `GatewayError` that concern the one who sends, and no connection. Nothing was sent then.
+ */
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import type { Recovery } from "./CloseCode.ts"
+
+/** A payload that Discord would not take. Nothing was sent. */
+export class InvalidSendEvent extends Schema.TaggedError<InvalidSendEvent>()("InvalidSendEvent", {
+  /** Where in the payload: `d.query`. */
+  field: Schema.String,
+  description: Schema.String
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return `Not sent: ${this.field}: ${this.description}`
+  }
+}
+
+/** There is no such shard here. Nothing was sent. */
+export class UnknownShard extends Schema.TaggedError<UnknownShard>()("UnknownShard", {
+  id: Schema.Int,
+  known: Schema.Array(Schema.Int)
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    const known = this.known.length > 8 ? `${this.known.length} others` : this.known.join(", ")
+    return `Not sent: there is no shard ${this.id} here, there is ${known}`
+  }
+}
+
+/** So many payloads wait to be sent that no more are taken. Nothing was sent. */
+export class SendQueueFull extends Schema.TaggedError<SendQueueFull>()("SendQueueFull", {
+  capacity: Schema.Int
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return `Not sent: ${this.capacity} payloads are waiting already (option sendQueue)`
+  }
+}
+
+/** A payload was not sent in time, or was not answered. */
+export class SendTimeout extends Schema.TaggedError<SendTimeout>()("SendTimeout", {
+  after: Schema.DurationFromMillis,
+  what: Schema.Literals(["sent", "answered"])
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return `Not ${this.what} within ${Duration.format(this.after)}`
+  }
+}
+
+/** The gateway has been shut down. */
+export class GatewayStopped extends Schema.TaggedError<GatewayStopped>()("GatewayStopped", {}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return "The gateway has been shut down"
+  }
+}

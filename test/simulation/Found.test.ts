@@ -1,0 +1,98 @@
+/**
+ * Defects that the simulation found, each in the smallest arrangement that shows it.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { TestClock } from "effect/testing"
+import * as SkewedClock from "../../simulation/SkewedClock.ts"
+import { ShardId } from "../../src/schema/ShardId.ts"
+import * as ShardSession from "../../src/services/ShardSession.ts"
+import { Act } from "../../src/simulator/Act.ts"
+import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import { Fault } from "../../src/simulator/Fault.ts"
+import * as SimulatedBot from "../services/SimulatedBot.ts"
+
+describe("the day's budget of IDENTIFYs", () => {
+  it.effect("is not overrun by shards that wait for their turn when Discord is asked anew", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      yield* simulator.faults.inject(Fault.identify(Act.invalidSession(false)))
+      yield* SimulatedBot.ready
+      for (let round = 0; round < 200; round++) {
+        // After a dial that failed, the next answer of GET /gateway/bot is a new one.
+        yield* simulator.faults.inject(Fault.dial("refuse", { times: 1 }))
+        yield* TestClock.adjust("3100 millis")
+      }
+      assert.strictEqual((yield* simulator.counts).overruns, 0)
+    }).pipe(
+      Effect.provide(
+        SimulatedBot.layer({
+          config: { shards: 4 },
+          simulator: { sessionStartLimit: { total: 50, remaining: 7, resetAfter: "1 hour" } }
+        })
+      )
+    )
+  )
+})
+
+describe("a machine that sleeps while a shard waits for its turn to IDENTIFY", () => {
+  it.effect("does not IDENTIFY too early afterwards", () =>
+    Effect.gen(function* () {
+      const testClock = yield* TestClock.testClockWith(Effect.succeed)
+      const clock = SkewedClock.make(testClock)
+      yield* Effect.gen(function* () {
+        const simulator = yield* DiscordSimulator
+        yield* simulator.faults.inject(Fault.identify(Act.invalidSession(false)))
+        yield* SimulatedBot.watch
+        for (let round = 0; round < 100; round++) {
+          yield* testClock.adjust(round % 2 === 0 ? 1300 : 3700)
+          clock.jump(4500)
+        }
+        const { identifies, identifyViolations } = yield* simulator.counts
+        assert.isAbove(identifies, 5)
+        assert.strictEqual(identifyViolations, 0)
+      }).pipe(Effect.provide(SimulatedBot.layer()), Effect.provideService(Clock.Clock, clock))
+    })
+  )
+})
+
+describe("shutting down", () => {
+  it.effect("takes no longer with ten shards than with one, though Discord does not answer", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const scope = yield* Scope.make()
+      yield* Layer.buildWithScope(SimulatedBot.gateway({ shards: 10 }), scope)
+      yield* TestClock.adjust("2 minutes")
+      yield* simulator.mute()
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("1100 millis")
+      const isClosed = closing.pollUnsafe() !== undefined
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(closing)
+      assert.isTrue(isClosed)
+    }).pipe(Effect.provide(SimulatedBot.discord()))
+  )
+})
+
+describe("what was handled", () => {
+  it("does not go back when something is told that was dropped before it", () => {
+    const session = ShardSession.make(new ShardId({ id: 0, total: 1 }), {
+      intents: 0,
+      origin: "wss://gateway.discord.gg"
+    })
+    session.establish("session", "wss://gateway.discord.gg")
+    session.handle(1, "READY")
+    session.handle(3, "MESSAGE_CREATE")
+    session.handle(2, null)
+    assert.deepStrictEqual(
+      Option.map(session.handled(), ({ sequence }) => sequence),
+      Option.some(3)
+    )
+  })
+})
