@@ -71,4 +71,5 @@ const checkEnvelope = (value: unknown, shard: number): Result.Result<Payload, Ma
   return Result.succeed({ op, d, s, t, shard })
 }
 
-const isCount = (value: unknown): value is number => typeof value === "number" && Number.isInteger(value) && value >= 0
+const isCount = (value: unknown): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0

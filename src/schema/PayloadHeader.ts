@@ -34,7 +34,7 @@ export const readDispatchHeader = (bytes: Uint8Array): DispatchHeader | undefine
       end++
     } else if (keyEnd - key === 1 && bytes[key] === letterS) {
       end = endOfDigits(bytes, value)
-      if (end === value) return undefined
+      if (end === value || end - value > safeDigits) return undefined
       sequence = numberOf(bytes, value, end)
     } else if (keyEnd - key === 2 && bytes[key] === letterO && bytes[key + 1] === letterP) {
       end = endOfDigits(bytes, value)
@@ -48,6 +48,9 @@ export const readDispatchHeader = (bytes: Uint8Array): DispatchHeader | undefine
   } while (bytes[at] === comma)
   return undefined
 }
+
+/** So many digits are a number without loss. */
+const safeDigits = 15
 
 const openBrace = 0x7b
 const colonByte = 0x3a

@@ -8,8 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
-import { GatewayStopped } from "../schema/SendError.ts"
+import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Payload } from "../schema/Payload.ts"
+import { GatewayStopped } from "../schema/SendError.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import type { ShardState, ShardStatus } from "../schema/ShardStatus.ts"
@@ -83,8 +84,8 @@ export const make = Effect.fnUntraced(function* (id: ShardId, shared: Shared) {
     shared.events.announce((at) => event({ shard: id.id, at }))
 
   const onHandled = (payloads: ReadonlyArray<Payload>) => {
-    for (const { s, t } of payloads) {
-      if (s === null) continue
+    for (const { op, s, t } of payloads) {
+      if (op !== GatewayOpcode.Dispatch || s === null) continue
       session.handle(s, t)
       saver.changed()
     }
