@@ -48,13 +48,17 @@ const anyPayload = FastCheck.record(
 const isForged = (frame: string | Uint8Array): boolean => {
   try {
     const { op, s, t } = JSON.parse(typeof frame === "string" ? frame : new TextDecoder().decode(frame))
-    return op === 0 && Number.isInteger(s) && s > 1 && typeof t === "string"
+    return op === 0 && Number.isSafeInteger(s) && s > 1 && typeof t === "string"
   } catch {
     return false
   }
 }
 
-const frame = FastCheck.oneof(
+const forged = FastCheck.tuple(FastCheck.oneof(FastCheck.maxSafeNat(), FastCheck.double()), FastCheck.nat(11)).map(
+  ([s, op]) => `{"op":${op},"s":${s},"t":"MESSAGE_CREATE","d":{"n":-1}}`
+)
+
+const anyFrame = FastCheck.oneof(
   known,
   mutated,
   anyPayload,
@@ -62,10 +66,12 @@ const frame = FastCheck.oneof(
   FastCheck.string({ unit: "binary" }),
   FastCheck.uint8Array({ maxLength: 64 }),
   mutated.map((text) => new TextEncoder().encode(text))
-).filter((frame) => !isForged(frame))
+)
 
 /** Frames, one after the other, with so many milliseconds before each. */
-const frames = FastCheck.array(FastCheck.tuple(FastCheck.constantFrom(0, 1, 15, 400, 7000), frame), { maxLength: 12 })
+const framesOf = (frame: FastCheck.Arbitrary<string | Uint8Array>) =>
+  FastCheck.array(FastCheck.tuple(FastCheck.constantFrom(0, 1, 15, 400, 7000), frame), { maxLength: 12 })
+const frames = framesOf(anyFrame.filter((frame) => !isForged(frame)))
 
 /** Nothing is said of what is only to be expected. */
 const quietly = Layer.provideMerge(TestClock.layer(), Layer.succeed(References.MinimumLogLevel, "None"))
@@ -112,7 +118,34 @@ describe("whatever comes over a live connection", () => {
         FastCheck.asyncProperty(frames, compression, (frames, compression) =>
           Effect.runPromise(survives(frames, compression).pipe(Effect.provide(quietly)))
         ),
-        { seed, numRuns: 600 }
+        { seed, numRuns: 400 }
+      )
+    )
+  )
+})
+
+describe("whatever lies about the session come over a connection", () => {
+  const survives = (frames: ReadonlyArray<readonly [number, string | Uint8Array]>) =>
+    Effect.gen(function* () {
+      const { gateway, simulator } = yield* SimulatedBot.ready
+      for (const [pause, frame] of frames) {
+        yield* TestClock.adjust(pause)
+        yield* simulator.sendRaw(frame)
+      }
+      yield* TestClock.adjust("1 minute")
+      yield* simulator.drop()
+      yield* TestClock.adjust("15 minutes")
+      assert.strictEqual((yield* gateway.shards)[0]?.state, "ready")
+      assert.strictEqual((yield* simulator.connections).at(-1)?.end, undefined)
+    }).pipe(Effect.scoped, Effect.provide(SimulatedBot.layer()))
+
+  it.effect("the bot lives, and gets ready", () =>
+    Effect.promise(() =>
+      FastCheck.assert(
+        FastCheck.asyncProperty(framesOf(FastCheck.oneof(forged, anyFrame)), (frames) =>
+          Effect.runPromise(survives(frames).pipe(Effect.provide(quietly)))
+        ),
+        { seed, numRuns: 200 }
       )
     )
   )
@@ -136,7 +169,7 @@ describe("whatever comes before READY", () => {
     Effect.promise(() =>
       FastCheck.assert(
         FastCheck.asyncProperty(frames, (frames) => Effect.runPromise(survives(frames).pipe(Effect.provide(quietly)))),
-        { seed, numRuns: 300 }
+        { seed, numRuns: 200 }
       )
     )
   )

@@ -81,7 +81,7 @@ describe("frames, closes, timers, lost networks and stops", () => {
               )
             )
         ),
-        { seed: 20_260_802, numRuns: 700 }
+        { seed: 20_260_802, numRuns: 400 }
       )
     )
   )

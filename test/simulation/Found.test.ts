@@ -62,6 +62,25 @@ describe("a machine that sleeps while a shard waits for its turn to IDENTIFY", (
   )
 })
 
+describe("a sequence that is none", () => {
+  const harmless = (frame: string) =>
+    Effect.gen(function* () {
+      const { gateway, simulator } = yield* SimulatedBot.ready
+      yield* simulator.sendRaw(frame)
+      yield* TestClock.adjust("2 minutes")
+      yield* simulator.dispatch("MESSAGE_CREATE", {})
+      yield* TestClock.adjust("1 second")
+      const session = Option.getOrThrow(yield* gateway.session())
+      assert.strictEqual(session.sequence, (yield* simulator.sessions)[0]?.sequence)
+      assert.strictEqual((yield* simulator.connections).at(-1)?.end, undefined)
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+
+  it.effect("does no harm on a payload that is no dispatch", () => harmless('{"op":1,"s":9007199254740991}'))
+  it.effect("does no harm where it is too large for a number", () =>
+    harmless('{"op":0,"t":"MESSAGE_CREATE","s":9007199254740992,"d":{}}')
+  )
+})
+
 describe("shutting down", () => {
   it.effect("takes no longer with ten shards than with one, though Discord does not answer", () =>
     Effect.gen(function* () {

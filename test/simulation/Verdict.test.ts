@@ -67,7 +67,7 @@ describe("the verdict", () => {
 
   it("does not ask for events that the client did not want", () => {
     const { dispatched, ...rest } = session("a", 5)
-    const unwanted = dispatched.map((dispatch) => ({ ...dispatch, wanted: dispatch.s !== 3 }))
+    const unwanted = dispatched.map(({ n, s, t }) => ({ s, t, n, wanted: s !== 3 }))
     const verdict = Verdict.judge({
       sessions: [{ ...rest, dispatched: unwanted }],
       processes: [process(got("a", 1, 2, 4, 5))]
