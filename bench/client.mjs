@@ -1,0 +1,115 @@
+// One client in a process of its own: loads it, says so, runs it when told where to connect, and reports what it cost.
+import { setTimeout as sleep } from "node:timers/promises"
+import { makeTally, idOf, tally } from "./check.mjs"
+
+const { exported, module, scenario } = JSON.parse(process.argv[2])
+const run = (await import(new URL(module, import.meta.url)))[exported]
+
+const cost = (since) => {
+  const { system, user } = process.cpuUsage(since)
+  return (user + system) / 1e6
+}
+const peakMB = () => process.resourceUsage().maxRSS / 1024
+
+/** All events, or those that are wanted: until the marker. */
+const throughput = ({ marker, want }, finish) => {
+  const sum = makeTally()
+  return {
+    consume: (t, d) => {
+      if (t === "READY" || (want === "messages" && t !== "MESSAGE_CREATE")) return
+      const id = idOf(d)
+      tally(sum, id)
+      if (id === marker) finish()
+    },
+    result: () => sum
+  }
+}
+
+/** From the server's write to here; the first second is for warming up. */
+const latency = ({ marker, rate }, finish) => {
+  const samples = []
+  let count = 0
+  return {
+    consume: (t, d) => {
+      const now = process.hrtime.bigint()
+      if (t === "READY") return
+      if (++count > rate) samples.push(Number(now - BigInt(d.nonce)) / 1e6)
+      if (d.id === marker) finish()
+    },
+    result: () => {
+      samples.sort((a, b) => a - b)
+      const at = (share) => samples[Math.min(samples.length - 1, Math.floor(samples.length * share))]
+      return { count, p50: at(0.5), p99: at(0.99), max: at(1) }
+    }
+  }
+}
+
+const memory = () => {
+  for (let i = 0; i < 4; i++) globalThis.gc()
+  const { external, heapUsed, rss } = process.memoryUsage()
+  return { external, heapUsed, rss }
+}
+
+/** Until all shards are ready and what connecting left behind is collected. */
+const idle = ({ shards }, finish) => {
+  const before = memory()
+  let ready = 0
+  return {
+    consume: (t) => {
+      if (t === "READY" && ++ready === shards) sleep(2000).then(finish)
+    },
+    result: () => {
+      const after = memory()
+      const perShard = (key) => (after[key] - before[key]) / shards / 1024
+      return {
+        count: ready,
+        heapKB: perShard("heapUsed"),
+        liveKB: perShard("heapUsed") + perShard("external"),
+        rssKB: perShard("rss")
+      }
+    }
+  }
+}
+
+/** Nothing is wanted: the server says when all was read. */
+const nothing = (_, finish) => {
+  let count = 0
+  process.on("message", (message) => {
+    if (message.read === true) finish()
+  })
+  return {
+    consume: scenario.listens
+      ? (t) => {
+          if (t !== "READY") count++
+        }
+      : undefined,
+    result: () => ({ count })
+  }
+}
+
+const kinds = { throughput, latency, idle, nothing }
+
+process.on("message", async (where) => {
+  if (!("url" in where)) return
+  let finish
+  const finished = new Promise((resolve) => {
+    finish = resolve
+  })
+  await sleep(100)
+  const { consume, result } = kinds[scenario.kind]({ ...scenario, ...where }, finish)
+  const loadedMB = process.memoryUsage().rss / 2 ** 20
+  const before = process.cpuUsage()
+  const start = performance.now()
+  // A client that fails ends the process: its rejection is not handled.
+  run({ ...where, consume, finish, ...scenario.options })
+  await finished
+  const cpu = cost(before)
+  const wall = (performance.now() - start) / 1000
+  process.send({ cpu, wall, cpuProcess: cost(), peakMB: peakMB(), loadedMB, ...result() }, () => {
+    // By way of exit, so that --cpu-prof writes its file.
+    process.exit(0)
+  })
+})
+// A client without a bench must not reconnect for ever.
+process.on("disconnect", () => process.exit(1))
+process.send({ loaded: true })

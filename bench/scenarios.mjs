@@ -1,0 +1,165 @@
+// What is measured, with which clients, and what the goals are.
+
+const bytes = "clients/ws.mjs"
+const own = "clients/disruption-gateway.mjs"
+
+/** The clients by name. `own` are this library's, `floor` those without any. */
+export const clients = {
+  ws: { label: "`ws` + `JSON.parse`", module: bytes, exported: "parseAll", role: "floor" },
+  "ws-frames": { label: "`ws`, nothing parsed", module: bytes, exported: "countFrames", role: "floor" },
+  "ws-filter": { label: "`ws`, filtered by hand", module: bytes, exported: "parseWanted", role: "floor" },
+  forEach: { label: "**disruption-gateway** `runForEach`", module: own, exported: "forEach", role: "own" },
+  forEachArray: {
+    label: "**disruption-gateway** `runForEachArray`",
+    module: own,
+    exported: "forEachArray",
+    role: "own"
+  },
+  on: { label: "**disruption-gateway** `on(name)`, no `events`", module: own, exported: "on", role: "own" },
+  discordjs: { label: "`@discordjs/ws`", module: "clients/discordjs.mjs", exported: "default", role: "peer" },
+  discordeno: { label: "`@discordeno/gateway`", module: "clients/discordeno.mjs", exported: "camelCase", role: "peer" },
+  "discordeno-snake": {
+    label: "`@discordeno/gateway` `preferSnakeCase`",
+    module: "clients/discordeno.mjs",
+    exported: "snakeCase",
+    role: "peer"
+  },
+  cloudstorm: { label: "`cloudstorm`", module: "clients/cloudstorm.mjs", exported: "default", role: "peer" }
+}
+
+const all = {
+  kind: "throughput",
+  stream: "mix",
+  want: "all",
+  compression: "none",
+  measures: ["cpu", "cpuProcess", "wall", "peakMB"]
+}
+const peers = ["discordjs", "discordeno", "cloudstorm"]
+
+/**
+ * The scenarios by name. Ratios are to the first client, of the same round; the first measure is the one that counts.
+ * `most` limits the rounds of what takes long, `quick: false` leaves out of a quick run what another scenario hints at.
+ */
+export const scenarios = {
+  all: {
+    ...all,
+    title: "All events, JSON",
+    clients: ["ws", "forEach", "forEachArray", "discordjs", "discordeno", "discordeno-snake", "cloudstorm"]
+  },
+  "all-zlib": {
+    ...all,
+    title: "All events, zlib-stream",
+    compression: "zlib-stream",
+    clients: ["ws", "forEach", "forEachArray", ...peers]
+  },
+  "all-zstd": {
+    ...all,
+    title: "All events, zstd-stream",
+    compression: "zstd-stream",
+    clients: ["ws", "forEach", "forEachArray", ...peers]
+  },
+  messages: {
+    ...all,
+    title: "Only MESSAGE_CREATE, JSON",
+    want: "messages",
+    ownOptions: { events: ["MESSAGE_CREATE"] },
+    clients: ["ws", "ws-filter", "forEach", "forEachArray", "on", ...peers]
+  },
+  "messages-zlib": {
+    ...all,
+    title: "Only MESSAGE_CREATE, zlib-stream",
+    quick: false,
+    compression: "zlib-stream",
+    want: "messages",
+    ownOptions: { events: ["MESSAGE_CREATE"] },
+    clients: ["ws", "forEach", "forEachArray", ...peers]
+  },
+  nothing: {
+    ...all,
+    title: "Nothing wanted, JSON",
+    kind: "nothing",
+    want: "nothing",
+    ownOptions: { events: [] },
+    clients: ["ws", "ws-frames", "forEach", ...peers]
+  },
+  burst: {
+    ...all,
+    title: "A burst of 500 GUILD_CREATEs of 60 KB, JSON",
+    stream: "guilds",
+    clients: ["ws", "forEach", "forEachArray", ...peers]
+  },
+  latency: {
+    title: "Latency at 5,000 events/s, JSON",
+    kind: "latency",
+    stream: "live",
+    compression: "none",
+    rate: 5000,
+    seconds: 5,
+    measures: ["p99", "p50", "cpu"],
+    most: 3,
+    clients: ["ws", "forEach", "forEachArray", ...peers]
+  },
+  idle: {
+    title: "1,000 idle shards, JSON",
+    kind: "idle",
+    stream: "none",
+    compression: "none",
+    shards: 1000,
+    measures: ["rssKB", "liveKB", "heapKB", "cpu"],
+    most: 3,
+    clients: ["ws", "forEach", ...peers]
+  },
+  "idle-zlib": {
+    title: "1,000 idle shards, zlib-stream",
+    quick: false,
+    kind: "idle",
+    stream: "none",
+    compression: "zlib-stream",
+    shards: 1000,
+    measures: ["rssKB", "liveKB", "heapKB", "cpu"],
+    most: 3,
+    clients: ["ws", "forEach", ...peers]
+  }
+}
+
+export const measures = {
+  cpu: { title: "CPU", unit: "s", digits: 3 },
+  cpuProcess: { title: "CPU with start", unit: "s", digits: 2 },
+  wall: { title: "time", unit: "s", digits: 2 },
+  peakMB: { title: "peak memory", unit: "MB", digits: 0 },
+  p50: { title: "p50", unit: "ms", digits: 3 },
+  p99: { title: "p99", unit: "ms", digits: 3 },
+  heapKB: { title: "heap per shard", unit: "KB", digits: 1 },
+  liveKB: { title: "heap and external per shard", unit: "KB", digits: 1 },
+  rssKB: { title: "memory per shard", unit: "KB", digits: 1 }
+}
+
+/** What the ratio of a client to another may be at most. */
+export const goals = [
+  { scenario: "all", client: "forEach", measure: "cpu", to: "ws", most: 1.1 },
+  { scenario: "all", client: "forEachArray", measure: "cpu", to: "ws", most: 1.05 },
+  { scenario: "all", client: "forEach", measure: "cpu", to: "discordjs", most: 1 },
+  { scenario: "all", client: "forEach", measure: "cpu", to: "discordeno", most: 1 },
+  { scenario: "all-zlib", client: "forEach", measure: "cpu", to: "ws", most: 1.15 },
+  { scenario: "messages", client: "forEach", measure: "cpu", to: "ws", most: 0.65 },
+  { scenario: "nothing", client: "forEach", measure: "cpu", to: "ws", most: 0.35 },
+  { scenario: "latency", client: "forEach", measure: "p99", to: "ws", most: 1.5 },
+  { scenario: "all", client: "forEach", measure: "peakMB", to: "discordjs", most: 1.5 },
+  { scenario: "all-zlib", client: "forEach", measure: "peakMB", to: "discordjs", most: 1.5 },
+  { scenario: "burst", client: "forEach", measure: "peakMB", to: "discordjs", most: 1.5 },
+  { scenario: "idle", client: "forEach", measure: "rssKB", to: "discordjs", most: 1 },
+  { scenario: "idle", client: "forEach", measure: "liveKB", to: "discordjs", most: 1 },
+  { scenario: "idle-zlib", client: "forEach", measure: "rssKB", to: "discordjs", most: 1 },
+  { scenario: "idle-zlib", client: "forEach", measure: "liveKB", to: "discordjs", most: 1 }
+]
+
+/** Why a client is not in a scenario, or undefined. `knows` is what this build of the library can do. */
+export const blank = (client, scenario, knows) => {
+  const { compression, ownOptions } = scenario
+  if (clients[client].role === "own") {
+    if (compression !== "none" && !knows.compression) return "this build has no compression"
+    if (client !== "on" && ownOptions?.events !== undefined && !knows.events) return "this build has no filter"
+  }
+  if (compression === "zstd-stream" && (client === "discordjs" || client === "cloudstorm")) return "it has no zstd"
+  return undefined
+}

@@ -1,0 +1,140 @@
+// A gateway that only sends: greets, takes any IDENTIFY, and then writes what was made beforehand as fast as the socket
+// takes it. In a process of its own, so that nothing of its work counts as a client's.
+//
+//   ws://127.0.0.1:PORT/RUN/mix       the busy bot's events; /guilds: 500 guilds; /none: nothing
+//   ws://127.0.0.1:PORT/RUN/live-5    messages for 5 seconds, 5,000 a second, each with its time of sending
+//
+// RUN is any number, by which what is told of a connection is told apart. `compress` in the query is honoured.
+// GET /RUN/STREAM/v10/gateway/bot leads to a stream.
+import { createServer } from "node:http"
+import { WebSocketServer } from "ws"
+import { beatText, compressions, frame, helloText, load, readyText } from "./corpus.mjs"
+import { marker, messages } from "./events.mjs"
+
+const liveRate = 5000
+
+const loaded = new Map()
+const streamOf = (name, compression) => {
+  const key = `${name}.${compression}`
+  if (!loaded.has(key)) loaded.set(key, load(name, compression))
+  return loaded.get(key)
+}
+
+const textFrame = (text) => frame(Buffer.from(text), 1)
+const ackFrame = textFrame('{"t":null,"s":null,"op":11,"d":null}')
+const beatFrame = textFrame(beatText)
+const live = { helloFrame: textFrame(helloText), readyFrame: textFrame(readyText) }
+
+const pour = (socket, bytes) => {
+  let at = 0
+  const next = () => {
+    while (at < bytes.length) {
+      const chunk = bytes.subarray(at, (at += 65536))
+      if (!socket.write(chunk)) return socket.once("drain", next)
+    }
+  }
+  next()
+}
+
+const timePlaceholder = "0".repeat(19)
+const templates = (() => {
+  const source = messages()
+  return Array.from({ length: 1000 }, () => {
+    const { value } = source.next()
+    return { ...value[1], nonce: timePlaceholder }
+  })
+})()
+
+/** Some every millisecond: each message is made ready before, only its time of sending is put in. */
+const pace = (socket, seconds) => {
+  const total = seconds * liveRate
+  const frames = Array.from({ length: total }, (_, i) => {
+    const d = { ...templates[i % templates.length], ...(i === total - 1 ? { id: marker } : {}) }
+    const bytes = textFrame(JSON.stringify({ t: "MESSAGE_CREATE", s: i + 2, op: 0, d }))
+    return { bytes, at: bytes.indexOf(timePlaceholder) }
+  })
+  const start = process.hrtime.bigint()
+  let sent = 0
+  const tick = () => {
+    if (socket.destroyed) return
+    const due = Math.min(total, Math.ceil((Number(process.hrtime.bigint() - start) * liveRate) / 1e9))
+    for (; sent < due; sent++) {
+      const { at, bytes } = frames[sent]
+      bytes.latin1Write(String(process.hrtime.bigint()).padStart(19, "0"), at)
+      socket.write(bytes)
+    }
+    if (sent < total) setTimeout(tick, 1)
+  }
+  tick()
+}
+
+const converse = (ws, socket, run, name, compression) => {
+  const seconds = /^live-(\d+)$/.exec(name)?.[1]
+  const { body, helloFrame, readyFrame, sequence } = seconds === undefined ? streamOf(name, compression) : live
+  let identified = false
+  let greeted = false
+  const begin = () => {
+    socket.write(readyFrame)
+    if (seconds !== undefined) pace(socket, Number(seconds))
+    else if (name !== "none") pour(socket, body)
+  }
+  // In one packet with the answer to the upgrade, cloudstorm would not see it: with a thousand connections at once that
+  // takes longer. discordeno identifies without it.
+  setTimeout(
+    () => {
+      greeted = true
+      socket.write(helloFrame)
+      if (identified) begin()
+    },
+    name === "none" ? 1000 : 5
+  )
+  ws.on("error", () => {})
+  ws.on("message", (data) => {
+    const { d, op } = JSON.parse(data)
+    if (op === 2 && !identified) {
+      identified = true
+      if (greeted) begin()
+    }
+    if (op !== 1) return
+    // A compressed stream was made as a whole: nothing can be put into it. The interval is so long that no second
+    // heartbeat falls into a measurement.
+    if (compression === "none") socket.write(ackFrame)
+    if (name === "none" || seconds !== undefined) return
+    if (d === sequence) process.send({ run, read: true })
+    // @discordjs/ws counts a little later than it answers.
+    else if (compression === "none") setTimeout(() => socket.write(beatFrame), 20)
+  })
+}
+
+const address = () => `127.0.0.1:${server.address().port}`
+
+const server = createServer((request, response) => {
+  const stream = /^\/(\d+\/[\w-]+)\/v10\/gateway\/bot$/.exec(request.url)?.[1]
+  response.writeHead(stream === undefined ? 404 : 200, { "content-type": "application/json" })
+  response.end(
+    JSON.stringify({
+      url: `ws://${address()}/${stream}`,
+      shards: 1,
+      session_start_limit: { total: 100_000, remaining: 100_000, reset_after: 86_400_000, max_concurrency: 1000 }
+    })
+  )
+})
+const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false })
+server.on("upgrade", (request, socket, head) => {
+  const { pathname, searchParams } = new URL(request.url, "ws://localhost")
+  const compression = searchParams.get("compress") ?? "none"
+  if (!compressions.includes(compression)) return socket.destroy()
+  socket.setNoDelay(true)
+  sockets.handleUpgrade(request, socket, head, (ws) => {
+    const [, run, stream] = pathname.split("/")
+    process.send({ run, connected: compression })
+    converse(ws, socket, run, stream, compression)
+  })
+})
+server.listen(0, "127.0.0.1", () => process.send({ port: server.address().port, compressions }))
+process.on("message", ({ prepare }) => {
+  // Reading 80 MB while a client waits would be the server's time, but on the client's clock.
+  for (const { compression, stream } of prepare) streamOf(stream, compression)
+  process.send({ prepared: true })
+})
+process.on("disconnect", () => process.exit(0))
