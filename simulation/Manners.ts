@@ -20,6 +20,7 @@ const stableAfter = 10_000
 export const judge = (bot: BotRecord, scenario: Scenario, wallJumps: boolean): ReadonlyArray<string> => [
   ...judgeDials(bot, scenario),
   ...judgeHeartbeats(bot),
+  ...judgePatience(bot, scenario, wallJumps),
   ...judgeSends(bot),
   ...judgeCloses(bot, scenario, wallJumps),
   ...judgeExit(bot),
@@ -65,6 +66,19 @@ const judgeHeartbeats = (bot: BotRecord): ReadonlyArray<string> =>
     }
     return breaches
   })
+
+/** A connection on which nothing is acknowledged for two intervals is left, by a client that reads. */
+const judgePatience = ({ endedAt, wire }: BotRecord, scenario: Scenario, wallJumps: boolean): ReadonlyArray<string> => {
+  if (wallJumps || canBeBehind(scenario)) return []
+  const patience = 2 * Number(scenario.discord.heartbeatInterval) + 1000
+  return wire.connections.flatMap(({ acknowledgements, beats, closed, leftAt }) => {
+    const end = leftAt ?? closed?.at ?? beats.at(-1) ?? -Infinity
+    const missed = beats.find(
+      (beat) => end > beat + patience && !acknowledgements.some((at) => at > beat && at < beat + patience)
+    )
+    return missed === undefined ? [] : [`a heartbeat of ${missed} was not acknowledged, and nothing followed from it`]
+  })
+}
 
 /** Since when the shard is established, after these events. */
 const establishedSince = (events: ReadonlyArray<ShardEvent>, shard: number): number | undefined => {
@@ -137,16 +151,14 @@ const judgeExit = ({ exit, wire }: BotRecord): ReadonlyArray<string> => {
 }
 
 /** A consumer that is never behind has the connections read at once, and what ends them known at once. */
-const judgeFatal = (
-  { wire }: BotRecord,
-  { consumer, second, steps, subscribesAfter }: Scenario
-): ReadonlyArray<string> => {
-  const isBehind =
-    consumer.rest !== undefined ||
-    second !== undefined ||
-    subscribesAfter > 0 ||
-    steps.some(({ doing }) => doing._tag === "Leave" || doing._tag === "Pause")
-  if (isBehind) return []
+const canBeBehind = ({ consumer, second, steps, subscribesAfter }: Scenario): boolean =>
+  consumer.rest !== undefined ||
+  second !== undefined ||
+  subscribesAfter > 0 ||
+  steps.some(({ doing }) => doing._tag === "Leave" || doing._tag === "Pause")
+
+const judgeFatal = ({ wire }: BotRecord, scenario: Scenario): ReadonlyArray<string> => {
+  if (canBeBehind(scenario)) return []
   const refused = wire.connections.find(({ closed }) => closed !== undefined && isFatal(closed.code))?.closed
   if (refused === undefined) return []
   return wire.connections.some(({ dialledAt }) => dialledAt > refused.at + 1000)
