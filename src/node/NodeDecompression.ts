@@ -15,7 +15,6 @@ import {
   Decompression,
   type Decompressor,
   type Decompressors,
-  joinParts,
   portable,
   watchPayloadEnds
 } from "../services/Decompression.ts"
@@ -54,7 +53,7 @@ const tooLarge = (limit: number) =>
 
 /** Inflates chunk after chunk with one context, into the same memory. */
 const synchronous = ({ _handle: handle, _writeState: left }: SyncStream, flushFlag: number, limit: number) => {
-  let out = new Uint8Array(usualSize)
+  let out = Buffer.allocUnsafe(usualSize)
   const state = { failed: false }
   // The handle is no event target.
   // oxlint-disable-next-line unicorn/prefer-add-event-listener
@@ -62,7 +61,7 @@ const synchronous = ({ _handle: handle, _writeState: left }: SyncStream, flushFl
     state.failed = true
   }
   return (chunk: Uint8Array): Result.Result<Uint8Array, DecompressionFailed> => {
-    if (out.length > usualSize) out = new Uint8Array(usualSize)
+    if (out.length > usualSize) out = Buffer.allocUnsafe(usualSize)
     let read = 0
     let written = 0
     while (!state.failed) {
@@ -72,7 +71,7 @@ const synchronous = ({ _handle: handle, _writeState: left }: SyncStream, flushFl
       written = out.length - outLeft
       if (written > limit) return Result.fail(tooLarge(limit))
       if (outLeft > 0) break
-      const larger = new Uint8Array(out.length * 2)
+      const larger = Buffer.allocUnsafe(out.length * 2)
       larger.set(out)
       out = larger
     }
@@ -107,7 +106,7 @@ const zlibStream = (stream: SyncStream, limit: number): Decompressor => {
       // The next chunk is inflated into the same memory.
       parts.push(new Uint8Array(part))
       if (!isComplete) return Result.succeed(undefined)
-      const whole = joinParts(parts)
+      const whole = Buffer.concat(parts)
       parts = []
       size = 0
       return Result.succeed(whole)

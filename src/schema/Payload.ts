@@ -48,8 +48,10 @@ export const isDispatch = <Name extends DispatchName>(payload: Payload, name: Na
   payload.op === GatewayOpcode.Dispatch && payload.t === name
 
 /** Reads a text frame, or says what is wrong with it. The description never has a word of the frame's content. */
-export const decodePayload = (text: string, shard: number): Result.Result<Payload, MalformedPayload> =>
-  Result.flatMap(parseJson(text), (value) => checkEnvelope(value, shard))
+export const decodePayload = (text: string, shard: number): Result.Result<Payload, MalformedPayload> => {
+  const parsed = parseJson(text)
+  return Result.isFailure(parsed) ? Result.fail(parsed.failure) : checkEnvelope(parsed.success, shard)
+}
 
 const malformed = (description: string) => Result.fail(new MalformedPayload({ description }))
 

@@ -42,7 +42,15 @@ export interface Delivery {
   readonly end: (exit: Exit.Exit<never, GatewayError>) => void
 }
 
-/** A reader of the log. Positions count all payloads since the start. */
+/** What was appended at once, and is handed over at once. */
+interface Segment {
+  readonly payloads: ReadonlyArray<Payload>
+  readonly size: number
+  readonly onHandled: OnHandled
+  readonly onComplete: (() => void) | undefined
+}
+
+/** A reader of the log. Positions count all segments since the start. */
 interface Subscriber {
   /** Everything before this is handled. */
   asked: number
@@ -53,43 +61,30 @@ interface Subscriber {
 
 /** Makes a log for so many payloads, of so many bytes. */
 export const make = (options: { readonly capacity: number; readonly capacityBytes: number }): Delivery => {
-  let log: Array<Payload> = []
+  const log: Array<Segment> = []
   /** The position of `log[0]`. */
   let start = 0
-  /** Who is to be told, of what was appended up to which position. */
-  let appends: Array<{
-    readonly end: number
-    readonly size: number
-    readonly onHandled: OnHandled
-    readonly onComplete: (() => void) | undefined
-  }> = []
+  let waiting = 0
+  let bytes = 0
   /** Where a subscriber begins that finds no other. */
   let next = 0
   let ended: Exit.Exit<never, GatewayError> | undefined
   const subscribers = new Set<Subscriber>()
   const room = Latch.makeUnsafe(true)
 
-  let bytes = 0
-  const isFull = () => log.length >= options.capacity || bytes >= options.capacityBytes
+  const isFull = () => waiting >= options.capacity || bytes >= options.capacityBytes
 
   const trim = () => {
     let handled = start + log.length
     for (const subscriber of subscribers) handled = Math.min(handled, subscriber.asked)
-    if (handled <= start) return
-    let told = start
-    let done = 0
-    for (const { end, onComplete, onHandled, size } of appends) {
-      const upTo = Math.min(end, handled)
-      if (upTo > told) onHandled(log.slice(told - start, upTo - start))
-      told = upTo
-      if (end > handled) break
-      onComplete?.()
-      bytes -= size
-      done++
+    for (let segment = log[0]; segment !== undefined && start < handled; segment = log[0]) {
+      log.shift()
+      start++
+      waiting -= segment.payloads.length
+      bytes -= segment.size
+      segment.onHandled(segment.payloads)
+      segment.onComplete?.()
     }
-    appends = appends.slice(done)
-    log = log.slice(handled - start)
-    start = handled
     if (!isFull()) room.openUnsafe()
   }
 
@@ -116,10 +111,10 @@ export const make = (options: { readonly capacity: number; readonly capacityByte
         subscriber.asked = subscriber.taken
         trim()
       }
-      const waiting = log.slice(subscriber.taken - start)
-      if (Arr.isArrayNonEmpty(waiting)) {
-        subscriber.taken = start + log.length
-        return Effect.succeed(waiting)
+      const segment = log[subscriber.taken - start]
+      if (segment !== undefined) {
+        subscriber.taken++
+        return Arr.isReadonlyArrayNonEmpty(segment.payloads) ? Effect.succeed(segment.payloads) : pull(subscriber)
       }
       if (ended !== undefined) return ended
       subscriber.arrival.closeUnsafe()
@@ -128,13 +123,14 @@ export const make = (options: { readonly capacity: number; readonly capacityByte
 
   return {
     append: (payloads, size, onHandled, onComplete) => {
-      if (payloads.length === 0 && appends.length === 0) {
+      // With nothing before it, what was dropped is done with.
+      if (payloads.length === 0 && log.length === 0) {
         onComplete?.()
         return
       }
-      for (const payload of payloads) log.push(payload)
+      log.push({ payloads, size, onHandled, onComplete })
+      waiting += payloads.length
       bytes += size
-      appends.push({ end: start + log.length, size, onHandled, onComplete })
       if (isFull()) room.closeUnsafe()
       for (const { arrival } of subscribers) arrival.openUnsafe()
     },
@@ -142,7 +138,7 @@ export const make = (options: { readonly capacity: number; readonly capacityByte
     room: Effect.suspend(function wait(): Effect.Effect<void> {
       return isFull() ? Effect.flatMap(room.await, wait) : Effect.void
     }),
-    size: () => ({ payloads: log.length, subscribers: subscribers.size }),
+    size: () => ({ payloads: waiting, subscribers: subscribers.size }),
     payloads: Stream.unwrap(
       Effect.map(subscribe, (subscriber) => {
         if (subscriber.asked > start) trim()

@@ -84,11 +84,11 @@ export const make = Effect.fnUntraced(function* (id: ShardId, shared: Shared) {
     shared.events.announce((at) => event({ shard: id.id, at }))
 
   const onHandled = (payloads: ReadonlyArray<Payload>) => {
+    const before = session.marks().handled
     for (const { op, s, t } of payloads) {
-      if (op !== GatewayOpcode.Dispatch || s === null) continue
-      session.handle(s, t)
-      saver.changed()
+      if (op === GatewayOpcode.Dispatch && s !== null) session.handle(s, t)
     }
+    if (session.marks().handled !== before) saver.changed()
   }
 
   const context: ShardContext = {
