@@ -68,7 +68,7 @@ const judgeHeartbeats = (bot: BotRecord): ReadonlyArray<string> =>
   })
 
 /** A connection on which nothing is acknowledged for two intervals is left, by a client that reads. */
-const judgePatience = ({ endedAt, wire }: BotRecord, scenario: Scenario, wallJumps: boolean): ReadonlyArray<string> => {
+const judgePatience = ({ wire }: BotRecord, scenario: Scenario, wallJumps: boolean): ReadonlyArray<string> => {
   if (wallJumps || canBeBehind(scenario)) return []
   const patience = 2 * Number(scenario.discord.heartbeatInterval) + 1000
   return wire.connections.flatMap(({ acknowledgements, beats, closed, leftAt }) => {
