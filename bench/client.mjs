@@ -1,8 +1,10 @@
 // One client in a process of its own: loads it, says so, runs it when told where to connect, and reports what it cost.
+import { writeFileSync } from "node:fs"
+import { Session } from "node:inspector/promises"
 import { setTimeout as sleep } from "node:timers/promises"
 import { makeTally, idOf, tally } from "./check.mjs"
 
-const { exported, module, scenario } = JSON.parse(process.argv[2])
+const { exported, module, profile, scenario } = JSON.parse(process.argv[2])
 const run = (await import(new URL(module, import.meta.url)))[exported]
 
 const cost = (since) => {
@@ -87,6 +89,19 @@ const nothing = (_, finish) => {
   }
 }
 
+/** Profiles what is measured, not the loading before it. */
+const startProfile = async () => {
+  const session = new Session()
+  session.connect()
+  await session.post("Profiler.enable")
+  await session.post("Profiler.setSamplingInterval", { interval: 200 })
+  await session.post("Profiler.start")
+  return async () => {
+    const result = await session.post("Profiler.stop")
+    writeFileSync(profile, JSON.stringify(result.profile))
+  }
+}
+
 const kinds = { throughput, latency, idle, nothing }
 
 process.on("message", async (where) => {
@@ -98,6 +113,7 @@ process.on("message", async (where) => {
   await sleep(100)
   const { consume, result } = kinds[scenario.kind]({ ...scenario, ...where }, finish)
   const loadedMB = process.memoryUsage().rss / 2 ** 20
+  const stopProfile = profile === undefined ? undefined : await startProfile()
   const before = process.cpuUsage()
   const start = performance.now()
   // A client that fails ends the process: its rejection is not handled.
@@ -105,10 +121,9 @@ process.on("message", async (where) => {
   await finished
   const cpu = cost(before)
   const wall = (performance.now() - start) / 1000
-  process.send({ cpu, wall, cpuProcess: cost(), peakMB: peakMB(), loadedMB, ...result() }, () => {
-    // By way of exit, so that --cpu-prof writes its file.
-    process.exit(0)
-  })
+  const report = { cpu, wall, cpuProcess: cost(), peakMB: peakMB(), loadedMB, ...result() }
+  await stopProfile?.()
+  process.send(report)
 })
 // A client without a bench must not reconnect for ever.
 process.on("disconnect", () => process.exit(1))

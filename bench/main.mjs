@@ -1,10 +1,12 @@
-// disruption-gateway beside its peers: npm run bench [-- --quick] [--only NAME,NAME] [--rounds N] [--json FILE]
+// disruption-gateway beside its peers: npm run bench [-- --quick] [--only NAME,NAME] [--clients NAME,NAME] [--rounds N]
+// [--json FILE] [--profile FOLDER]
 //
 // Every measurement is a process of its own, the server is another. A round runs each client of a scenario once, and each
 // round begins with another one; ratios are taken within a round, so what slows the machine slows both sides.
 import { spawnSync } from "node:child_process"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { cpus, loadavg } from "node:os"
+import { resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { profileTable } from "./profile.mjs"
@@ -69,6 +71,7 @@ console.log(
     .join(", ")}\n`
 )
 
+if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true })
 const server = await startServer(names.map((name) => scenarios[name]))
 const results = {}
 const failures = []
@@ -96,7 +99,9 @@ for (const name of names) {
       const client = runners[(i + round) % runners.length]
       if (client in blanks) continue
       try {
-        row[client] = await measure(server, client, scenario, expected, { profile: options.profile })
+        const profile =
+          options.profile === undefined ? undefined : resolve(options.profile, `${name}.${client}.${round}.cpuprofile`)
+        row[client] = await measure(server, client, scenario, expected, { profile })
       } catch (error) {
         blanks[client] = `failed, ${error.message}`
         failures.push(`${scenario.title}, ${clients[client].label}: ${error.message}`)
@@ -108,7 +113,15 @@ for (const name of names) {
 server.stop()
 
 console.log(goalTable(results))
-if (options.profile !== undefined) console.log(`\n${profileTable(options.profile)}`)
+if (options.profile !== undefined) {
+  for (const name of Object.keys(results)) {
+    for (const client of Object.keys(results[name].rounds[0])) {
+      console.log(
+        `\n${scenarios[name].title}, ${clients[client].label}\n\n${profileTable(options.profile, `${name}.${client}.`)}`
+      )
+    }
+  }
+}
 if (options.json !== undefined) {
   writeFileSync(options.json, `${JSON.stringify({ about: { ...about, rounds }, results }, undefined, 1)}\n`)
 }

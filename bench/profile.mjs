@@ -1,17 +1,17 @@
-// What --cpu-prof wrote, added up: the functions in which the time itself was spent.
+// CPU profiles, added up: the functions in which the time itself was spent.
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** The functions of all profiles in a folder by self time, as a Markdown table. */
-export const profileTable = (folder, count = 30) => {
+/** The functions of the profiles in a folder by self time, as a Markdown table. */
+export const profileTable = (folder, prefix, count = 30) => {
   const byFunction = new Map()
   let total = 0
-  for (const file of readdirSync(folder).filter((name) => name.endsWith(".cpuprofile"))) {
+  for (const file of readdirSync(folder).filter((name) => name.startsWith(prefix))) {
     const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(join(folder, file), "utf8"))
     const byId = new Map(nodes.map((node) => [node.id, node.callFrame]))
     samples.forEach((id, i) => {
       const { functionName, lineNumber, url } = byId.get(id)
-      if (functionName === "(idle)") return
+      if (functionName === "(idle)" || functionName === "(program)") return
       const place = url === "" ? "" : ` ${url.split("/").slice(-3).join("/")}:${lineNumber + 1}`
       const key = `${functionName === "" ? "(anonymous)" : functionName}${place}`
       byFunction.set(key, (byFunction.get(key) ?? 0) + timeDeltas[i])

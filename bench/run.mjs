@@ -57,13 +57,11 @@ export const measure = async (server, client, scenario, expected, { profile } = 
       JSON.stringify({
         module,
         exported,
+        profile,
         scenario: { ...scenario, listens: role === "own", options: role === "own" ? scenario.ownOptions : undefined }
       })
     ],
-    [
-      ...(kind === "idle" ? ["--expose-gc"] : []),
-      ...(profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-interval=200", `--cpu-prof-dir=${profile}`])
-    ]
+    kind === "idle" ? ["--expose-gc"] : []
   )
   const run = String(++runs)
   const connections = []
@@ -94,7 +92,7 @@ export const measure = async (server, client, scenario, expected, { profile } = 
     if (child.exitCode === null && child.signalCode === null) {
       await new Promise((resolve) => {
         child.once("exit", resolve)
-        if (profile === undefined) child.kill("SIGKILL")
+        child.kill("SIGKILL")
       })
     }
   }
