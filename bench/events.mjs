@@ -5,10 +5,12 @@ const random = makeRandom(20260801)
 const { below, between, chance, hex, pick, snowflake } = random
 
 const words =
-  "the of and to in is you that it was for on are with as his they at be this have from or one had by word but not what all were we when your can said there use an each which she do how their if will up other about out many then them these so some her would make like him into time has look two more write go see number no way could people my than first been call who its now find long down day did get come made may part lol nice gg anyone here raid tonight patch build server ping role bot brb thx über größer señor naïve привет спасибо こんにちは ありがとう 안녕 😀 🎉 🔥 👍".split(
+  "the of and to in is you that it was for on are with as his they at be this have from or one had by word but not what all were we when your can said there use an each which she do how their if will up other about out many then them these so some her would make like him into time has look two more write go see number no way could people my than first been call who its now find long down day did get come made may part lol nice gg anyone here raid tonight patch build server ping role bot brb thx".split(
     " "
   )
-const sentence = (from, to) => Array.from({ length: between(from, to) }, () => pick(words)).join(" ")
+const otherWords = "über größer señor naïve привет спасибо こんにちは ありがとう 안녕 😀 🎉 🔥 👍".split(" ")
+const word = () => pick(chance(0.02) ? otherWords : words)
+const sentence = (from, to) => Array.from({ length: between(from, to) }, word).join(" ")
 const instant = () =>
   `2026-08-${String(between(10, 28))}T${String(between(10, 23))}:${String(between(10, 59))}:${String(between(10, 59))}.${String(between(100000, 999999))}+00:00`
 
@@ -269,8 +271,8 @@ const guild = (bytes) => {
 /** Names and shares, in percent. */
 const mix = [
   ["MESSAGE_CREATE", 25, message],
-  ["PRESENCE_UPDATE", 33, presence],
-  ["TYPING_START", 11, typing],
+  ["PRESENCE_UPDATE", 36, presence],
+  ["TYPING_START", 8, typing],
   ["GUILD_MEMBER_UPDATE", 8, memberUpdate],
   ["MESSAGE_REACTION_ADD", 9, reaction],
   ["VOICE_STATE_UPDATE", 8, voiceState],
