@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import type { GatewayError } from "../../src/schema/GatewayError.ts"
@@ -25,9 +26,15 @@ export interface Arrangement {
 export const discord = (options: MemoryOptions = {}) =>
   DiscordSimulator.layerWith({ heartbeatInterval: "40 seconds", ...options })
 
+/** Every random number is the middle: the first heartbeat goes out after half an interval. */
+const inTheMiddle = Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 0 })
+
 /** A gateway that is yet to be given a Discord. */
 export const gateway = (config: Partial<GatewayOptions> = {}) =>
-  GatewayLive.pipe(Layer.provide(GatewayConfig.layer({ token: "simulated-token", compression: "none", ...config })))
+  GatewayLive.pipe(
+    Layer.provide(GatewayConfig.layer({ token: "simulated-token", compression: "none", ...config })),
+    Layer.provide(inTheMiddle)
+  )
 
 /** A gateway on a simulated Discord. */
 export const layer = ({ config, simulator }: Arrangement = {}) =>
