@@ -192,7 +192,7 @@ describe("shards", () => {
         ),
         quietly
       ),
-    60_000
+    180_000
   )
 })
 
