@@ -36,7 +36,8 @@ export const gather = (options: {
   }
 }
 
-const numberOf = (d: unknown): number | undefined =>
+/** The number that the simulation gave to a dispatch. */
+export const numberOf = (d: unknown): number | undefined =>
   Predicate.hasProperty(d, "n") && typeof d.n === "number" ? d.n : undefined
 
 /** Who subscribes late finds out by what comes first which session it is in the midst of. */

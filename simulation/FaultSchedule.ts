@@ -16,6 +16,8 @@ export type Doing =
   | { readonly _tag: "Act"; readonly act: Act; readonly times: number; readonly shard: number | undefined }
   /** Faults stand until they are met, and at most for so long. */
   | { readonly _tag: "Inject"; readonly faults: ReadonlyArray<Fault>; readonly lasting: number }
+  /** Discord sends so many dispatches once more that it has sent on the same connection. */
+  | { readonly _tag: "Repeat"; readonly count: number }
   | { readonly _tag: "ExpireSessions" }
   /** Mute connections speak again. */
   | { readonly _tag: "Unmute" }
@@ -219,6 +221,7 @@ const drawTrouble: Trouble = (dice, options) => {
     [2, () => [act(close(dice.pick(sessionEndingCodes)))]],
     [3, () => [act(Act.sendRaw(dice.pick(garbage)), dice.integer(1, 3))]],
     [1, () => [act(Act.sendRaw(dice.pick(harmless)), dice.integer(1, 3))]],
+    [2, () => [now({ _tag: "Repeat", count: dice.magnitude(1, 20) })]],
     [2, () => [act(Act.requestHeartbeat, dice.integer(1, 20))]],
     // Several triggers at once.
     [3, () => [act(anyAct()), act(anyAct()), ...(dice.chance(0.3) ? [act(anyAct())] : [])]],

@@ -20,6 +20,7 @@ const stableAfter = 10_000
 export const judge = (bot: BotRecord, scenario: Scenario, wallJumps: boolean): ReadonlyArray<string> => [
   ...judgeDials(bot, scenario),
   ...judgeHeartbeats(bot),
+  ...judgeReading(bot),
   ...judgePatience(bot, scenario, wallJumps),
   ...judgeSends(bot),
   ...judgeCloses(bot, scenario, wallJumps),
@@ -65,6 +66,18 @@ const judgeHeartbeats = (bot: BotRecord): ReadonlyArray<string> =>
       if (!isDialled) breaches.push(`shard ${shard} did not dial within ${atOnce} ms after its verdict at ${at}`)
     }
     return breaches
+  })
+
+/** What Discord sent in good order can be read. */
+const judgeReading = (bot: BotRecord): ReadonlyArray<string> =>
+  bot.events.flatMap((event) => {
+    if (event._tag !== "Disconnected") return []
+    const { at, reason, shard } = event
+    if (reason._tag !== "MalformedPayload" && reason._tag !== "DecompressionFailed") return []
+    const connection = connectionLeft(bot, shard, at)
+    return connection === undefined || connection.isGarbled
+      ? []
+      : [`shard ${shard} could not read what was in good order at ${at}: ${reason.message}`]
   })
 
 /** A connection on which nothing is acknowledged for two intervals is left, by a client that reads. */

@@ -234,6 +234,23 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
         }).pipe(Effect.forkScoped)
         return
       }
+      case "Repeat": {
+        // Of two sessions of a shard, one is on a connection that the client has left.
+        const connected = (yield* simulator.sessions).filter(
+          (session, _, all) =>
+            session.connected &&
+            all.every((other) => other === session || !other.connected || other.shard[0] !== session.shard[0])
+        )
+        for (const { dispatched, shard } of connected) {
+          for (const dispatch of dispatched.slice(-doing.count)) {
+            // READY and RESUMED begin something, they are not repeated.
+            if (Evidence.numberOf(dispatch.d) === undefined) continue
+            yield* simulator.sendRaw(JSON.stringify(dispatch), { shard: shard[0] })
+          }
+        }
+        if (connected.length > 0) faults++
+        return
+      }
       case "ExpireSessions":
         if ((yield* simulator.endSessions()) > 0) faults++
         return

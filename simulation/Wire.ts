@@ -27,6 +27,8 @@ export interface WireConnection {
   /** When frames were sent. */
   readonly frames: Array<number>
   readonly beats: Array<number>
+  /** After which sequence the client resumed. */
+  resumedAfter: number
   /** How often Discord asked for a heartbeat. */
   beatsAskedFor: number
   readonly acknowledgements: Array<number>
@@ -36,6 +38,8 @@ export interface WireConnection {
   isEstablished: boolean
   /** The payloads that the program sent, by their numbers, and whether it was too early for them. */
   readonly sent: Array<{ readonly n: number; readonly tooEarly: boolean }>
+  /** Whether something has arrived that is no payload. */
+  isGarbled: boolean
   /** Whether something that ends the connection has arrived: op 7, op 9, what is no payload, a close. */
   isEnding: boolean
   /** With which code Discord closed it. */
@@ -126,11 +130,13 @@ class WatchedSocket implements WebSocketLike {
       sessionId: undefined,
       frames: [],
       beats: [],
+      resumedAfter: 0,
       beatsAskedFor: 0,
       acknowledgements: [],
       dispatches: [],
       isEstablished: false,
       sent: [],
+      isGarbled: false,
       isEnding: false,
       closed: undefined,
       leftAt: undefined,
@@ -215,6 +221,7 @@ class WatchedSocket implements WebSocketLike {
     if (op === 6) {
       connection.shard = this.watchers.shardOf(d.session_id)
       connection.sessionId = d.session_id
+      connection.resumedAfter = d.seq
       record.resumes.push({ at, sessionId: d.session_id, seq: d.seq })
     }
   }
@@ -224,6 +231,8 @@ class WatchedSocket implements WebSocketLike {
     if (connection.leftAt !== undefined || this.killed) return
     const payload = parse(this.read(data))
     if (payload?.op === 9 && payload.d !== true) record.invalidations += 1
+    // A client may leave out what is no payload, and go on.
+    if (payload?.op === 0 && (payload.t === "READY" || payload.t === "RESUMED")) connection.isEstablished = true
     if (connection.isEnding) return
     switch (payload?.op) {
       case 0: {
@@ -231,8 +240,7 @@ class WatchedSocket implements WebSocketLike {
         if (payload.t === "READY" && Predicate.hasProperty(payload.d, "session_id")) {
           connection.sessionId = String(payload.d.session_id)
         }
-        if (payload.t === "READY" || payload.t === "RESUMED") connection.isEstablished = true
-        if (connection.sessionId !== undefined) {
+        if (connection.sessionId !== undefined && payload.s > connection.resumedAfter) {
           connection.dispatches.push({ sessionId: connection.sessionId, s: payload.s })
         }
         return
@@ -253,6 +261,7 @@ class WatchedSocket implements WebSocketLike {
       default:
         if (payload !== undefined && typeof payload.op === "number" && payload.op >= 0 && payload.op % 1 === 0) return
     }
+    connection.isGarbled = true
     // Whether the client ends the connection for what is no payload, or leaves it out, is for the client to say.
     connection.isEnding = true
   }
