@@ -51,9 +51,11 @@ const usualSize = 64 * 1024
 const tooLarge = (limit: number) =>
   new DecompressionFailed({ description: `a payload is over the limit of ${limit} bytes` })
 
+/** What is inflated is read before anything else is: one piece of memory does for all connections. */
+let out = Buffer.allocUnsafe(usualSize)
+
 /** Inflates chunk after chunk with one context, into the same memory. */
 const synchronous = ({ _handle: handle, _writeState: left }: SyncStream, flushFlag: number, limit: number) => {
-  let out = Buffer.allocUnsafe(usualSize)
   const state = { failed: false }
   // The handle is no event target.
   // oxlint-disable-next-line unicorn/prefer-add-event-listener

@@ -26,7 +26,7 @@ import type { ConnectionOptions, ShardContext } from "./ShardContext.ts"
 import { read } from "./ShardReader.ts"
 
 /** Connects to a URL and stays until there is a reason to end. */
-export const run = Effect.fn("ShardConnection.run")(function* (
+export const run = Effect.fnUntraced(function* (
   shard: ShardContext,
   options: ConnectionOptions
 ): Effect.fn.Return<
