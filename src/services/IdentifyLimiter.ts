@@ -59,14 +59,14 @@ export class IdentifyLimiter extends Context.Service<
   /** Keeps the limits of this process. */
   static readonly layerMemory: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory> = Layer.effect(
     IdentifyLimiter,
-    Effect.suspend(() => make)
+    Effect.suspend(() => make(spacing))
   ).pipe(Layer.provide(RateLimiter.layer), Layer.provide(RateLimiter.layerStoreMemory))
 
   /** Keeps the limits of all processes that run shards of the bot, together, in Redis. */
   static readonly layerShared: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory | Redis.Redis> =
     Layer.effect(
       IdentifyLimiter,
-      Effect.suspend(() => make)
+      Effect.suspend(() => make(sharedSpacing))
     ).pipe(
       Layer.provide(RateLimiter.layer),
       Layer.provide(RateLimiter.layerStoreRedis({ prefix: "disruption-gateway:" }))
@@ -79,6 +79,9 @@ export class IdentifyLimiter extends Context.Service<
  */
 const spacing = Duration.millis(5100)
 
+/** Among processes more, since how long another one takes from its turn to its sending is not known. */
+const sharedSpacing = Duration.millis(5500)
+
 /** How old Discord's word on the budget may be, and how old when little is left. */
 const maxAge = Duration.minutes(1)
 const maxAgeWhenShort = Duration.seconds(5)
@@ -89,7 +92,7 @@ const uncertainFor = Duration.seconds(15)
 const limitOf = (answer: Option.Option<DirectoryAnswer>) =>
   Option.getOrUndefined(Option.map(answer, ({ info }) => info.session_start_limit))
 
-const make = Effect.gen(function* () {
+const make = Effect.fnUntraced(function* (spacing: Duration.Duration) {
   const config = yield* GatewayConfig
   const directory = yield* GatewayDirectory
   const limiter = yield* RateLimiter.RateLimiter
