@@ -1,5 +1,5 @@
 // One client in a process of its own: loads it, says so, runs it when told where to connect, and reports what it cost.
-import { writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { Session } from "node:inspector/promises"
 import { setTimeout as sleep } from "node:timers/promises"
 import { makeTally, idOf, tally } from "./check.mjs"
@@ -11,6 +11,11 @@ const cost = (since) => {
   const { system, user } = process.cpuUsage(since)
   return (user + system) / 1e6
 }
+/** Of the main thread alone, where the system tells (Linux): the others optimize code and collect garbage. */
+const schedule = `/proc/self/task/${process.pid}/schedstat`
+const mainCost = existsSync(schedule)
+  ? () => Number(readFileSync(schedule, "utf8").split(" ", 1)[0]) / 1e9
+  : () => undefined
 const peakMB = () => process.resourceUsage().maxRSS / 1024
 
 /** All events, or those that are wanted: until the marker. */
@@ -21,6 +26,21 @@ const throughput = ({ marker, want }, finish) => {
       if (t === "READY" || (want === "messages" && t !== "MESSAGE_CREATE")) return
       const id = idOf(d)
       tally(sum, id)
+      if (id === marker) finish()
+    },
+    result: () => sum
+  }
+}
+
+/** The second half of a long stream: what is left when the code is warm. */
+const steady = ({ halfway, marker }, finish, restart) => {
+  const sum = makeTally()
+  return {
+    consume: (t, d) => {
+      if (t === "READY") return
+      const id = idOf(d)
+      tally(sum, id)
+      if (id === halfway) restart()
       if (id === marker) finish()
     },
     result: () => sum
@@ -102,7 +122,7 @@ const startProfile = async () => {
   }
 }
 
-const kinds = { throughput, latency, idle, nothing }
+const kinds = { throughput, steady, latency, idle, nothing }
 
 process.on("message", async (where) => {
   if (!("url" in where)) return
@@ -111,17 +131,20 @@ process.on("message", async (where) => {
     finish = resolve
   })
   await sleep(100)
-  const { consume, result } = kinds[scenario.kind]({ ...scenario, ...where }, finish)
-  const loadedMB = process.memoryUsage().rss / 2 ** 20
+  let begun
+  const begin = () => {
+    begun = { cpu: process.cpuUsage(), main: mainCost(), at: performance.now() }
+  }
+  const { consume, result } = kinds[scenario.kind]({ ...scenario, ...where }, finish, begin)
   const stopProfile = profile === undefined ? undefined : await startProfile()
-  const before = process.cpuUsage()
-  const start = performance.now()
+  begin()
   // A client that fails ends the process: its rejection is not handled.
   run({ ...where, consume, finish, ...scenario.options })
   await finished
-  const cpu = cost(before)
-  const wall = (performance.now() - start) / 1000
-  const report = { cpu, wall, cpuProcess: cost(), peakMB: peakMB(), loadedMB, ...result() }
+  const cpu = cost(begun.cpu)
+  const main = begun.main === undefined ? undefined : mainCost() - begun.main
+  const wall = (performance.now() - begun.at) / 1000
+  const report = { cpu, main, wall, cpuProcess: cost(), peakMB: peakMB(), ...result() }
   await stopProfile?.()
   process.send(report)
 })

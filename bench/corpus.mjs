@@ -4,7 +4,7 @@ import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import * as zlib from "node:zlib"
 import { idOf, makeTally, tally } from "./check.mjs"
-import { busyBot, manyGuilds, marker } from "./events.mjs"
+import { busyBot, busyBotTwice, manyGuilds, marker } from "./events.mjs"
 import { synchronous } from "./sync-zlib.mjs"
 
 const sources = ["corpus", "events", "random", "check"].map((name) =>
@@ -14,7 +14,7 @@ const edition = createHash("sha256").update(process.version).update(Buffer.conca
 const cache = new URL("node_modules/.cache/", import.meta.url)
 
 export const compressions = ["none", "zlib-stream", ...(zlib.createZstdCompress === undefined ? [] : ["zstd-stream"])]
-const events = { mix: busyBot, guilds: manyGuilds, none: () => [] }
+const events = { mix: busyBot, long: busyBotTwice, guilds: manyGuilds, none: () => [] }
 
 export const helloText = JSON.stringify({ t: null, s: null, op: 10, d: { heartbeat_interval: 600_000, _trace: [] } })
 export const readyText = JSON.stringify({
@@ -58,8 +58,9 @@ const makeFramer = (compression) => {
 }
 
 const make = (name) => {
-  const framers = compressions.map(makeFramer)
-  const parts = compressions.map(() => [])
+  const wanted = name === "long" ? ["none"] : compressions
+  const framers = wanted.map(makeFramer)
+  const parts = wanted.map(() => [])
   const add = (text) => framers.forEach((toFrame, i) => parts[i].push(toFrame(text)))
   add(helloText)
   add(readyText)
@@ -78,7 +79,7 @@ const make = (name) => {
     add(text)
   }
   add(beatText)
-  compressions.forEach((compression, i) => {
+  wanted.forEach((compression, i) => {
     const [hello, ready, ...body] = parts[i]
     save(`${name}.${compression}.bin`, Buffer.concat([hello, ready, ...body]))
     save(

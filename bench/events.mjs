@@ -281,28 +281,40 @@ const mix = [
 ]
 const hundred = mix.flatMap(([name, share, make]) => Array.from({ length: share }, () => [name, make]))
 
-/** The id of the message that comes last. */
+/** The id of the message that comes last, and that of the one in the middle of a long stream. */
 export const marker = "1000000000000000000"
+export const halfway = "1000000000000000001"
 
-/** 100,050 events: one in four a message, fifty guilds of 10 to 60 KB, and the marker. */
-export function* busyBot() {
+/** 100,050 events: one in four a message, fifty guilds of 10 to 60 KB, and at the end a message with this id. */
+function* busyDay(lastId) {
+  random.restart()
   for (let i = 0; i < 50; i++) {
     yield ["GUILD_CREATE", guild(between(10, 60) * 1000)]
     for (let j = 0; j < 2000; j++) {
       const [name, make] = pick(hundred)
-      if (i === 49 && j === 1999) yield ["MESSAGE_CREATE", message({ id: marker })]
+      if (i === 49 && j === 1999) yield ["MESSAGE_CREATE", message({ id: lastId })]
       else yield [name, make()]
     }
   }
 }
 
+export const busyBot = () => busyDay(marker)
+
+/** The same twice. */
+export function* busyBotTwice() {
+  yield* busyDay(halfway)
+  yield* busyDay(marker)
+}
+
 /** 500 guilds of 60 KB, and the marker. */
 export function* manyGuilds() {
+  random.restart()
   for (let i = 0; i < 500; i++) yield ["GUILD_CREATE", guild(60_000)]
   yield ["MESSAGE_CREATE", message({ id: marker })]
 }
 
 /** Messages without an end; `nonce` is where the time of sending goes. */
 export function* messages() {
+  random.restart()
   while (true) yield ["MESSAGE_CREATE", message()]
 }

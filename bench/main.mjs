@@ -34,7 +34,7 @@ if (!existsSync(here("node_modules/ws"))) {
 }
 const { measure, startServer } = await import("./run.mjs")
 const { describe } = await import("./corpus.mjs")
-const { marker } = await import("./events.mjs")
+const { halfway, marker } = await import("./events.mjs")
 const { knows } = await import("./clients/disruption-gateway.mjs")
 
 const names =
@@ -52,7 +52,7 @@ const about = {
   date: new Date().toISOString().slice(0, 10),
   node: process.version,
   machine: `${cpus().length} × ${cpus()[0]?.model ?? "CPU"}, ${process.platform} ${process.arch}`,
-  load: loadavg()[0],
+  load: [loadavg()[0]],
   versions: {
     "disruption-gateway": versionOf("../package.json"),
     effect: versionOf("../node_modules/effect/package.json"),
@@ -64,7 +64,7 @@ const about = {
     )
   }
 }
-console.log(`Node ${about.node}, ${about.machine}, load ${about.load.toFixed(1)}, ${rounds} rounds`)
+console.log(`Node ${about.node}, ${about.machine}, load ${about.load[0].toFixed(1)}, ${rounds} rounds`)
 console.log(
   `${Object.entries(about.versions)
     .map(([name, version]) => `${name} ${version}`)
@@ -82,7 +82,7 @@ for (const name of names) {
     console.log(`### ${scenario.title}\n\nNode ${process.version} has no ${compression}.\n`)
     continue
   }
-  const expected = stream === "live" ? { marker } : { ...describe(stream, compression), marker }
+  const expected = stream === "live" ? { marker } : { ...describe(stream, compression), halfway, marker }
   const asked = options.clients?.split(",")
   const blanks = {}
   const runners = scenario.clients.filter((client) => {
@@ -111,6 +111,7 @@ for (const name of names) {
   console.log(`${scenarioTable(results, name)}\n`)
 }
 server.stop()
+about.load.push(loadavg()[0])
 
 console.log(goalTable(results))
 if (options.profile !== undefined) {

@@ -12,6 +12,10 @@ export const makeRandom = (seed) => {
   const chance = (probability) => next() < probability
   const digits = (length) => Array.from({ length }, () => below(10)).join("")
   return {
+    /** Begins anew: what is made does not depend on what was made before. */
+    restart: () => {
+      state = seed
+    },
     below,
     pick,
     chance,

@@ -74,13 +74,14 @@ export const measure = async (server, client, scenario, expected, { profile } = 
   try {
     await messageWith(child, "loaded")
     const path = `127.0.0.1:${server.port}/${run}/${streamOf(scenario)}`
-    const { frames, marker } = expected
+    const { frames, halfway, marker } = expected
     child.send({
       url: `ws://${path}`,
       api: `http://${path}/v10`,
       compression: scenario.compression,
       shards,
       frames,
+      halfway,
       marker
     })
     const result = await messageWith(child, "cpu")

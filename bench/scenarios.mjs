@@ -32,7 +32,7 @@ const all = {
   stream: "mix",
   want: "all",
   compression: "none",
-  measures: ["cpu", "cpuProcess", "wall", "peakMB"]
+  measures: ["cpu", "main", "cpuProcess", "wall", "peakMB"]
 }
 const peers = ["discordjs", "discordeno", "cloudstorm"]
 
@@ -44,6 +44,14 @@ export const scenarios = {
   all: {
     ...all,
     title: "All events, JSON",
+    clients: ["ws", "forEach", "forEachArray", "discordjs", "discordeno", "discordeno-snake", "cloudstorm"]
+  },
+  steady: {
+    ...all,
+    title: "All events, JSON, when as many came before",
+    kind: "steady",
+    stream: "long",
+    measures: ["cpu", "main", "wall", "peakMB"],
     clients: ["ws", "forEach", "forEachArray", "discordjs", "discordeno", "discordeno-snake", "cloudstorm"]
   },
   "all-zlib": {
@@ -124,6 +132,7 @@ export const scenarios = {
 
 export const measures = {
   cpu: { title: "CPU", unit: "s", digits: 3 },
+  main: { title: "of it main thread", unit: "s", digits: 3 },
   cpuProcess: { title: "CPU with start", unit: "s", digits: 2 },
   wall: { title: "time", unit: "s", digits: 2 },
   peakMB: { title: "peak memory", unit: "MB", digits: 0 },
@@ -138,6 +147,8 @@ export const measures = {
 export const goals = [
   { scenario: "all", client: "forEach", measure: "cpu", to: "ws", most: 1.1 },
   { scenario: "all", client: "forEachArray", measure: "cpu", to: "ws", most: 1.05 },
+  { scenario: "steady", client: "forEach", measure: "cpu", to: "ws", most: 1.1 },
+  { scenario: "steady", client: "forEachArray", measure: "cpu", to: "ws", most: 1.05 },
   { scenario: "all", client: "forEach", measure: "cpu", to: "discordjs", most: 1 },
   { scenario: "all", client: "forEach", measure: "cpu", to: "discordeno", most: 1 },
   { scenario: "all-zlib", client: "forEach", measure: "cpu", to: "ws", most: 1.15 },
