@@ -150,7 +150,10 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration) {
       })
       .pipe(
         Effect.as(Duration.zero),
-        Effect.catchReason("RateLimiterError", "RateLimitExceeded", ({ retryAfter }) => Effect.succeed(retryAfter)),
+        Effect.catchReason("RateLimiterError", "RateLimitExceeded", ({ retryAfter }) =>
+          // Refused in the window's last moment, it is refused nevertheless.
+          Effect.succeed(Duration.max(retryAfter, Duration.millis(1)))
+        ),
         Effect.mapError(({ message }) => new GatewayError({ reason: new LimiterUnavailable({ description: message }) }))
       )
     if (Duration.isPositive(consumed)) {
