@@ -28,13 +28,21 @@ export {
   privilegedIn,
   privilegedIntents
 } from "./schema/Intents.ts"
-export { decodePayload, type Dispatch, type DispatchName, isDispatch, type Payload } from "./schema/Payload.ts"
+export {
+  decodePayload,
+  type Dispatch,
+  type DispatchName,
+  type DispatchOf,
+  isDispatch,
+  type Payload
+} from "./schema/Payload.ts"
 export { Hello, Ready } from "./schema/ReceiveEvent.ts"
 export { maxSendBytes, type RequestChannelInfo, SendEvent } from "./schema/SendEvent.ts"
 export { Session } from "./schema/Session.ts"
 export { describeShardEvent, levelOfShardEvent, ShardEvent } from "./schema/ShardEvent.ts"
 export { ShardId, shardOfGuild } from "./schema/ShardId.ts"
-export type { ShardState, ShardStatus } from "./schema/ShardStatus.ts"
+export { shardStates, type ShardState, type ShardStatus } from "./schema/ShardStatus.ts"
+export { withDispatchSpan } from "./services/DispatchSpan.ts"
 export { Gateway, GatewayLive, type GatewayServices } from "./services/Gateway.ts"
 export { defaultIntents, defaultReconnect, GatewayConfig, type GatewayOptions } from "./services/GatewayConfig.ts"
 export { Decompression, type Decompressor, type Decompressors, type Inflated } from "./services/Decompression.ts"
@@ -43,5 +51,6 @@ export { type Connection, GatewayConnection } from "./services/GatewayConnection
 export { type DirectoryAnswer, GatewayDirectory } from "./services/GatewayDirectory.ts"
 export { Heartbeat, type Pulse } from "./services/Heartbeat.ts"
 export { IdentifyLimiter, type IdentifyTurn } from "./services/IdentifyLimiter.ts"
+export type { Batch } from "./services/Inbox.ts"
 export { SessionStore } from "./services/SessionStore.ts"
 export { version } from "./version.ts"

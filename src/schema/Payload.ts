@@ -37,6 +37,9 @@ export interface Dispatch<Name extends DispatchName = DispatchName> extends Payl
   readonly t: Name
 }
 
+/** A dispatch by one of several names, told apart by its `t`: `DispatchOf<"GUILD_CREATE" | "GUILD_DELETE">`. */
+export type DispatchOf<Name extends DispatchName> = { readonly [N in Name]: Dispatch<N> }[Name]
+
 /**
  * Narrows a payload to a dispatch by its name. The data is taken at Discord's word, it is not checked.
  *
@@ -46,6 +49,10 @@ export interface Dispatch<Name extends DispatchName = DispatchName> extends Payl
  */
 export const isDispatch = <Name extends DispatchName>(payload: Payload, name: Name): payload is Dispatch<Name> =>
   payload.op === GatewayOpcode.Dispatch && payload.t === name
+
+/** Whether a payload is a dispatch by one of these names. */
+export const isDispatchOf = (payload: Payload, names: ReadonlySet<string>): boolean =>
+  payload.op === GatewayOpcode.Dispatch && payload.t !== null && names.has(payload.t)
 
 /** Reads a text frame, or says what is wrong with it. The description never has a word of the frame's content. */
 export const decodePayload = (text: string, shard: number): Result.Result<Payload, MalformedPayload> => {

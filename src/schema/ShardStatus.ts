@@ -6,8 +6,20 @@ import type * as Option from "effect/Option"
 import type { GatewayErrorReason } from "./GatewayError.ts"
 import type { ShardId } from "./ShardId.ts"
 
+/** Every state that a shard can be in. */
+export const shardStates = [
+  "connecting",
+  "greeting",
+  "queued",
+  "identifying",
+  "resuming",
+  "ready",
+  "waiting",
+  "stopped"
+] as const
+
 /**
- * Every state that a shard can be in.
+ * The state of a shard:
  *
  * - `connecting`: asking where to connect, or opening the WebSocket
  * - `greeting`: the WebSocket is open, HELLO has not come
@@ -18,15 +30,7 @@ import type { ShardId } from "./ShardId.ts"
  * - `waiting`: between two connections
  * - `stopped`: for good, by a fatal error or by the program
  */
-export type ShardState =
-  | "connecting"
-  | "greeting"
-  | "queued"
-  | "identifying"
-  | "resuming"
-  | "ready"
-  | "waiting"
-  | "stopped"
+export type ShardState = (typeof shardStates)[number]
 
 /** A shard at one moment. */
 export interface ShardStatus {

@@ -14,49 +14,50 @@ import * as Schedule from "effect/Schedule"
 import { ReconnectScheduleEnded } from "../schema/FatalError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
 
+/** How a shard waits. */
+export interface BackoffOptions {
+  readonly reconnect: Schedule.Schedule<unknown, GatewayError>
+  readonly stableAfter: Duration.Duration
+}
+
 /** The waits of one shard. */
-export interface Backoff {
+export class Backoff {
+  private readonly options: BackoffOptions
+  private step: Step | undefined
+  private immediate = true
+
+  constructor(options: BackoffOptions) {
+    this.options = options
+  }
+
   /**
    * The wait before the next connection. `lasted` is how long the session was established on the last one, undefined if
    * it was not. Fails with `ReconnectScheduleEnded` when the schedule has ended.
    */
-  readonly next: (
-    error: GatewayError,
-    lasted: Duration.Duration | undefined
-  ) => Effect.Effect<Duration.Duration, GatewayError>
-}
-
-/** Starts a shard's waits. */
-export const make = (options: {
-  readonly schedule: Schedule.Schedule<unknown, GatewayError>
-  readonly stableAfter: Duration.Duration
-}): Backoff => {
-  let step: Step | undefined
-  let immediate = true
-
-  const scheduled = Effect.fnUntraced(function* (error: GatewayError) {
-    step ??= yield* Schedule.toStep(options.schedule)
-    const [, delay] = yield* Pull.catchDone(step(yield* Clock.currentTimeMillis, error), () =>
-      Effect.fail(
-        new GatewayError({
-          reason: new ReconnectScheduleEnded({ last: error.reason.message }),
-          ...(error.shard === undefined ? {} : { shard: error.shard })
-        })
-      )
-    )
-    return delay
-  })
-
-  return {
-    next: Effect.fnUntraced(function* (error, lasted) {
-      if (lasted !== undefined && Duration.isGreaterThanOrEqualTo(lasted, options.stableAfter)) {
-        step = undefined
-        immediate = true
+  next(error: GatewayError, lasted: Duration.Duration | undefined): Effect.Effect<Duration.Duration, GatewayError> {
+    return Effect.suspend(() => {
+      if (lasted !== undefined && Duration.isGreaterThanOrEqualTo(lasted, this.options.stableAfter)) {
+        this.step = undefined
+        this.immediate = true
       }
-      let delay = Duration.zero
-      if (lasted !== undefined && immediate) immediate = false
-      else delay = yield* scheduled(error)
-      return Duration.max(delay, yield* atLeast(error))
+      if (lasted === undefined || !this.immediate) return this.scheduled(error)
+      this.immediate = false
+      return Effect.succeed(Duration.zero)
+    }).pipe(Effect.zipWith(atLeast(error), Duration.max))
+  }
+
+  private scheduled(error: GatewayError): Effect.Effect<Duration.Duration, GatewayError> {
+    return Effect.gen({ self: this }, function* () {
+      this.step ??= yield* Schedule.toStep(this.options.reconnect)
+      const [, delay] = yield* Pull.catchDone(this.step(yield* Clock.currentTimeMillis, error), () =>
+        Effect.fail(
+          new GatewayError({
+            reason: new ReconnectScheduleEnded({ last: error.reason.message }),
+            ...(error.shard === undefined ? {} : { shard: error.shard })
+          })
+        )
+      )
+      return delay
     })
   }
 }

@@ -34,8 +34,8 @@ export interface Delivery {
   readonly isFull: () => boolean
   /** Waits until the log holds less than it may. */
   readonly room: Effect.Effect<void>
-  /** How many payloads wait, and for how many subscribers. */
-  readonly size: () => { readonly payloads: number; readonly subscribers: number }
+  /** How many payloads wait, and for how many subscribers; and the share of the room that they take. */
+  readonly size: () => { readonly payloads: number; readonly subscribers: number; readonly fill: number }
   /** Everything from now on; for the first subscriber, and one that finds no other, from where the log begins. */
   readonly payloads: Stream.Stream<Payload, GatewayError>
   /** Ends every subscription, now and later, once it has read what the log holds. */
@@ -138,7 +138,11 @@ export const make = (options: { readonly capacity: number; readonly capacityByte
     room: Effect.suspend(function wait(): Effect.Effect<void> {
       return isFull() ? Effect.flatMap(room.await, wait) : Effect.void
     }),
-    size: () => ({ payloads: waiting, subscribers: subscribers.size }),
+    size: () => ({
+      payloads: waiting,
+      subscribers: subscribers.size,
+      fill: Math.max(waiting / options.capacity, bytes / options.capacityBytes)
+    }),
     payloads: Stream.unwrap(
       Effect.map(subscribe, (subscriber) => {
         if (subscriber.asked > start) trim()

@@ -8,10 +8,12 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import { RestartRequested, SystemSlept } from "../schema/ConnectionError.ts"
 import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { GatewayStopped, SendTimeout, UnknownShard } from "../schema/SendError.ts"
@@ -20,14 +22,15 @@ import type { Payload } from "../schema/Payload.ts"
 import { encodeSendEvent, forGuilds, guildsOf, type SendEvent } from "../schema/SendEvent.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import { ShardId, shardOfGuild } from "../schema/ShardId.ts"
-import * as Backoff from "./Backoff.ts"
+import { Backoff } from "./Backoff.ts"
 import type { Delivery } from "./Delivery.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import { GatewayDirectory } from "./GatewayDirectory.ts"
+import * as GatewayMetrics from "./GatewayMetrics.ts"
 import * as Overlap from "./Overlap.ts"
 import * as Shard from "./Shard.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
-import type { Wake } from "./Wake.ts"
+import * as Wake from "./Wake.ts"
 
 /** The shards that run at one time, of the same total. */
 interface Generation {
@@ -58,7 +61,7 @@ const overlapTime = Duration.seconds(5)
 export const make = Effect.fnUntraced(function* (parts: {
   readonly delivery: Delivery
   readonly events: ShardEvents
-  readonly wake: Wake
+  readonly metrics: GatewayMetrics.GatewayMetrics
   readonly onDispatch: (payload: Payload) => void
 }) {
   const config = yield* GatewayConfig
@@ -68,12 +71,14 @@ export const make = Effect.fnUntraced(function* (parts: {
   let presence: GatewayPresenceUpdateData | undefined
   let current: Generation | undefined
   const started = yield* Deferred.make<void, GatewayError>()
+  const fork = yield* FiberSet.makeRuntime<never, void, never>()
   const oneReshardAtATime = yield* Semaphore.make(1)
 
   const makeGeneration = Effect.fnUntraced(function* (ids: ReadonlyArray<ShardId>, scope: Scope.Closeable) {
     const filter: Generation["filter"] = { current: everything }
     const shared: Shard.Shared = {
       ...parts,
+      fork,
       presence: () => presence,
       delivery: {
         isFull: delivery.isFull,
@@ -96,22 +101,25 @@ export const make = Effect.fnUntraced(function* (parts: {
     } satisfies Generation
   })
 
-  const launch = (generation: Generation) =>
-    Effect.forEach(
-      generation.shards.values(),
-      (shard) =>
-        shard.run.pipe(
-          Effect.tapCause((cause) =>
-            Cause.hasInterruptsOnly(cause) ? Effect.void : Deferred.failCause(generation.failed, cause)
-          ),
-          Effect.forkIn(generation.scope)
-        ),
-      { discard: true }
+  const launch = Effect.fnUntraced(function* ({ failed, scope, shards }: Generation) {
+    yield* Scope.provide(GatewayMetrics.observeShards(shards.values()), scope)
+    for (const shard of shards.values()) {
+      yield* shard.run.pipe(
+        Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Deferred.failCause(failed, cause))),
+        Effect.forkIn(scope)
+      )
+    }
+    yield* Effect.forkIn(
+      Wake.watch((slept) => {
+        for (const shard of shards.values()) shard.disturb(new SystemSlept({ slept }))
+      }),
+      scope
     )
+  })
 
   /** Discord's recommendation, for which it is asked until it answers. */
   const recommended = Effect.gen(function* () {
-    const backoff = Backoff.make({ schedule: config.reconnect, stableAfter: config.stableAfter })
+    const backoff = new Backoff(config)
     while (true) {
       const answer = yield* Effect.result(directory.recent(Duration.minutes(1)))
       if (Result.isSuccess(answer)) {
@@ -187,7 +195,10 @@ export const make = Effect.fnUntraced(function* (parts: {
         if (options.shard === undefined) presence = event.d
         for (const [shard] of routes) shard.setPresence(options.shard === undefined ? undefined : event.d)
       }
-      yield* Effect.forEach(routes, ([shard, frame]) => shard.send(frame), { concurrency: "unbounded", discard: true })
+      yield* Effect.forEach(routes, ([shard, frame]) => shard.sendQueue.send(frame), {
+        concurrency: "unbounded",
+        discard: true
+      })
     })
     if (options.timeout === undefined) return sending
     const after = Duration.fromInputUnsafe(options.timeout)
@@ -203,7 +214,7 @@ export const make = Effect.fnUntraced(function* (parts: {
 
   const restart = Effect.fnUntraced(function* (id: number) {
     const shard = yield* shardOf(yield* generation, id)
-    yield* shard.restart
+    shard.disturb(new RestartRequested())
   })
 
   const reshard = Effect.fn("Fleet.reshard")(
@@ -272,7 +283,7 @@ const frameOf = (event: SendEvent) =>
 /** What waits to be sent on shards that are to end is given a minute. */
 const sendsDone = ({ shards }: Generation) =>
   Effect.sleep("100 millis").pipe(
-    Effect.repeat({ while: () => [...shards.values()].some((shard) => shard.status().waitingToSend > 0) }),
+    Effect.repeat({ while: () => [...shards.values()].some((shard) => shard.status.waitingToSend > 0) }),
     Effect.timeoutOption("1 minute")
   )
 

@@ -9,6 +9,7 @@ import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import { decodePayload, type Payload } from "../schema/Payload.ts"
 import { readDispatchHeader } from "../schema/PayloadHeader.ts"
 import type { Decompressor } from "./Decompression.ts"
+import type { DispatchTally } from "./DispatchTally.ts"
 
 /**
  * What a frame turns out to be. A number is the sequence of a dispatch that nobody asked for: it counts, and that is all
@@ -16,67 +17,78 @@ import type { Decompressor } from "./Decompression.ts"
  */
 export type Received = Payload | number | MalformedPayload | DecompressionFailed
 
-/** Decodes the frames of one connection, in order. */
-export interface FrameDecoder {
-  /** Undefined for a frame that does not complete a payload. */
-  readonly decode: (frame: Uint8Array | string) => Received | undefined
-  /** How many characters of text were parsed since this was asked last. */
-  readonly takeParsed: () => number
-}
-
 /** What the library itself waits for, whatever the program wants. */
 const alwaysSeen = new Set(["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"])
 
-/** Makes the decoder of a connection. */
-export const make = (options: {
+/** How the frames of a connection are decoded. */
+export interface FrameDecoderOptions {
   readonly shard: number
   /** The largest frame in bytes. */
   readonly limit: number
   /** The dispatches to decode; undefined for all. */
   readonly wanted: ReadonlySet<string> | undefined
+  /** Counts dispatches. */
+  readonly tally: DispatchTally
   /** Inflates binary frames, where they are compressed. */
   readonly decompress: Decompressor | undefined
   /** Whether a binary frame is compressed. */
   readonly isCompressed: (frame: Uint8Array) => boolean
-}): FrameDecoder => {
-  const { decompress, isCompressed, limit, shard, wanted } = options
-  const isWanted = (name: string) => wanted === undefined || wanted.has(name) || alwaysSeen.has(name)
+}
 
-  let parsed = 0
+/** Decodes the frames of one connection, in order. */
+export class FrameDecoder {
+  private readonly options: FrameDecoderOptions
+  private parsed = 0
 
-  const decodeText = (text: string): Received => {
-    parsed += text.length
-    const payload = Result.merge(decodePayload(text, shard))
-    if ("_tag" in payload || payload.op !== GatewayOpcode.Dispatch || payload.s === null) return payload
-    return payload.t !== null && isWanted(payload.t) ? payload : payload.s
+  constructor(options: FrameDecoderOptions) {
+    this.options = options
   }
 
-  const decodeBytes = (bytes: Uint8Array): Received => {
-    if (wanted !== undefined) {
-      const header = readDispatchHeader(bytes)
-      if (header !== undefined && !isWanted(header.t)) return header.s
-    }
-    return decodeText(textOf(bytes))
+  /** How many characters of text were parsed so far: what payloads take in memory, roughly. */
+  get charactersParsed(): number {
+    return this.parsed
   }
 
-  const decode: FrameDecoder["decode"] = (frame) => {
+  /** Undefined for a frame that does not complete a payload. */
+  decode(frame: Uint8Array | string): Received | undefined {
+    const { decompress, isCompressed, limit } = this.options
     if (frame.length > limit) {
       return new MalformedPayload({ description: `a frame of ${frame.length} bytes is over the limit of ${limit}` })
     }
-    if (typeof frame === "string") return decodeText(frame)
-    if (decompress === undefined || !isCompressed(frame)) return decodeBytes(frame)
+    if (typeof frame === "string") return this.decodeText(frame, frame.length)
+    if (decompress === undefined || !isCompressed(frame)) return this.decodeBytes(frame)
     const inflated = decompress(frame)
     if (Result.isFailure(inflated)) return inflated.failure
-    return inflated.success === undefined ? undefined : decodeBytes(inflated.success)
+    return inflated.success === undefined ? undefined : this.decodeBytes(inflated.success)
   }
 
-  return {
-    decode,
-    takeParsed: () => {
-      const taken = parsed
-      parsed = 0
-      return taken
+  private decodeBytes(bytes: Uint8Array): Received {
+    if (this.options.wanted !== undefined) {
+      const header = readDispatchHeader(bytes)
+      if (header !== undefined && !this.isWanted(header.t)) {
+        this.options.tally.dropped(header.t, bytes.length)
+        return header.s
+      }
     }
+    return this.decodeText(textOf(bytes), bytes.length)
+  }
+
+  private decodeText(text: string, bytes: number): Received {
+    this.parsed += text.length
+    const { shard, tally } = this.options
+    const payload = Result.merge(decodePayload(text, shard))
+    if ("_tag" in payload || payload.op !== GatewayOpcode.Dispatch || payload.t === null) return payload
+    if (payload.s === null || this.isWanted(payload.t)) {
+      tally.decoded(payload.t, bytes)
+      return payload
+    }
+    tally.dropped(payload.t, bytes)
+    return payload.s
+  }
+
+  private isWanted(name: string): boolean {
+    const { wanted } = this.options
+    return wanted === undefined || wanted.has(name) || alwaysSeen.has(name)
   }
 }
 

@@ -14,7 +14,7 @@ import type * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { GatewayInfo } from "../schema/GatewayInfo.ts"
-import { type Dispatch, type DispatchName, isDispatch, type Payload } from "../schema/Payload.ts"
+import { type DispatchName, type DispatchOf, isDispatchOf, type Payload } from "../schema/Payload.ts"
 import type { SendEvent } from "../schema/SendEvent.ts"
 import type { Session } from "../schema/Session.ts"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
@@ -25,14 +25,15 @@ import type { SendOptions } from "./Fleet.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import { GatewayConnection } from "./GatewayConnection.ts"
 import { GatewayDirectory } from "./GatewayDirectory.ts"
+import * as GatewayMetrics from "./GatewayMetrics.ts"
 import { Heartbeat } from "./Heartbeat.ts"
+import { IdentifyBudget } from "./IdentifyBudget.ts"
 import { IdentifyLimiter } from "./IdentifyLimiter.ts"
 import * as MemberRequests from "./MemberRequests.ts"
 import type { MembersChunk, MembersRequest } from "./MemberRequests.ts"
 import { SessionStore } from "./SessionStore.ts"
 import type { Services } from "./Shard.ts"
 import * as ShardEvents from "./ShardEvents.ts"
-import * as Wake from "./Wake.ts"
 
 /** The services that a gateway is made of. */
 export type GatewayServices = Services
@@ -48,13 +49,16 @@ export class Gateway extends Context.Service<
      */
     readonly payloads: Stream.Stream<Payload, GatewayError>
     /**
-     * The dispatches of one name, typed by discord-api-types.
+     * The dispatches of one name, or of several, in order, typed by discord-api-types. Several are told apart by their `t`.
+     * Given the list that `events` in the configuration has, it is all that is decoded.
      *
      * ```ts
      * gateway.on("MESSAGE_CREATE").pipe(Stream.runForEach(({ d }) => Effect.log(d.content)))
      * ```
      */
-    readonly on: <Name extends DispatchName>(name: Name) => Stream.Stream<Dispatch<Name>, GatewayError>
+    readonly on: <Name extends DispatchName>(
+      ...names: readonly [Name, ...ReadonlyArray<Name>]
+    ) => Stream.Stream<DispatchOf<Name>, GatewayError>
     /**
      * Sends a payload when its shard is ready and Discord's limits allow it; order is kept. Ends when it was handed to the
      * socket. Fails with `InvalidSendEvent`, `UnknownShard`, `SendQueueFull`, `SendTimeout`, or with what the gateway fails
@@ -97,11 +101,21 @@ export class Gateway extends Context.Service<
     Effect.gen(function* () {
       const config = yield* GatewayConfig
       const directory = yield* GatewayDirectory
-      const events = yield* ShardEvents.make
-      const wake = yield* Wake.make
+      const metrics = yield* GatewayMetrics.make
+      const budget = new IdentifyBudget(directory)
+      const events = yield* ShardEvents.make((event) => {
+        metrics.onEvent(event)
+        budget.onEvent(event)
+      })
       const delivery = Delivery.make({ capacity: config.buffer, capacityBytes: config.bufferBytes })
       const members = MemberRequests.make()
-      const fleet = yield* Fleet.make({ delivery, events, wake, onDispatch: members.onDispatch })
+      const fleet = yield* Fleet.make({ delivery, events, metrics, onDispatch: members.onDispatch })
+      const shards = () => fleet.shards().map((shard) => shard.status)
+      yield* GatewayMetrics.observe({ shards, buffer: delivery.size, budget: () => budget.left })
+      const send: Gateway["Service"]["send"] = (event, options) =>
+        metrics
+          .measureSend(event, fleet.send(event, options))
+          .pipe(Effect.withSpan("Gateway.send", { kind: "producer", attributes: { op: event.op } }))
 
       yield* Effect.addFinalizer(() =>
         Effect.andThen(
@@ -117,20 +131,22 @@ export class Gateway extends Context.Service<
       const payloads = delivery.payloads
       return Gateway.of({
         payloads,
-        on: <Name extends DispatchName>(name: Name) =>
-          Stream.filter(payloads, (payload): payload is Dispatch<Name> => isDispatch(payload, name)),
-        send: fleet.send,
+        on: <Name extends DispatchName>(...names: ReadonlyArray<Name>) => {
+          const wanted = new Set<string>(names)
+          return Stream.filter(payloads, (payload): payload is DispatchOf<Name> => isDispatchOf(payload, wanted))
+        },
+        send,
         requestGuildMembers: (request, options = {}) =>
           members.ask(request, {
-            send: fleet.send,
+            send,
             timeout: Duration.fromInputUnsafe(options.timeout ?? "30 seconds")
           }),
-        shards: Effect.sync(() => fleet.shards().map((shard) => shard.status())),
+        shards: Effect.sync(shards),
         changes: events.changes,
         session: (id) =>
           Effect.sync(() => {
             const shard = fleet.shards().find((shard) => id === undefined || shard.id.id === id)
-            return shard === undefined ? Option.none() : shard.session()
+            return shard === undefined ? Option.none() : shard.currentSession
           }),
         info: Effect.map(
           directory.recent(Duration.minutes(1)),

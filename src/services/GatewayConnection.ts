@@ -4,13 +4,11 @@
  * Its scope is the connection: nothing of it is left when the scope has closed. A scope that closes because the
  * connection failed drops the transport without waiting for the peer, which may be dead; any other closes it properly.
  */
-import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { constTrue } from "effect/Function"
-import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -24,9 +22,10 @@ import { GatewayError, type GatewayErrorReason, reasonOfClose } from "../schema/
 import { hostOf, withQuery } from "../schema/GatewayUrl.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import { Decompression } from "./Decompression.ts"
-import * as FrameDecoder from "./FrameDecoder.ts"
-import type { Received } from "./FrameDecoder.ts"
+import * as DispatchTally from "./DispatchTally.ts"
+import { FrameDecoder } from "./FrameDecoder.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
+import { type Batch, Inbox, type SocketEnd } from "./Inbox.ts"
 
 /** An open connection. */
 export interface Connection {
@@ -35,14 +34,7 @@ export interface Connection {
    * the place of a dispatch that nobody asked for. Fails with why the connection has ended, after all that came before the
    * end was handed over. Nothing is read from the socket between two calls, beyond a small buffer.
    */
-  readonly receive: Effect.Effect<
-    {
-      readonly received: Arr.NonEmptyReadonlyArray<Received>
-      /** How much memory they take, roughly: the length of their text. */
-      readonly size: number
-    },
-    GatewayError
-  >
+  readonly receive: Effect.Effect<Batch, GatewayError>
   /** Sends a text frame. Ends when it was handed to the socket. */
   readonly send: (frame: string) => Effect.Effect<void, GatewayError>
 }
@@ -74,6 +66,7 @@ export class GatewayConnection extends Context.Service<
         const config = yield* GatewayConfig
         const construct = yield* Socket.WebSocketConstructor
         const decompressors = yield* Decompression
+        const tally = yield* DispatchTally.make
         const chosen = config.compression === "auto" ? (decompressors.transports[0] ?? "none") : config.compression
 
         const open: GatewayConnection["Service"]["open"] = Effect.fnUntraced(function* ({
@@ -95,95 +88,64 @@ export class GatewayConnection extends Context.Service<
               })
             )
           }
-          const news = makeNews()
           const href = withQuery(url, isTransport(compression) ? compression : undefined)
           if (Option.isNone(href)) return yield* openFailed(`"${url}" is not a URL`)
 
-          const socket = yield* Socket.fromWebSocket(
-            Effect.acquireRelease(Effect.try({ try: () => construct(href.value), catch: notConstructed }), (ws, exit) =>
-              release(ws, exit, { closeCode, timeout: config.timeouts.close })
-            ).pipe(Effect.tap((ws) => Effect.sync(() => news.watch(ws)))),
-            { openTimeout: config.timeouts.open, highWaterMark }
-          )
-          const { pull } = yield* Effect.mapError(socket.reader, (error) => openFailed(describe(error)))
-          const { write } = yield* socket.writer
-
-          const ended = (error: Socket.SocketError) =>
-            failed(
-              error.reason._tag === "SocketCloseError"
-                ? reasonOfClose(error.reason.code, withoutToken(error.reason.closeReason ?? "", config.token), {
-                    shard,
-                    intents: config.intents
-                  })
-                : new ConnectionClosed({ code: 1006, closeReason: describe(error) })
-            )
-
-          const decoder = FrameDecoder.make({
+          const decoder = new FrameDecoder({
             shard: shard.id,
             limit: config.maxPayloadBytes,
             wanted: config.events,
+            tally,
             decompress:
               compression === "none" ? undefined : yield* decompressors.make(compression, config.maxPayloadBytes),
             isCompressed: compression === "payload" ? beginsZlib : constTrue
           })
-          // A pull that waits is given the first frame alone, and the next one the next, each at the cost of waking a fiber.
-          // So it is waited for news of a frame, and then for the end of the turn: measured, some eighty frames come in one.
-          const frames = news.await.pipe(
-            Effect.andThen(Effect.yieldNow),
-            Effect.andThen(Effect.sync(news.read)),
-            Effect.andThen(pull),
-            Effect.mapError(ended)
-          )
-          const receive: Connection["receive"] = Effect.flatMap(frames, (frames) => {
-            const received: Array<Received> = []
-            for (const frame of frames) {
-              const payload = decoder.decode(frame)
-              if (payload !== undefined) received.push(payload)
+          const { inbox, ws } = yield* Effect.acquireRelease(
+            Effect.try({
+              try: () => {
+                const ws = construct(href.value)
+                return { ws, inbox: new Inbox(ws, decoder) }
+              },
+              catch: (cause) => openFailed(cause instanceof Error ? cause.message : "the WebSocket cannot be made")
+            }),
+            ({ inbox, ws }, exit) => {
+              inbox.close()
+              return release(ws, exit, { closeCode, timeout: config.timeouts.close })
             }
-            // Parts of a payload that is still to be completed.
-            return Arr.isArrayNonEmpty(received) ? Effect.succeed({ received, size: decoder.takeParsed() }) : receive
-          })
+          )
+          yield* inbox.opened().pipe(
+            Effect.mapError((end) => openFailed(describeEnd(end))),
+            Effect.timeoutOrElse({
+              duration: config.timeouts.open,
+              orElse: () => Effect.fail(openFailed("it did not open in time"))
+            })
+          )
 
           return {
-            receive,
-            send: (frame) => Effect.mapError(write(frame), ended)
+            receive: Effect.mapError(inbox.take(), (end) =>
+              failed(
+                end._tag === "Closed"
+                  ? reasonOfClose(end.code, withoutToken(end.reason, config.token), { shard, intents: config.intents })
+                  : new ConnectionClosed({ code: 1006, closeReason: end.description })
+              )
+            ),
+            send: (frame) =>
+              Effect.try({
+                try: () => ws.send(frame),
+                catch: (cause) =>
+                  failed(
+                    new ConnectionClosed({
+                      code: 1006,
+                      closeReason: cause instanceof Error ? cause.message : "the frame cannot be sent"
+                    })
+                  )
+              })
           }
         })
 
         return GatewayConnection.of({ open })
       })
     )
-}
-
-/**
- * What may wait unread in the socket's own buffer, in bytes. Less than several of Node's reads (64 KiB) would pause and
- * resume the socket with each of them.
- */
-const highWaterMark = 512 * 1024
-
-/** Tells when there is something to pull from a WebSocket: frames, or its end. */
-const makeNews = () => {
-  const latch = Latch.makeUnsafe(false)
-  let over = false
-  const tell = () => {
-    latch.openUnsafe()
-  }
-  const end = () => {
-    over = true
-    tell()
-  }
-  return {
-    await: latch.await,
-    /** What there is will be pulled. The end remains news: it comes after the last frames. */
-    read: () => {
-      if (!over) latch.closeUnsafe()
-    },
-    watch: (ws: Socket.WebSocketLike) => {
-      ws.addEventListener("message", tell)
-      ws.addEventListener("error", end)
-      ws.addEventListener("close", end)
-    }
-  }
 }
 
 const isTransport = (compression: Compression): compression is TransportCompression => compression.endsWith("-stream")
@@ -226,17 +188,8 @@ const terminate = (ws: Socket.WebSocketLike): void => {
 // What went wrong, in words
 // ---------------------------------------------------------------------------------------------------------------------
 
-const notConstructed = (cause: unknown) =>
-  new Socket.SocketError({ reason: new Socket.SocketOpenError({ kind: "Unknown", cause }) })
-
-/** The event of a WebSocket's error has a message where its implementation has one to give. */
-const describe = ({ reason }: Socket.SocketError): string => {
-  if (reason._tag === "SocketOpenError" && reason.kind === "Timeout") return "it did not open in time"
-  if (reason._tag === "SocketCloseError") return `closed with ${reason.message}`
-  const { cause } = reason
-  if (!Predicate.hasProperty(cause, "message") || typeof cause.message !== "string") return reason.message
-  return cause.message === "" ? reason.message : cause.message
-}
+const describeEnd = (end: SocketEnd): string =>
+  end._tag === "Broken" ? end.description : `closed with ${end.code}${end.reason === "" ? "" : ` ${end.reason}`}`
 
 /** A close reason is the peer's text; should it echo the token, we do not pass it on. */
 const withoutToken = (text: string, token: Redacted.Redacted<string>): string =>

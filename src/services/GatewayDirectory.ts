@@ -13,7 +13,7 @@ import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -48,6 +48,8 @@ export class GatewayDirectory extends Context.Service<
     readonly ask: Effect.Effect<DirectoryAnswer, GatewayError>
     /** The last answer if it is not older than this, otherwise a new one. None when a `gatewayUrl` is configured. */
     readonly recent: (maxAge: Duration.Duration) => Effect.Effect<Option.Option<DirectoryAnswer>, GatewayError>
+    /** The last answer, however old; nothing is asked. */
+    readonly last: () => Option.Option<DirectoryAnswer>
     /** The main gateway URL, without a query: the configured one, or that of the last answer. */
     readonly url: Effect.Effect<string, GatewayError>
     /** Connecting to the URL failed: the next `url` asks again, and keeps it only if there is no answer. */
@@ -92,6 +94,7 @@ export class GatewayDirectory extends Context.Service<
         ask,
         recent: (maxAge) =>
           config.gatewayUrl !== undefined ? Effect.succeedNone : Effect.asSome(kept(recentAnswer(maxAge), ask)),
+        last: () => Option.fromUndefinedOr(last),
         url: kept(
           Effect.sync(() => (doubtful ? undefined : url)),
           Effect.suspend(() => {

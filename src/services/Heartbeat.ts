@@ -42,62 +42,77 @@ export class Heartbeat extends Context.Service<
   }
 >()("disruption-gateway/Heartbeat") {
   static readonly layer: Layer.Layer<Heartbeat> = Layer.succeed(Heartbeat, {
-    make: (send) =>
-      Effect.sync(() => {
-        let acknowledged = true
-        /** Whether nothing was read for some of the time since the last beat. */
-        let blind = false
-        let blindfolds = 0
-        let sentAt: bigint | undefined
-        let latency = Option.none<Duration.Duration>()
-
-        const beat = Effect.andThen(
-          Effect.map(Clock.monotonicTimeNanos, (now) => {
-            sentAt = now
-          }),
-          send
-        )
-
-        const run = Effect.fnUntraced(function* (interval: Duration.Duration) {
-          yield* Effect.sleep(Duration.times(interval, yield* Random.next))
-          while (true) {
-            acknowledged = false
-            blind = blindfolds > 0
-            yield* beat
-            const due = (yield* Clock.currentTimeMillis) + Duration.toMillis(interval)
-            yield* Effect.sleep(interval)
-            const late = (yield* Clock.currentTimeMillis) - due > lateMillis
-            if (!acknowledged && !blind && !late) {
-              return yield* new GatewayError({ reason: new HeartbeatTimeout({ interval }) })
-            }
-          }
-        })
-
-        return {
-          run,
-          beat,
-          acknowledge: Effect.map(Clock.monotonicTimeNanos, (now) => {
-            acknowledged = true
-            if (sentAt === undefined) return
-            latency = Option.some(Duration.nanos(now - sentAt))
-            sentAt = undefined
-          }),
-          whileNotReading: (effect) =>
-            Effect.acquireUseRelease(
-              Effect.sync(() => {
-                blind = true
-                blindfolds++
-              }),
-              () => effect,
-              () =>
-                Effect.sync(() => {
-                  blindfolds--
-                })
-            ),
-          latency: () => latency
-        }
-      })
+    make: (send) => Effect.sync(() => new JudgedPulse(send))
   })
+}
+
+class JudgedPulse implements Pulse {
+  private readonly send: Effect.Effect<void, GatewayError>
+  private acknowledged = true
+  /** Whether nothing was read for some of the time since the last beat. */
+  private blind = false
+  private blindfolds = 0
+  private sentAt: bigint | undefined
+  private lastLatency = Option.none<Duration.Duration>()
+
+  constructor(send: Effect.Effect<void, GatewayError>) {
+    this.send = send
+  }
+
+  run(interval: Duration.Duration): Effect.Effect<never, GatewayError> {
+    return Effect.andThen(
+      Effect.flatMap(Random.next, (part) => Effect.sleep(Duration.times(interval, part))),
+      Effect.forever(this.beatAndJudge(interval))
+    )
+  }
+
+  private beatAndJudge(interval: Duration.Duration): Effect.Effect<void, GatewayError> {
+    return Effect.gen({ self: this }, function* () {
+      this.acknowledged = false
+      this.blind = this.blindfolds > 0
+      yield* this.beat
+      const due = (yield* Clock.currentTimeMillis) + Duration.toMillis(interval)
+      yield* Effect.sleep(interval)
+      const late = (yield* Clock.currentTimeMillis) - due > lateMillis
+      if (!this.acknowledged && !this.blind && !late) {
+        return yield* new GatewayError({ reason: new HeartbeatTimeout({ interval }) })
+      }
+    })
+  }
+
+  get beat(): Effect.Effect<void, GatewayError> {
+    return Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
+      this.sentAt = now
+      return this.send
+    })
+  }
+
+  get acknowledge(): Effect.Effect<void> {
+    return Effect.map(Clock.monotonicTimeNanos, (now) => {
+      this.acknowledged = true
+      if (this.sentAt === undefined) return
+      this.lastLatency = Option.some(Duration.nanos(now - this.sentAt))
+      this.sentAt = undefined
+    })
+  }
+
+  whileNotReading<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => {
+        this.blind = true
+        this.blindfolds++
+      }),
+      () => effect,
+      () =>
+        Effect.sync(() => {
+          this.blindfolds--
+        })
+    )
+  }
+
+  latency(): Option.Option<Duration.Duration> {
+    return this.lastLatency
+  }
 }
 
 /**

@@ -14,68 +14,78 @@ export interface Outcome {
   readonly error: GatewayError
   /** The state in which it ended. */
   readonly state: ShardState
-  readonly marks: { readonly received: number | null }
+  /** The last sequence received. */
+  readonly received: number | null
   /** Milliseconds since the epoch. */
   readonly now: number
 }
 
-/** The memory of one shard's failures. */
-export interface ResumePolicy {
-  /** Learns from the end of a connection, and says whether the session is kept. */
-  readonly judge: (outcome: Outcome) => "keep" | "drop"
-  /** Whether the session's own host is worth a try; otherwise the main one resumes it. They take turns. */
-  readonly resumeUrlAnswers: () => boolean
-  /** There is no main URL to turn to. */
-  readonly noMainUrl: () => void
-  /** Whether inflating works; after several failures in a row it is tried without compression. */
-  readonly canInflate: () => boolean
-  /** Whether the next payload was malformed so often that it is to be left out. */
-  readonly skipMalformed: (marks: { readonly received: number | null }) => boolean
-}
-
-/** A shard without failures. */
-export const make = (options: {
+/** How much a shard puts up with. */
+export interface Patience {
   readonly giveUpResume: { readonly failures: number; readonly after: Duration.Duration }
   readonly malformedReplays: number
-}): ResumePolicy => {
-  let failures = 0
-  let failingSince = 0
-  let resumeUrlAnswers = true
-  let inflateFailures = 0
-  let malformed = { after: Number.NaN, times: 0 }
+}
 
-  const judge = ({ error, marks, now, state }: Outcome): "keep" | "drop" => {
+/** The memory of one shard's failures. */
+export class ResumePolicy {
+  private readonly patience: Patience
+  private failures = 0
+  private failingSince = 0
+  private resumeHostAnswers = true
+  private inflateFailures = 0
+  private malformedAfter = Number.NaN
+  private malformedTimes = 0
+
+  constructor(patience: Patience) {
+    this.patience = patience
+  }
+
+  /** Learns from the end of a connection, and says whether the session is kept. */
+  judge({ error, now, received, state }: Outcome): "keep" | "drop" {
+    const { giveUpResume, malformedReplays } = this.patience
     if (state === "ready") {
-      failures = 0
-      resumeUrlAnswers = true
+      this.failures = 0
+      this.resumeHostAnswers = true
     }
-    if (error.reason._tag === "OpenFailed") resumeUrlAnswers = !resumeUrlAnswers
-    if (error.reason._tag === "DecompressionFailed") inflateFailures++
-    else if (state === "ready" && inflateFailures < options.malformedReplays) inflateFailures = 0
+    if (error.reason._tag === "OpenFailed") this.resumeHostAnswers = !this.resumeHostAnswers
+    if (error.reason._tag === "DecompressionFailed") this.inflateFailures++
+    else if (state === "ready" && this.inflateFailures < malformedReplays) this.inflateFailures = 0
     if (error.reason._tag === "MalformedPayload") {
-      const after = marks.received ?? 0
-      malformed = { after, times: malformed.after === after ? malformed.times + 1 : 1 }
+      const after = received ?? 0
+      this.malformedTimes = this.malformedAfter === after ? this.malformedTimes + 1 : 1
+      this.malformedAfter = after
     }
     if (error.recovery === "identify") {
-      failures = 0
+      this.failures = 0
       return "drop"
     }
     if (state !== "resuming") return "keep"
-    if (failures === 0) failingSince = now
-    failures++
-    const { after, failures: limit } = options.giveUpResume
-    if (failures < limit || now - failingSince < Duration.toMillis(after)) return "keep"
-    failures = 0
+    if (this.failures === 0) this.failingSince = now
+    this.failures++
+    if (this.failures < giveUpResume.failures || now - this.failingSince < Duration.toMillis(giveUpResume.after)) {
+      return "keep"
+    }
+    this.failures = 0
     return "drop"
   }
 
-  return {
-    judge,
-    resumeUrlAnswers: () => resumeUrlAnswers,
-    noMainUrl: () => {
-      resumeUrlAnswers = true
-    },
-    canInflate: () => inflateFailures < options.malformedReplays,
-    skipMalformed: ({ received }) => malformed.times >= options.malformedReplays && malformed.after === (received ?? 0)
+  /** Whether the session's own host is worth a try; otherwise the main one resumes it. They take turns. */
+  resumeUrlAnswers(): boolean {
+    return this.resumeHostAnswers
+  }
+
+  /** There is no main URL to turn to. */
+  noMainUrl(): void {
+    this.resumeHostAnswers = true
+  }
+
+  /** Whether inflating works; after several failures in a row it is tried without compression. */
+  canInflate(): boolean {
+    return this.inflateFailures < this.patience.malformedReplays
+  }
+
+  /** Whether the payload after this sequence was malformed so often that it is to be left out. */
+  skipMalformed(received: number | null): boolean {
+    return this.malformedTimes >= this.patience.malformedReplays && this.malformedAfter === (received ?? 0)
   }
 }

@@ -9,25 +9,10 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { SendQueueFull } from "../schema/SendError.ts"
+import { Doorbell } from "./Doorbell.ts"
 import type { Connection } from "./GatewayConnection.ts"
-
-/** The queue of one shard. */
-export interface SendQueue {
-  /**
-   * Sends a frame when it can be. Ends when it was handed to the socket; interrupting it takes the frame out of the queue.
-   * Fails with `SendQueueFull`.
-   */
-  readonly send: (frame: string) => Effect.Effect<void, GatewayError>
-  /** Sends what waits, and what comes, over a connection that is ready. Never ends by itself. */
-  readonly drain: (connection: Connection, heartbeatInterval: Duration.Duration) => Effect.Effect<never, GatewayError>
-  /** How many frames wait. */
-  readonly size: () => number
-  /** Fails what waits, and what comes. */
-  readonly close: (reason: GatewayErrorReason) => void
-}
 
 interface Waiting {
   readonly frame: string
@@ -38,67 +23,75 @@ interface Waiting {
 const limit = 120
 const window = Duration.seconds(61)
 
-/** Makes the queue of a shard. */
-export const make = (options: { readonly shard: number; readonly capacity: number }): SendQueue => {
-  const waiting = new Set<Waiting>()
-  const arrival = Latch.makeUnsafe(false)
-  let closed: GatewayErrorReason | undefined
-  const failure = (reason: GatewayErrorReason) => new GatewayError({ reason, shard: options.shard })
+/** The queue of one shard. */
+export class SendQueue {
+  private readonly shard: number
+  private readonly capacity: number
+  private readonly waiting = new Set<Waiting>()
+  private readonly arrival = new Doorbell()
+  private closed: GatewayErrorReason | undefined
 
-  const send: SendQueue["send"] = (frame) =>
-    Effect.callback<void, GatewayError>((resume) => {
-      if (closed !== undefined) return resume(Effect.fail(failure(closed)))
-      if (waiting.size >= options.capacity) {
-        return resume(Effect.fail(failure(new SendQueueFull({ capacity: options.capacity }))))
+  constructor(options: { readonly shard: number; readonly capacity: number }) {
+    this.shard = options.shard
+    this.capacity = options.capacity
+  }
+
+  /** How many frames wait. */
+  get size(): number {
+    return this.waiting.size
+  }
+
+  /**
+   * Sends a frame when it can be. Ends when it was handed to the socket; interrupting it takes the frame out of the queue.
+   * Fails with `SendQueueFull`.
+   */
+  send(frame: string): Effect.Effect<void, GatewayError> {
+    return Effect.callback<void, GatewayError>((resume) => {
+      if (this.closed !== undefined) return resume(this.failure(this.closed))
+      if (this.waiting.size >= this.capacity) {
+        return resume(this.failure(new SendQueueFull({ capacity: this.capacity })))
       }
       const entry: Waiting = { frame, settle: resume }
-      waiting.add(entry)
-      arrival.openUnsafe()
+      this.waiting.add(entry)
+      this.arrival.ring()
       return Effect.sync(() => {
-        waiting.delete(entry)
+        this.waiting.delete(entry)
       })
     })
+  }
 
-  const drain: SendQueue["drain"] = Effect.fnUntraced(function* (connection, heartbeatInterval) {
+  /** Sends what waits, and what comes, over a connection that is ready. Never ends by itself. */
+  drain(connection: Connection, heartbeatInterval: Duration.Duration): Effect.Effect<never, GatewayError> {
     const room = limit - reservedFor(heartbeatInterval)
     const windowMillis = Duration.toMillis(window)
     /** When the last frames were sent, oldest first. */
     const sent: Array<number> = []
-    while (true) {
-      yield* arrival.await
+    const sendNext = Effect.gen({ self: this }, function* () {
       const now = yield* Clock.currentTimeMillis
       while (sent[0] !== undefined && sent[0] <= now - windowMillis) sent.shift()
-      if (sent[0] !== undefined && sent.length >= room) {
-        yield* Effect.sleep(sent[0] + windowMillis - now)
-        continue
-      }
-      const [entry] = waiting
-      if (entry === undefined) {
-        arrival.closeUnsafe()
-        continue
-      }
+      if (sent[0] !== undefined && sent.length >= room) return yield* Effect.sleep(sent[0] + windowMillis - now)
+      const [entry] = this.waiting
+      if (entry === undefined) return yield* this.arrival.rung
       yield* Effect.uninterruptible(
-        Effect.andThen(
-          connection.send(entry.frame),
-          Effect.sync(() => {
-            sent.push(now)
-            waiting.delete(entry)
-            entry.settle(Effect.void)
-          })
-        )
+        Effect.map(connection.send(entry.frame), () => {
+          sent.push(now)
+          this.waiting.delete(entry)
+          entry.settle(Effect.void)
+        })
       )
-    }
-  })
+    })
+    return Effect.forever(sendNext)
+  }
 
-  return {
-    send,
-    drain,
-    size: () => waiting.size,
-    close: (reason) => {
-      closed = reason
-      for (const { settle } of waiting) settle(Effect.fail(failure(reason)))
-      waiting.clear()
-    }
+  /** Fails what waits, and what comes. */
+  close(reason: GatewayErrorReason): void {
+    this.closed = reason
+    for (const { settle } of this.waiting) settle(this.failure(reason))
+    this.waiting.clear()
+  }
+
+  private failure(reason: GatewayErrorReason): Effect.Effect<never, GatewayError> {
+    return Effect.fail(new GatewayError({ reason, shard: this.shard }))
   }
 }
 

@@ -23,11 +23,14 @@ export const sendResume = Effect.fnUntraced(function* (shard: ShardContext, conn
   yield* connection.send(encodeHandshake(resume(session, token)))
 })
 
-/** Waits for the shard's turn and sends IDENTIFY. `leaveLine` lets the next shard of the bucket connect. */
+/** A place in the line of a bucket. */
+export type Place = Effect.Success<ReturnType<IdentifyLimiter["Service"]["standInLine"]>>
+
+/** Waits for the shard's turn and sends IDENTIFY, which lets the next shard of the bucket connect. */
 export const sendIdentify = Effect.fnUntraced(function* (
   shard: ShardContext,
   connection: Connection,
-  leaveLine: Effect.Effect<void>
+  place: Place | undefined
 ) {
   const config = yield* GatewayConfig
   yield* awaitTurn(shard)
@@ -37,7 +40,7 @@ export const sendIdentify = Effect.fnUntraced(function* (
   yield* connection.send(
     encodeHandshake(identify(shard.id, { ...config, presence, compress: config.compression === "payload" }))
   )
-  yield* leaveLine
+  if (place !== undefined) yield* place.leave
 })
 
 /**

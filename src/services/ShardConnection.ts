@@ -3,27 +3,29 @@
  *
  *     connect → HELLO → heartbeats → RESUME or IDENTIFY → READY or RESUMED → payloads … → reason
  *
- * Reading, the heartbeat, what leads to a session and then sends, and the alarms that call for a new connection go on at
- * once, and the first that fails ends the connection with its reason.
+ * Reading, the heartbeat, and what leads to a session and then sends go on at once, each in a fiber of the connection's
+ * scope. The first that fails ends the connection with its reason, and so can the shard.
  */
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { HelloTimeout, RestartRequested, SystemSlept } from "../schema/ConnectionError.ts"
+import { HelloTimeout } from "../schema/ConnectionError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
 import { hostOf } from "../schema/GatewayUrl.ts"
 import { encodeHandshake, heartbeat } from "../schema/Handshake.ts"
+import type { Session } from "../schema/Session.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
-import { GatewayConnection } from "./GatewayConnection.ts"
+import { type Connection, GatewayConnection } from "./GatewayConnection.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
-import { Heartbeat } from "./Heartbeat.ts"
+import { Heartbeat, type Pulse } from "./Heartbeat.ts"
 import type { IdentifyLimiter } from "./IdentifyLimiter.ts"
-import { sendIdentify, sendResume, standInLine } from "./SessionHandshake.ts"
+import { type Place, sendIdentify, sendResume, standInLine } from "./SessionHandshake.ts"
 import { SessionStore } from "./SessionStore.ts"
 import type { ConnectionOptions, ShardContext } from "./ShardContext.ts"
-import { read } from "./ShardReader.ts"
+import { type Milestones, ShardReader } from "./ShardReader.ts"
 
 /** Connects to a URL and stays until there is a reason to end. */
 export const run = Effect.fnUntraced(function* (
@@ -34,59 +36,89 @@ export const run = Effect.fnUntraced(function* (
   GatewayError,
   GatewayConnection | GatewayConfig | Heartbeat | IdentifyLimiter | SessionStore | Scope.Scope
 > {
-  const config = yield* GatewayConfig
-  const connections = yield* GatewayConnection
-  const heartbeats = yield* Heartbeat
-  const store = yield* SessionStore
-
   const session = shard.session.current()
-  const { leave } = Option.isNone(session) ? yield* standInLine(shard) : { leave: Effect.void }
+  const place = Option.isNone(session) ? yield* standInLine(shard) : undefined
   shard.enter("connecting")
   yield* shard.announce((common) =>
     ShardEvent.Connecting({ ...common, host: hostOf(options.url), resuming: Option.isSome(session) })
   )
-  const connection = yield* connections.open({
-    url: options.url,
-    shard: shard.id,
-    closeCode: store.durable ? sessionKeepingCode : sessionEndingCode,
-    compress: options.compress
-  })
-  shard.enter("greeting")
-  const pulse = yield* heartbeats.make(
-    Effect.suspend(() => {
-      // Discord may forget what a heartbeat acknowledges, and a restart resumes from what was handled.
-      const { handled, received } = shard.session.marks()
-      return connection.send(encodeHandshake(heartbeat(store.durable ? handled : received)))
+  const connections = yield* GatewayConnection
+  const { durable } = yield* SessionStore
+  const connection = yield* inSpan(shard, "Shard.connect", { host: hostOf(options.url) }, () =>
+    connections.open({
+      url: options.url,
+      shard: shard.id,
+      closeCode: durable ? sessionKeepingCode : sessionEndingCode,
+      compress: options.compress
     })
   )
-  shard.beating(pulse)
-  const milestones = {
-    hello: yield* Deferred.make<Duration.Duration>(),
-    established: yield* Deferred.make<void>()
-  }
-
-  const converse = Effect.gen(function* () {
-    const heartbeatInterval = yield* Effect.timeoutOrElse(Deferred.await(milestones.hello), {
-      duration: config.timeouts.hello,
-      orElse: () => Effect.fail(new GatewayError({ reason: new HelloTimeout({ after: config.timeouts.hello }) }))
-    })
-    yield* shard.announce((common) => ShardEvent.Greeted({ ...common, heartbeatInterval }))
-    const establishAndSend = Effect.gen(function* () {
-      yield* Option.isSome(session)
-        ? sendResume(shard, connection, session.value)
-        : sendIdentify(shard, connection, leave)
-      yield* Deferred.await(milestones.established)
-      return yield* shard.sendQueue.drain(connection, heartbeatInterval)
-    })
-    return yield* Effect.raceFirst(pulse.run(heartbeatInterval), establishAndSend)
-  })
-
-  return yield* Effect.raceAllFirst([
-    read(shard, options, connection, pulse, milestones),
-    converse,
-    Effect.flatMap(shard.wake.next, (slept) => Effect.fail(new GatewayError({ reason: new SystemSlept({ slept }) }))),
-    Effect.flatMap(shard.restart.next, () => Effect.fail(new GatewayError({ reason: new RestartRequested() })))
+  shard.enter("greeting")
+  const heartbeats = yield* Heartbeat
+  const pulse = yield* heartbeats.make(sendHeartbeat(shard, connection, durable))
+  const end = Deferred.makeUnsafe<never, GatewayError>()
+  shard.connected(pulse, end)
+  const milestones = { hello: Deferred.makeUnsafe<Duration.Duration>(), established: Deferred.makeUnsafe<void>() }
+  yield* forkParts(end, [
+    new ShardReader({ shard, options, pulse, milestones }).read(connection),
+    beat(shard, pulse, milestones),
+    converse(shard, connection, milestones, session, place)
   ])
+  return yield* Deferred.await(end)
+})
+
+/** A span of its own, since no one waits for a connection. It is not kept by what the effect leaves behind. */
+const inSpan = <A, E, R>(
+  { id }: ShardContext,
+  name: string,
+  attributes: Record<string, string>,
+  effect: () => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.useSpan(name, { root: true, kind: "client", attributes: { shard: id.id, ...attributes } }, effect)
+
+/** Runs parts of a connection until its scope closes. A failure of one is the connection's end. */
+const forkParts = <R>(
+  end: Deferred.Deferred<never, GatewayError>,
+  parts: ReadonlyArray<Effect.Effect<never, GatewayError, R>>
+) =>
+  Effect.gen(function* () {
+    const fibers: Array<Fiber.Fiber<never, GatewayError>> = []
+    yield* Effect.addFinalizer(() => Fiber.interruptAll(fibers))
+    for (const part of parts) {
+      const failing = Effect.onError(part, (cause) => Deferred.failCause(end, cause))
+      fibers.push(yield* Effect.forkDetach(failing, { startImmediately: true }))
+    }
+  }).pipe(Effect.uninterruptible)
+
+/** Discord may forget what a heartbeat acknowledges, and a restart resumes from what was handled. */
+const sendHeartbeat = ({ session }: ShardContext, connection: Connection, durable: boolean) =>
+  Effect.suspend(() => connection.send(encodeHandshake(heartbeat(durable ? session.handled : session.received))))
+
+const beat = Effect.fnUntraced(function* (shard: ShardContext, pulse: Pulse, { hello }: Milestones) {
+  const { timeouts } = yield* GatewayConfig
+  const heartbeatInterval = yield* Effect.timeoutOrElse(Deferred.await(hello), {
+    duration: timeouts.hello,
+    orElse: () => Effect.fail(new GatewayError({ reason: new HelloTimeout({ after: timeouts.hello }) }))
+  })
+  yield* shard.announce((common) => ShardEvent.Greeted({ ...common, heartbeatInterval }))
+  return yield* pulse.run(heartbeatInterval)
+})
+
+const converse = Effect.fnUntraced(function* (
+  shard: ShardContext,
+  connection: Connection,
+  { established, hello }: Milestones,
+  session: Option.Option<Session>,
+  place: Place | undefined
+) {
+  const heartbeatInterval = yield* Deferred.await(hello)
+  yield* Option.isSome(session)
+    ? inSpan(shard, "Shard.resume", { session: session.value.id }, () =>
+        Effect.andThen(sendResume(shard, connection, session.value), Deferred.await(established))
+      )
+    : inSpan(shard, "Shard.identify", {}, () =>
+        Effect.andThen(sendIdentify(shard, connection, place), Deferred.await(established))
+      )
+  return yield* shard.sendQueue.drain(connection, heartbeatInterval)
 })
 
 /** Ends the session at Discord: the bot goes offline at once. */

@@ -2,40 +2,41 @@
  * What the parts of a connection know of their shard, and tell it.
  */
 import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
+import type * as Deferred from "effect/Deferred"
 import type * as Effect from "effect/Effect"
+import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Payload } from "../schema/Payload.ts"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import type { ShardState } from "../schema/ShardStatus.ts"
-import type { Alarm } from "./Alarm.ts"
 import type { Delivery } from "./Delivery.ts"
+import type { GatewayMetrics } from "./GatewayMetrics.ts"
 import type { Pulse } from "./Heartbeat.ts"
 import type { SendQueue } from "./SendQueue.ts"
 import type { ShardSession } from "./ShardSession.ts"
-import type { Wake } from "./Wake.ts"
+
+/** What happens to a shard, but for which shard it is and when. */
+export type Announcement = (common: { readonly shard: number; readonly at: number }) => ShardEvent
 
 /** What a connection needs to know of its shard, and tells it. */
 export interface ShardContext {
   readonly id: ShardId
   readonly session: ShardSession
+  readonly sendQueue: SendQueue
+  readonly metrics: Pick<GatewayMetrics, "onHeld" | "onLatency">
   readonly delivery: Pick<Delivery, "isFull" | "room" | "size">
   /** Hands payloads of a size on. `droppedUpTo` is the last sequence of those that nobody asked for, if there are any. */
-  readonly append: (payloads: ReadonlyArray<Payload>, size: number, droppedUpTo: number | undefined) => void
-  readonly sendQueue: SendQueue
-  readonly wake: Wake
-  /** Rings when the program asks for a new connection. */
-  readonly restart: Alarm<void>
-  readonly announce: (
-    event: (common: { readonly shard: number; readonly at: number }) => ShardEvent
-  ) => Effect.Effect<void>
+  append(payloads: ReadonlyArray<Payload>, size: number, droppedUpTo: number | undefined): void
+  /** Tells the world what happens. */
+  announce(event: Announcement): Effect.Effect<void>
   /** The shard has come into a state. */
-  readonly enter: (state: ShardState) => void
-  /** The connection's heartbeat, for those who want to know the latency. */
-  readonly beating: (pulse: Pulse) => void
+  enter(state: ShardState): void
+  /** A connection is on: its heartbeat, for the latency, and what ends it from outside. */
+  connected(pulse: Pulse, end: Deferred.Deferred<never, GatewayError>): void
   /** A dispatch came that is handed on. */
-  readonly onDispatch: (payload: Payload) => void
+  onDispatch(payload: Payload): void
   /** The presence that the program set last. */
-  readonly presence: () => GatewayPresenceUpdateData | undefined
+  presence(): GatewayPresenceUpdateData | undefined
 }
 
 /** How a connection is made. */

@@ -20,16 +20,19 @@ export interface ShardEvents {
 /** How many events a slow watcher may be behind, and a late one is told. */
 const kept = { capacity: 4096, replay: 128 }
 
-/** Opens a feed. */
-export const make: Effect.Effect<ShardEvents> = Effect.map(PubSub.sliding<ShardEvent>(kept), (feed) => ({
-  announce: Effect.fnUntraced(function* (make) {
-    const event = make(yield* Clock.currentTimeMillis)
-    yield* PubSub.publish(feed, event)
-    yield* Effect.annotateLogs(Effect.logWithLevel(levelOfShardEvent(event))(describeShardEvent(event)), {
-      shard: event.shard,
-      event: event._tag
-    })
-  }),
-  changes: Stream.fromPubSub(feed),
-  end: PubSub.shutdown(feed)
-}))
+/** Opens a feed. `onEvent` hears of everything first. */
+export const make = (onEvent: (event: ShardEvent) => void): Effect.Effect<ShardEvents> =>
+  Effect.map(PubSub.sliding<ShardEvent>(kept), (feed) => ({
+    announce: Effect.fnUntraced(function* (make) {
+      const event = make(yield* Clock.currentTimeMillis)
+      onEvent(event)
+      yield* PubSub.publish(feed, event)
+      yield* Effect.annotateLogs(Effect.logWithLevel(levelOfShardEvent(event))(describeShardEvent(event)), {
+        shard: event.shard,
+        event: event._tag,
+        ...("sessionId" in event ? { session: event.sessionId } : {})
+      })
+    }),
+    changes: Stream.fromPubSub(feed),
+    end: PubSub.shutdown(feed)
+  }))

@@ -15,78 +15,80 @@ export type Arrival =
   /** It is new, and the sequences `from` to `to` before it never came. */
   | { readonly _tag: "Gap"; readonly from: number; readonly to: number }
 
-/** The session of a shard and how far it has come. */
-export interface ShardSession {
-  /** The session with the sequence that was received last. */
-  readonly current: () => Option.Option<Session>
-  /** The session with the sequence that was handled last. */
-  readonly handled: () => Option.Option<Session>
-  /** The last sequence received, and the last one handled. Null before the first. */
-  readonly marks: () => { readonly received: number | null; readonly handled: number | null }
-  /** Goes on with a stored session. */
-  readonly restore: (session: Session) => void
-  /** READY came: a new session, of which it is the first payload. */
-  readonly establish: (id: string, resumeUrl: string) => void
-  /** A dispatch came: its sequence counts unless it is a duplicate. */
-  readonly receive: (sequence: number) => Arrival
-  /** A dispatch of this shard is handled. */
-  readonly handle: (sequence: number, name: string | null) => void
-  /** Forgets the session, and says which it was. */
-  readonly drop: () => Option.Option<Session>
-}
-
 const isNew: Arrival = { _tag: "New" }
 const isDuplicate: Arrival = { _tag: "Duplicate" }
 
-/** A shard without a session. `origin` and `intents` are what its sessions are started with. */
-export const make = (
-  shard: ShardId,
-  { intents, origin }: { readonly intents: number; readonly origin: string }
-): ShardSession => {
-  let identity: { readonly id: string; readonly resumeUrl: string } | undefined
-  let received: number | null = null
-  let handled: number | null = null
+/** The session of a shard and how far it has come. */
+export class ShardSession {
+  private readonly shard: ShardId
+  private readonly start: { readonly intents: number; readonly origin: string }
+  private identity: { readonly id: string; readonly resumeUrl: string } | undefined
   /** How many READYs are not handled yet: what comes before the last one is of a session that is gone. */
-  let readiesAhead = 0
+  private readiesAhead = 0
 
-  const at = (sequence: number | null): Option.Option<Session> =>
-    identity === undefined
+  /** The last sequence received. Null before the first. */
+  received: number | null = null
+  /** The last sequence handled. Null before the first. */
+  handled: number | null = null
+
+  /** A shard without a session. `start` is what its sessions are started with. */
+  constructor(shard: ShardId, start: { readonly intents: number; readonly origin: string }) {
+    this.shard = shard
+    this.start = start
+  }
+
+  /** The session with the sequence that was received last. */
+  current(): Option.Option<Session> {
+    return this.at(this.received)
+  }
+
+  /** The session with the sequence that was handled last. */
+  toStore(): Option.Option<Session> {
+    return this.at(this.handled)
+  }
+
+  private at(sequence: number | null): Option.Option<Session> {
+    return this.identity === undefined
       ? Option.none()
-      : Option.some(new Session({ ...identity, sequence: sequence ?? 0, shard, intents, origin }))
-  const current = () => at(received)
+      : Option.some(new Session({ ...this.identity, ...this.start, sequence: sequence ?? 0, shard: this.shard }))
+  }
 
-  return {
-    current,
-    handled: () => at(handled),
-    marks: () => ({ received, handled }),
-    restore: (session) => {
-      identity = { id: session.id, resumeUrl: session.resumeUrl }
-      received = session.sequence
-      handled = session.sequence
-    },
-    establish: (id, resumeUrl) => {
-      identity = { id, resumeUrl }
-      received = null
-      handled = null
-      readiesAhead++
-    },
-    receive: (sequence) => {
-      const last = received
-      if (last !== null && sequence <= last) return isDuplicate
-      received = sequence
-      return last !== null && sequence > last + 1 ? { _tag: "Gap", from: last + 1, to: sequence - 1 } : isNew
-    },
-    handle: (sequence, name) => {
-      if (name === "READY") readiesAhead--
-      // What was dropped unseen is told after what came with it, and may lie before it.
-      if (readiesAhead === 0) handled = Math.max(handled ?? 0, sequence)
-    },
-    drop: () => {
-      const session = current()
-      identity = undefined
-      received = null
-      handled = null
-      return session
-    }
+  /** Goes on with a stored session. */
+  restore(session: Session): void {
+    this.identity = { id: session.id, resumeUrl: session.resumeUrl }
+    this.received = session.sequence
+    this.handled = session.sequence
+  }
+
+  /** READY came: a new session, of which it is the first payload. */
+  establish(id: string, resumeUrl: string): void {
+    this.identity = { id, resumeUrl }
+    this.received = null
+    this.handled = null
+    this.readiesAhead++
+  }
+
+  /** A dispatch came: its sequence counts unless it is a duplicate. */
+  receive(sequence: number): Arrival {
+    const last = this.received
+    if (last !== null && sequence <= last) return isDuplicate
+    this.received = sequence
+    return last !== null && sequence > last + 1 ? { _tag: "Gap", from: last + 1, to: sequence - 1 } : isNew
+  }
+
+  /** A dispatch of this shard is handled. */
+  handle(sequence: number, name: string | null): void {
+    if (name === "READY") this.readiesAhead--
+    // What was dropped unseen is told after what came with it, and may lie before it.
+    if (this.readiesAhead === 0) this.handled = Math.max(this.handled ?? 0, sequence)
+  }
+
+  /** Forgets the session, and says which it was. */
+  drop(): Option.Option<Session> {
+    const session = this.current()
+    this.identity = undefined
+    this.received = null
+    this.handled = null
+    return session
   }
 }

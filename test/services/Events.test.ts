@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { readDispatchHeader } from "../../src/schema/PayloadHeader.ts"
 import * as SimulatedBot from "./SimulatedBot.ts"
@@ -60,4 +61,29 @@ describe("a program that wants some events only", () => {
       }).pipe(Effect.provide(SimulatedBot.layer({ config: { events: ["MESSAGE_CREATE"] }, simulator: { frames } })))
     )
   }
+})
+
+describe("a stream of several events", () => {
+  const events = ["MESSAGE_CREATE", "MESSAGE_DELETE"] as const
+
+  it.effect("has these, in order, each with the type of its data", () =>
+    Effect.gen(function* () {
+      const { gateway, simulator } = yield* SimulatedBot.ready
+      const seen: Array<string> = []
+      yield* gateway.on(...events).pipe(
+        Stream.runForEach((event) =>
+          Effect.sync(() => {
+            seen.push(event.t === "MESSAGE_CREATE" ? `created ${event.d.content}` : `deleted ${event.d.id}`)
+          })
+        ),
+        Effect.forkScoped
+      )
+      yield* TestClock.adjust("1 second")
+      yield* simulator.dispatch("MESSAGE_CREATE", { content: "hello" })
+      yield* simulator.dispatch("TYPING_START", {})
+      yield* simulator.dispatch("MESSAGE_DELETE", { id: "1" })
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(seen, ["created hello", "deleted 1"])
+    }).pipe(Effect.provide(SimulatedBot.layer({ config: { events } })))
+  )
 })

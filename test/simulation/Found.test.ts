@@ -13,7 +13,7 @@ import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as SkewedClock from "../../simulation/SkewedClock.ts"
 import { ShardId } from "../../src/schema/ShardId.ts"
-import * as ShardSession from "../../src/services/ShardSession.ts"
+import { ShardSession } from "../../src/services/ShardSession.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
@@ -105,7 +105,7 @@ describe("shutting down", () => {
 
 describe("what was handled", () => {
   it("does not go back when something is told that was dropped before it", () => {
-    const session = ShardSession.make(new ShardId({ id: 0, total: 1 }), {
+    const session = new ShardSession(new ShardId({ id: 0, total: 1 }), {
       intents: 0,
       origin: "wss://gateway.discord.gg"
     })
@@ -114,7 +114,7 @@ describe("what was handled", () => {
     session.handle(3, "MESSAGE_CREATE")
     session.handle(2, null)
     assert.deepStrictEqual(
-      Option.map(session.handled(), ({ sequence }) => sequence),
+      Option.map(session.toStore(), ({ sequence }) => sequence),
       Option.some(3)
     )
   })

@@ -24,6 +24,15 @@ describe("against a hostile Discord nothing is lost, nothing comes twice or out 
   }
 })
 
+describe("a seed that once failed holds:", () => {
+  it.live("4197, in which a turn to IDENTIFY is refused in the last moment of the window before it", () =>
+    Effect.gen(function* () {
+      const outcome = yield* Run.seed(4197)
+      assert.isFalse(Report.hasFailed(outcome), Report.describeFailure(outcome))
+    })
+  )
+})
+
 describe("a seed", () => {
   it.live("gives the same run every time, to the last byte of its trace", () =>
     Effect.gen(function* () {
