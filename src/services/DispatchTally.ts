@@ -27,13 +27,13 @@ export interface DispatchTally {
 const capacity = 500
 const rest = "other"
 
-/** Starts counting. The series go with the scope. */
+/** Starts counting, until the scope closes. */
 export const make: Effect.Effect<DispatchTally, never, Scope.Scope> = Effect.gen(function* () {
   const context = yield* Effect.context<never>()
   const registrations: Array<Metric.Registration> = []
   const register = (name: string, description: string, event: string, value: () => number) => {
     const metric = Metric.counter(name, { description, attributes: { event }, incremental: true })
-    registrations.push(Series.read(metric, context, () => ({ count: value(), incremental: true })))
+    registrations.push(Series.count(metric, context, value))
   }
 
   const counting = (names: {

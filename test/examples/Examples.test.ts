@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from "node:child_process"
+import { createServer, type Server } from "node:http"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -51,6 +52,33 @@ const start = (name: string, env: Record<string, string> = {}) =>
     }
   })
 
+/** An HTTP server that takes whatever is posted to it. */
+const collector = (onPost: (path: string, body: string) => void, port = 0) =>
+  Effect.acquireRelease(
+    Effect.callback<{ readonly port: number; readonly server: Server }>((resume) => {
+      const server = createServer((request, response) => {
+        let body = ""
+        request.setEncoding("utf8").on("data", (text: string) => (body += text))
+        request.on("end", () => {
+          onPost(request.url ?? "", body)
+          response.end("{}")
+        })
+      })
+      server.listen(port, "127.0.0.1", () => {
+        const address = server.address()
+        resume(Effect.succeed({ server, port: typeof address === "object" && address !== null ? address.port : port }))
+      })
+    }),
+    ({ server }) => Effect.sync(() => server.close())
+  )
+
+const freePort = Effect.scoped(
+  Effect.map(
+    collector(() => undefined),
+    ({ port }) => port
+  )
+)
+
 describe("the examples", () => {
   it.live("basic-bot logs messages", () =>
     Effect.gen(function* () {
@@ -99,6 +127,39 @@ describe("the examples", () => {
       yield* bot.says(" is on shard 2")
       yield* bot.stop
     }).pipe(Effect.provide(DiscordSimulator.serve({ shards: 4, maxConcurrency: 4, guilds: 40 })))
+  )
+
+  it.live("metrics-prometheus can be scraped", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      yield* start("metrics-prometheus", { PORT: String(port) })
+      const scrape = Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}/metrics`).then((answer) => answer.text()))
+      yield* scrape.pipe(
+        Effect.orElseSucceed(() => ""),
+        Effect.delay("50 millis"),
+        Effect.repeat({ until: (text) => text.includes('discord_gateway_shards{state="ready"} 1') }),
+        Effect.timeout("30 seconds")
+      )
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live("telemetry-otlp sends metrics, traces and logs, and no token", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const received = new Map<string, string>()
+      const { port } = yield* collector((path, body) => received.set(path, (received.get(path) ?? "") + body))
+      const bot = yield* start("telemetry-otlp", { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` })
+      yield* bot.says("Ready with the new session")
+      yield* simulator.dispatch("MESSAGE_CREATE", { content: "hello" })
+      yield* bot.says("A message of 5 characters")
+      // Ending sends what is left.
+      yield* bot.stop
+      assert.include(received.get("/v1/metrics"), "discord_gateway_dispatches_total")
+      assert.include(received.get("/v1/traces"), "process MESSAGE_CREATE")
+      assert.include(received.get("/v1/traces"), "Shard.identify")
+      assert.include(received.get("/v1/logs"), "Ready with the new session")
+      assert.notInclude([...received.values()].join(""), Redacted.value(simulator.token))
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
   )
 
   it.live.skipIf(!hasRedis)(
