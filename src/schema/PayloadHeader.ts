@@ -30,7 +30,7 @@ export const readDispatchHeader = (bytes: Uint8Array): DispatchHeader | undefine
     if (keyEnd - key === 1 && bytes[key] === letterT) {
       end = endOfString(bytes, value)
       if (end < 0) return undefined
-      name = textOf(bytes, value + 1, end)
+      name = nameOf(bytes, value + 1, end)
       end++
     } else if (keyEnd - key === 1 && bytes[key] === letterS) {
       end = endOfDigits(bytes, value)
@@ -96,4 +96,28 @@ const textOf = (bytes: Uint8Array, from: number, to: number): string => {
   let text = ""
   for (let at = from; at < to; at++) text += String.fromCharCode(bytes[at] ?? 0)
   return text
+}
+
+/**
+ * The names that came last, by a hash of their bytes. A string that is made anew for each payload must be hashed anew to
+ * be looked up, too; it took a third of the time of a payload that nobody wants.
+ */
+const names: Array<string | undefined> = Array.from({ length: 512 }, () => undefined)
+
+const nameOf = (bytes: Uint8Array, from: number, to: number): string => {
+  let hash = to - from
+  for (let at = from; at < to; at++) hash = Math.imul(hash, 31) + (bytes[at] ?? 0)
+  const slot = hash & (names.length - 1)
+  const known = names[slot]
+  if (known !== undefined && isText(known, bytes, from, to)) return known
+  const name = textOf(bytes, from, to)
+  // Discord's names are short; what is longer is not worth keeping.
+  if (name.length <= 64) names[slot] = name
+  return name
+}
+
+const isText = (text: string, bytes: Uint8Array, from: number, to: number): boolean => {
+  if (text.length !== to - from) return false
+  for (let at = from; at < to; at++) if (text.charCodeAt(at - from) !== bytes[at]) return false
+  return true
 }

@@ -18,7 +18,7 @@ import type { DispatchTally } from "./DispatchTally.ts"
 export type Received = Payload | number | MalformedPayload | DecompressionFailed
 
 /** What the library itself waits for, whatever the program wants. */
-const alwaysSeen = new Set(["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"])
+const alwaysSeen = ["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
 
 /** How the frames of a connection are decoded. */
 export interface FrameDecoderOptions {
@@ -38,10 +38,12 @@ export interface FrameDecoderOptions {
 /** Decodes the frames of one connection, in order. */
 export class FrameDecoder {
   private readonly options: FrameDecoderOptions
+  private readonly wanted: ReadonlySet<string> | undefined
   private parsed = 0
 
   constructor(options: FrameDecoderOptions) {
     this.options = options
+    this.wanted = options.wanted === undefined ? undefined : new Set([...options.wanted, ...alwaysSeen])
   }
 
   /** How many characters of text were parsed so far: what payloads take in memory, roughly. */
@@ -63,7 +65,7 @@ export class FrameDecoder {
   }
 
   private decodeBytes(bytes: Uint8Array): Received {
-    if (this.options.wanted !== undefined) {
+    if (this.wanted !== undefined) {
       const header = readDispatchHeader(bytes)
       if (header !== undefined && !this.isWanted(header.t)) {
         this.options.tally.dropped(header.t, bytes.length)
@@ -87,8 +89,7 @@ export class FrameDecoder {
   }
 
   private isWanted(name: string): boolean {
-    const { wanted } = this.options
-    return wanted === undefined || wanted.has(name) || alwaysSeen.has(name)
+    return this.wanted === undefined || this.wanted.has(name)
   }
 }
 
