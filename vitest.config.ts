@@ -25,6 +25,7 @@ export default defineConfig({
     // Examples import the package by its public names; tests run them against the sources.
     alias: [
       { find: /^disruption-gateway$/, replacement: source("index") },
+      { find: /^disruption-gateway\/dashboard$/, replacement: source("dashboard") },
       { find: /^disruption-gateway\/node$/, replacement: source("node") },
       { find: /^disruption-gateway\/testing$/, replacement: source("testing") }
     ]

@@ -9,6 +9,7 @@ import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { type GatewayOptions, parseShards } from "../services/GatewayConfig.ts"
 import { parseEventNames } from "./EventNames.ts"
+import * as StatusPage from "./StatusPage.ts"
 
 /** A flag whose text is read by a function that says what is wrong with it. */
 const read = <A>(name: string, parse: (text: string) => Result.Result<A, string>): Flag.Flag<A> =>
@@ -52,6 +53,13 @@ export const shards: Flag.Flag<Option.Option<NonNullable<GatewayOptions["shards"
 ).pipe(
   Flag.withMetavar("<shards>"),
   Flag.withDescription("How many, or which of how many: auto, 2, or 2,3/4"),
+  Flag.optional
+)
+
+/** Where the status page is served. */
+export const dashboard: Flag.Flag<Option.Option<StatusPage.Address>> = read("dashboard", StatusPage.parseAddress).pipe(
+  Flag.withMetavar("<host:port>"),
+  Flag.withDescription("Serve a status page there: 127.0.0.1:8080"),
   Flag.optional
 )
 

@@ -1,5 +1,6 @@
 /**
- * `disruption-gateway run`: connects, and prints what Discord says and what happens to the connections.
+ * `disruption-gateway run`: connects, and shows how the shards are doing on a terminal, or prints what Discord says and
+ * what happens to the connections.
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -11,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
-import type * as Stdio from "effect/Stdio"
+import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type * as Terminal from "effect/Terminal"
 import { NodeGateway } from "../node/NodeGateway.ts"
@@ -21,13 +22,16 @@ import type { Payload } from "../schema/Payload.ts"
 import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
 import { Gateway } from "../services/Gateway.ts"
 import { GatewayConfig, type GatewayOptions } from "../services/GatewayConfig.ts"
+import { GatewayMonitor } from "../services/GatewayMonitor.ts"
 import { DiscordSimulator } from "../simulator/DiscordSimulator.ts"
 import type { PortUnavailable } from "../simulator/Served.ts"
 import * as BuiltInDiscord from "./BuiltInDiscord.ts"
 import { changeLine, dispatchLine, jsonLine } from "./EventLine.ts"
 import * as Flags from "./Flags.ts"
+import * as LiveScreen from "./LiveScreen.ts"
 import * as StandardError from "./StandardError.ts"
 import * as StandardOutput from "./StandardOutput.ts"
+import * as StatusPage from "./StatusPage.ts"
 import { paper } from "./TerminalLine.ts"
 
 const url = (name: string, description: string) =>
@@ -40,7 +44,12 @@ export const run = Command.make(
       Flag.withDescription("Print every payload as a line of JSON, and nothing else"),
       Flag.withDefault(false)
     ),
+    plain: Flag.Boolean("plain").pipe(
+      Flag.withDescription("Print lines on a terminal, too, instead of the live view"),
+      Flag.withDefault(false)
+    ),
     events: Flags.events,
+    dashboard: Flags.dashboard,
     lasting: Flags.lasting,
     intents: Flag.String("intents").pipe(
       Flag.withMetavar("<names>"),
@@ -56,7 +65,7 @@ export const run = Command.make(
     apiUrl: url("api-url", "Where GET /gateway/bot is asked"),
     gatewayUrl: url("gateway-url", "Where to connect, without asking GET /gateway/bot")
   },
-  Effect.fn(function* ({ apiUrl, events, gatewayUrl, intents, json, lasting, sessionFile, shards }) {
+  Effect.fn(function* ({ apiUrl, dashboard, events, gatewayUrl, intents, json, lasting, plain, sessionFile, shards }) {
     const options = {
       intents: Option.getOrUndefined(intents),
       shards: Option.getOrUndefined(shards),
@@ -65,6 +74,8 @@ export const run = Command.make(
     }
     const logLevel = yield* GlobalFlag.LogLevel
     const builtIn = yield* isBuiltInMeant(options)
+    const isTerminal = yield* (yield* Stdio.Stdio).stdoutIsTerminal
+    const isLive = isTerminal && !json && !plain && Option.isNone(events) && Option.isNone(logLevel)
 
     const program = Effect.gen(function* () {
       const gateway = yield* Gateway
@@ -72,16 +83,27 @@ export const run = Command.make(
         onNone: () => gateway.payloads,
         onSome: (names) => Stream.filter(gateway.payloads, ({ t }) => t !== null && names.has(t))
       })
-      if (builtIn) {
-        yield* json ? Console.error(BuiltInDiscord.introduction) : StandardOutput.writeLine(BuiltInDiscord.introduction)
+      if (Option.isSome(dashboard)) yield* StatusPage.serve(dashboard.value)
+      const notes = [
+        ...(builtIn ? [BuiltInDiscord.introduction] : []),
+        ...Option.match(dashboard, { onNone: () => [], onSome: describePage })
+      ]
+      if (isLive) {
+        yield* LiveScreen.show(notes.flatMap((note) => note.split("\n"))).pipe(
+          Effect.provide(GatewayMonitor.layer),
+          Effect.raceFirst(Stream.runDrain(payloads))
+        )
+        return
       }
+      for (const note of notes) yield* json ? Console.error(note) : StandardOutput.writeLine(note)
       if (json || Option.isSome(logLevel)) yield* Effect.forkScoped(Stream.runForEach(gateway.changes, logChange))
       yield* StandardOutput.writeLines(
         json ? Stream.map(payloads, jsonLine) : linesForPeople(payloads, gateway.changes)
       )
     })
 
-    const quiet = json ? "Info" : "Warn"
+    // What is logged would be written into the live view; it shows it itself.
+    const quiet = isLive ? "None" : json ? "Info" : "Warn"
     yield* program.pipe(
       Effect.scoped,
       Effect.provide(
@@ -99,10 +121,11 @@ export const run = Command.make(
     )
   })
 ).pipe(
-  Command.withShortDescription("Connect, and print what happens"),
+  Command.withShortDescription("Connect, and show what happens"),
   Command.withDescription(
-    "Connects to Discord and prints what it says: a line for every event, and a line that stands out for what happens\n" +
-      "  to the connection. Without DISCORD_TOKEN it connects to a simulated Discord that is built in.\n\n" +
+    "Connects to Discord. A terminal shows how the shards are doing; with --plain, with --events, and where there is no\n" +
+      "  terminal, it prints a line for every event, and a line that stands out for what happens to the connection.\n" +
+      "  Without DISCORD_TOKEN it connects to a simulated Discord that is built in.\n\n" +
       "  The environment says what the flags do not: DISCORD_TOKEN, DISCORD_INTENTS, DISCORD_SHARDS, DISCORD_API_URL,\n" +
       "  DISCORD_GATEWAY_URL. There is no flag for the token on purpose: every user of a computer can read the flags\n" +
       "  of every process."
@@ -115,6 +138,7 @@ export const run = Command.make(
       description: "Hand payloads to another program"
     },
     { command: "disruption-gateway run --shards 2,3/4", description: "The last two of four shards" },
+    { command: "disruption-gateway run --dashboard 127.0.0.1:8080", description: "With a status page" },
     {
       command: "disruption-gateway run --json --session-file sessions.json >> events.ndjson",
       description: "Miss nothing between two runs"
@@ -151,6 +175,11 @@ const logChange = (change: ShardEvent): Effect.Effect<void> =>
 
 /** What the command fails with is said once, at its end. */
 const isFailure = (change: ShardEvent): boolean => change._tag === "Stopped" && change.reason !== undefined
+
+const describePage = (address: StatusPage.Address): ReadonlyArray<string> => [
+  `Status page: ${StatusPage.urlOf(address)}`,
+  ...(StatusPage.isLocal(address) ? [] : ["It is not only for this computer: everybody who reaches it can read it."])
+]
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Where it connects
@@ -191,7 +220,9 @@ const flagNames: Record<string, string | undefined> = {
 }
 
 /** The error as a message that knows the option by its flag. */
-const explain = (error: GatewayError | PortUnavailable | StandardOutput.OutputFailed) => {
+const explain = (
+  error: GatewayError | PortUnavailable | StandardOutput.OutputFailed | StatusPage.AddressUnavailable
+) => {
   if (error._tag !== "GatewayError" || error.reason._tag !== "InvalidConfig") return StandardError.failure(error)
   const { description, option } = error.reason
   return StandardError.failure(error, `${flagNames[option] ?? option}: ${description}`)

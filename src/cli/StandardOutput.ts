@@ -38,7 +38,8 @@ export const finish: Effect.Effect<void> = Effect.callback<void>((resume) => {
   process.stdout.end(() => resume(Effect.void))
 }).pipe(Effect.timeoutOption("1 second"), Effect.asVoid)
 
-const write = (text: string): Effect.Effect<void, OutputFailed> =>
+/** Writes text as it is. */
+export const write = (text: string): Effect.Effect<void, OutputFailed> =>
   Effect.callback((resume) => {
     // Every failure is also told as an event, which ends the process if nobody listens.
     if (process.stdout.listenerCount("error") === 0) process.stdout.on("error", () => {})

@@ -1,0 +1,212 @@
+/**
+ * The live view as lines: how a gateway is doing, on as many columns and rows as a terminal has.
+ *
+ * Few shards are a table, many are a sign each, and more than there is room for share a sign, which then is the worst of
+ * them.
+ */
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import type { Change, GatewaySnapshot, ShardSnapshot } from "../schema/GatewaySnapshot.ts"
+import type { ShardState } from "../schema/ShardStatus.ts"
+import { type Paper, type Part, render, type Style, timeOfDay } from "./TerminalLine.ts"
+
+/** Where it is shown. */
+export interface Screen extends Paper {
+  readonly rows: number
+}
+
+/** How a state is shown; from the best to the worst. */
+const looks: ReadonlyArray<readonly [ShardState, sign: string, style: Style]> = [
+  ["ready", "●", "green"],
+  ["resuming", "r", "cyan"],
+  ["identifying", "i", "cyan"],
+  ["queued", "q", "dim"],
+  ["greeting", "c", "yellow"],
+  ["connecting", "c", "yellow"],
+  ["waiting", "w", "red"],
+  ["stopped", "x", "red"]
+]
+
+const rankOf = (state: ShardState) => looks.findIndex(([name]) => name === state)
+const lookOf = (state: ShardState) => looks[rankOf(state)] ?? ([state, "?", "dim"] as const)
+
+/** As many lines as there are rows, or fewer, none wider than there are columns. */
+export const liveLines = (
+  snapshot: GatewaySnapshot,
+  { notes, screen }: { readonly screen: Screen; readonly notes: ReadonlyArray<string> }
+): ReadonlyArray<string> => {
+  const head: ReadonlyArray<ReadonlyArray<Part>> = [
+    headline(snapshot),
+    pace(snapshot, screen.columns),
+    ...budget(snapshot),
+    ...notes.map((text): ReadonlyArray<Part> => [{ text, style: "dim" }]),
+    []
+  ]
+  const hint: ReadonlyArray<Part> = [{ text: "q ends it", style: "dim" }]
+  const free = Math.max(0, screen.rows - head.length - 1)
+  // The changes get a third of what there is, and what the shards leave.
+  const forShards = shards(snapshot, screen.columns, Math.max(2, free - Math.max(3, Math.floor(free / 3))))
+  const forChanges = Math.max(0, free - forShards.length - 1)
+  const body = [
+    ...forShards,
+    ...(forChanges > 0 ? [[]] : []),
+    ...(forChanges > 0 ? snapshot.changes.slice(-forChanges).map(changeParts) : [])
+  ]
+  const filling = Array.from({ length: Math.max(0, free - body.length) }, (): ReadonlyArray<Part> => [])
+  return [...head, ...body.slice(0, free), ...filling, hint].slice(0, screen.rows).map((parts) => render(parts, screen))
+}
+
+const number = new Intl.NumberFormat("en", { maximumFractionDigits: 0 })
+
+const headline = ({ at, ready, shards, since }: GatewaySnapshot): ReadonlyArray<Part> => {
+  const total = shards.length
+  const all = ready === total && total > 0
+  return [
+    { text: "disruption-gateway  ", style: "bold" },
+    {
+      text: `${number.format(ready)} of ${number.format(total)} shard${total === 1 ? "" : "s"} ready`,
+      style: all ? "green" : "yellow"
+    },
+    { text: `  for ${lasting(at - since)}`, style: "dim" }
+  ]
+}
+
+const pace = ({ history, latency, rate }: GatewaySnapshot, columns: number): ReadonlyArray<Part> => {
+  const room = Math.max(8, Math.min(60, Math.floor((Number.isFinite(columns) ? columns : 80) - 44)))
+  return [
+    { text: "events/s ", style: "dim" },
+    { text: number.format(rate).padStart(6) },
+    { text: "  " },
+    { text: sparkline(history.map(({ rate }) => rate).slice(-room)), style: "cyan" },
+    { text: "  latency ", style: "dim" },
+    { text: latencyText(latency) }
+  ]
+}
+
+const budget = ({ budget, queue }: GatewaySnapshot): ReadonlyArray<ReadonlyArray<Part>> => {
+  const left = Option.match(budget, {
+    onNone: (): ReadonlyArray<Part> => [],
+    onSome: ({ remaining, total }): ReadonlyArray<Part> => [
+      { text: "IDENTIFYs left today ", style: "dim" },
+      { text: `${number.format(remaining)} of ${number.format(total)}` }
+    ]
+  })
+  const said = `${number.format(queue.waiting)} wait to identify, ${lasting(Duration.toMillis(queue.time))} more at least`
+  const waiting: ReadonlyArray<Part> = queue.waiting === 0 ? [] : [{ text: said, style: "yellow" }]
+  return [left, waiting].filter((parts) => parts.length > 0)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Shards
+// ---------------------------------------------------------------------------------------------------------------------
+
+const shards = ({ at, shards }: GatewaySnapshot, columns: number, rows: number): ReadonlyArray<ReadonlyArray<Part>> =>
+  shards.length < rows ? table(shards, at) : grid(shards, columns, rows)
+
+const table = (shards: ReadonlyArray<ShardSnapshot>, at: number): ReadonlyArray<ReadonlyArray<Part>> => {
+  const title: Part = {
+    text: "shard  state          for         latency   events/s  reconnects  last reason",
+    style: "dim"
+  }
+  return [[title], ...shards.map((shard) => row(shard, at))]
+}
+
+const row = (shard: ShardSnapshot, at: number): ReadonlyArray<Part> => {
+  const [, sign, style] = lookOf(shard.state)
+  return [
+    { text: String(shard.id).padStart(5) },
+    { text: `  ${sign} ${shard.state.padEnd(13)}`, style },
+    { text: lasting(at - shard.since).padEnd(12) },
+    { text: latencyText(shard.latency).padEnd(10) },
+    { text: number.format(shard.rate).padStart(8) },
+    { text: number.format(shard.reconnects).padStart(12) },
+    { text: `  ${shard.lastReason ?? ""}`, style: "dim" }
+  ]
+}
+
+/** Signs in groups of ten, behind the number of the first of each line. */
+const grid = (
+  shards: ReadonlyArray<ShardSnapshot>,
+  columns: number,
+  rows: number
+): ReadonlyArray<ReadonlyArray<Part>> => {
+  const counts = looks.flatMap(([state, sign, style]): ReadonlyArray<Part> => {
+    const count = shards.filter((shard) => shard.state === state).length
+    return count === 0 ? [] : [{ text: `${sign} ${number.format(count)} ${state}   `, style }]
+  })
+  const label = String(shards.length).length + 2
+  const groups = Math.max(1, Math.floor(((Number.isFinite(columns) ? columns : 80) - label) / 11))
+  const room = groups * 10 * Math.max(1, rows - 1)
+  const together = Math.ceil(shards.length / room)
+  const lines: Array<ReadonlyArray<Part>> = []
+  for (let at = 0; at < shards.length; at += groups * 10 * together) {
+    const line: Array<Part> = [{ text: `${String(shards[at]?.id ?? "").padStart(label - 2)}  `, style: "dim" }]
+    for (let n = 0; n < groups * 10; n++) {
+      const these = shards.slice(at + n * together, at + (n + 1) * together)
+      if (these.length === 0) break
+      const [, sign, style] = lookOf(worstOf(these))
+      line.push({ text: n % 10 === 9 ? `${sign} ` : sign, style })
+    }
+    lines.push(merged(line))
+  }
+  const scale: ReadonlyArray<Part> = together > 1 ? [{ text: `(a sign is ${together} shards)`, style: "dim" }] : []
+  return [[...counts, ...scale], ...lines]
+}
+
+const worstOf = (shards: ReadonlyArray<ShardSnapshot>): ShardState =>
+  shards.reduce<ShardState>((worst, { state }) => (rankOf(state) > rankOf(worst) ? state : worst), "ready")
+
+/** Neighbours that look the same as one part: fewer escape sequences to write. */
+const merged = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
+  const result: Array<Part> = []
+  for (const part of parts) {
+    const last = result.at(-1)
+    if (last !== undefined && last.style === part.style) {
+      result[result.length - 1] = { ...last, text: last.text + part.text }
+    } else {
+      result.push(part)
+    }
+  }
+  return result
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Words and curves
+// ---------------------------------------------------------------------------------------------------------------------
+
+const changeStyles: Partial<Record<Change["level"], Style>> = { Warn: "yellow", Error: "red", Fatal: "red" }
+
+const changeParts = ({ at, level, shard, text }: Change): ReadonlyArray<Part> => {
+  const style = changeStyles[level]
+  const said = `shard ${shard}: ${text}`
+  return [{ text: `${timeOfDay(at)} `, style: "dim" }, style === undefined ? { text: said } : { text: said, style }]
+}
+
+const latencyText = (latency: number | undefined): string =>
+  latency === undefined ? "–" : `${latency < 10 ? latency.toFixed(1) : number.format(latency)} ms`
+
+const bars = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"] as const
+
+/** A bar for each value, from nothing to the highest of them. */
+export const sparkline = (values: ReadonlyArray<number>): string => {
+  const most = Math.max(0, ...values)
+  return values.map((value) => bars[most === 0 ? 0 : Math.round((value / most) * (bars.length - 1))] ?? "").join("")
+}
+
+const units = [
+  ["d", 86_400],
+  ["h", 3600],
+  ["min", 60],
+  ["s", 1]
+] as const
+
+/** A time in its two largest units: `2 h 5 min`. */
+export const lasting = (millis: number): string => {
+  let rest = Math.max(0, Math.round(millis / 1000))
+  const parts: Array<string> = []
+  for (const [unit, size] of units) {
+    if (rest >= size || (unit === "s" && parts.length === 0)) parts.push(`${Math.floor(rest / size)} ${unit}`)
+    rest %= size
+  }
+  return parts.slice(0, 2).join(" ")
+}

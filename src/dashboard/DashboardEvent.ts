@@ -1,0 +1,54 @@
+/**
+ * What the status page is told, as server-sent events. The script of the page reads them.
+ *
+ * An `update` comes every second and says everything about the shards, so that one that is missed is not missed later; a
+ * thousand shards take some 20 KB.
+ */
+import type * as Sse from "effect/encoding/Sse"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import type { Change, GatewaySnapshot, Moment } from "../schema/GatewaySnapshot.ts"
+import { shardStates } from "../schema/ShardStatus.ts"
+import { version } from "../version.ts"
+
+const event = (name: string, data: unknown): Sse.Event => ({
+  _tag: "Event",
+  event: name,
+  id: undefined,
+  data: JSON.stringify(data)
+})
+
+const rounded = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value * 10) / 10)
+
+const moment = ({ at, latency, rate, ready }: Moment) => [at, rounded(rate), rounded(latency), ready]
+
+/** The beginning: how it has been going for the last minutes. */
+export const history = ({ history, since }: GatewaySnapshot): Sse.Event =>
+  event("history", { version, since, moments: history.map(moment) })
+
+/** How it is going now. */
+export const update = (snapshot: GatewaySnapshot): Sse.Event =>
+  event("update", {
+    moment: moment(snapshot),
+    states: shardStates,
+    shards: snapshot.shards.map(({ id, lastReason, latency, rate, reconnects, since, state, waitingToSend }) => [
+      id,
+      shardStates.indexOf(state),
+      Math.max(0, Math.round((snapshot.at - since) / 1000)),
+      rounded(latency),
+      rounded(rate),
+      reconnects,
+      waitingToSend,
+      // Only of interest while it lasts, and the longest part.
+      state === "ready" ? null : (lastReason ?? null)
+    ]),
+    budget: Option.getOrNull(snapshot.budget),
+    queue: { waiting: snapshot.queue.waiting, seconds: Duration.toSeconds(snapshot.queue.time) }
+  })
+
+/** What happened to the connections since the last time. */
+export const changes = (changes: ReadonlyArray<Change>): Sse.Event =>
+  event(
+    "changes",
+    changes.map(({ at, level, number, shard, text }) => ({ at, level, number, shard, text }))
+  )

@@ -1,0 +1,196 @@
+/**
+ * Watches a gateway, and takes a snapshot of it every second, for whoever shows how it is doing.
+ *
+ * It asks only what every program can ask. It does not subscribe to the payloads, since a subscriber holds them up: how
+ * many come is seen by the shards' sequences.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { GatewayInfo } from "../schema/GatewayInfo.ts"
+import type { Change, GatewaySnapshot, IdentifyQueue, Moment, ShardSnapshot } from "../schema/GatewaySnapshot.ts"
+import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
+import type { ShardStatus } from "../schema/ShardStatus.ts"
+import { Gateway } from "./Gateway.ts"
+
+/** Knows how the gateway is doing, and how it has been doing. */
+export class GatewayMonitor extends Context.Service<
+  GatewayMonitor,
+  {
+    /** The last snapshot, at most a second old. */
+    readonly snapshot: Effect.Effect<GatewaySnapshot>
+    /** The last snapshot, and then one every second. A slow reader misses some. */
+    readonly snapshots: Stream.Stream<GatewaySnapshot>
+  }
+>()("disruption-gateway/GatewayMonitor") {
+  /** Watches the gateway for as long as the layer lives. */
+  static readonly layer: Layer.Layer<GatewayMonitor, never, Gateway> = Layer.effect(
+    GatewayMonitor,
+    Effect.suspend(() => make)
+  )
+}
+
+const every = Duration.seconds(1)
+const momentsKept = 300
+const changesKept = 200
+
+const make: Effect.Effect<GatewayMonitor["Service"], never, Gateway | Scope.Scope> = Effect.gen(function* () {
+  const gateway = yield* Gateway
+  const since = yield* Clock.currentTimeMillis
+  const changes = new ChangeLog()
+  const sequences = new Sequences(since)
+  const history: Array<Moment> = []
+  let asked: Asked | undefined
+
+  const take = Effect.gen(function* () {
+    const at = yield* Clock.currentTimeMillis
+    const statuses = yield* gateway.shards
+    const rates = sequences.ratesOf(statuses, at)
+    const shards = statuses.map((status, index) => snapshotOf(status, rates[index] ?? 0))
+    const moment: Moment = {
+      at,
+      rate: shards.reduce((sum, { rate }) => sum + rate, 0),
+      latency: median(shards.flatMap(({ latency }) => (latency === undefined ? [] : [latency]))),
+      ready: shards.filter(({ state }) => state === "ready").length
+    }
+    history.push(moment)
+    if (history.length > momentsKept) history.shift()
+    return {
+      ...moment,
+      since,
+      shards,
+      history: [...history],
+      changes: changes.recent(),
+      budget: Option.map(Option.fromUndefinedOr(asked), ({ at, info: { session_start_limit: limit } }) => ({
+        total: limit.total,
+        remaining: Math.max(0, limit.remaining - changes.identifiesSince(at)),
+        resetAt: at + limit.reset_after
+      })),
+      queue: queueOf(shards, asked?.info.session_start_limit.max_concurrency ?? 1)
+    } satisfies GatewaySnapshot
+  })
+
+  const ask = Effect.gen(function* () {
+    const at = yield* Clock.currentTimeMillis
+    const info = yield* gateway.info
+    if (Option.isSome(info)) asked = { at, info: info.value }
+    // What Discord does not answer, the log of the gateway tells already.
+  }).pipe(Effect.ignore)
+
+  yield* Effect.forkScoped(Stream.runForEach(gateway.changes, (event) => Effect.sync(() => changes.add(event))))
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(ask, Effect.sleep("1 minute"))))
+  // Lets the changes so far come in.
+  yield* Effect.yieldNow
+  let last: GatewaySnapshot = yield* take
+  const published = yield* PubSub.sliding<GatewaySnapshot>({ capacity: 1, replay: 1 })
+  yield* PubSub.publish(published, last)
+  yield* Effect.sleep(every).pipe(
+    Effect.andThen(take),
+    Effect.flatMap((next) => {
+      last = next
+      return PubSub.publish(published, next)
+    }),
+    Effect.forever,
+    Effect.forkScoped
+  )
+  return GatewayMonitor.of({ snapshot: Effect.sync(() => last), snapshots: Stream.fromPubSub(published) })
+})
+
+/** What Discord said of the day's IDENTIFYs, and when. */
+interface Asked {
+  readonly at: number
+  readonly info: GatewayInfo
+}
+
+const snapshotOf = (status: ShardStatus, rate: number): ShardSnapshot => ({
+  id: status.shard.id,
+  state: status.state,
+  since: status.since,
+  latency: Option.getOrUndefined(Option.map(status.latency, Duration.toMillis)),
+  rate,
+  reconnects: status.reconnects,
+  waitingToSend: status.waitingToSend,
+  lastReason: Option.getOrUndefined(Option.map(status.lastReason, ({ message }) => message))
+})
+
+const median = (values: ReadonlyArray<number>): number | undefined =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+
+/** One shard of each bucket identifies every five seconds. */
+const queueOf = (shards: ReadonlyArray<ShardSnapshot>, maxConcurrency: number): IdentifyQueue => {
+  const buckets = new Map<number, number>()
+  let waiting = 0
+  for (const { id, state } of shards) {
+    if (state !== "queued") continue
+    waiting++
+    buckets.set(id % maxConcurrency, (buckets.get(id % maxConcurrency) ?? 0) + 1)
+  }
+  return { waiting, time: Duration.times(Duration.seconds(5), Math.max(0, ...buckets.values())) }
+}
+
+/** The changes of late, and when there was an IDENTIFY. */
+class ChangeLog {
+  private kept: ReadonlyArray<Change> = []
+  private number = 0
+  private identifies: ReadonlyArray<number> = []
+
+  add(event: ShardEvent): void {
+    if (event._tag === "Identifying") this.identifies = [...this.identifies, event.at]
+    const level = levelOfShardEvent(event)
+    if (level === "Debug") return
+    this.number++
+    const change = { number: this.number, at: event.at, shard: event.shard, level, text: sentenceOf(event) }
+    this.kept = [...this.kept.slice(1 - changesKept), change]
+  }
+
+  recent(): ReadonlyArray<Change> {
+    return this.kept
+  }
+
+  /** Forgets those before, which Discord's next answer has counted. */
+  identifiesSince(at: number): number {
+    this.identifies = this.identifies.filter((identify) => identify > at)
+    return this.identifies.length
+  }
+}
+
+/** What happened, in a sentence that may be shown to anybody. */
+const sentenceOf = (event: ShardEvent): string => {
+  const sentence = describeShardEvent(event)
+  return "sessionId" in event ? sentence.replace(event.sessionId, `${event.sessionId.slice(0, 4)}…`) : sentence
+}
+
+/** How fast the shards' sequences grow. */
+class Sequences {
+  private before = new Map<number, { readonly session: string; readonly sequence: number }>()
+  private at: number
+
+  constructor(at: number) {
+    this.at = at
+  }
+
+  /** Dispatches a second since this was last asked, of each shard. */
+  ratesOf(statuses: ReadonlyArray<ShardStatus>, at: number): ReadonlyArray<number> {
+    const seconds = (at - this.at) / 1000
+    const next = new Map<number, { readonly session: string; readonly sequence: number }>()
+    const rates = statuses.map(({ sequence, sessionId, shard }) => {
+      if (Option.isNone(sequence) || Option.isNone(sessionId)) return 0
+      const before = this.before.get(shard.id)
+      const now = { session: sessionId.value, sequence: sequence.value }
+      next.set(shard.id, now)
+      // The first look at a session that was going on already says nothing of how fast it goes.
+      if (before === undefined || seconds <= 0) return 0
+      const grown = before.session === now.session ? now.sequence - before.sequence : now.sequence
+      return Math.max(0, grown) / seconds
+    })
+    this.before = next
+    this.at = at
+    return rates
+  }
+}

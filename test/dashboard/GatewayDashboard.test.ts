@@ -1,0 +1,104 @@
+import { createServer } from "node:http"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { type DashboardOptions, GatewayDashboard } from "../../src/dashboard/GatewayDashboard.ts"
+import { NodeGateway } from "../../src/node/NodeGateway.ts"
+import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
+import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+
+/** A bot on a served simulator, and its status page on a port. */
+const served = (options?: DashboardOptions) => {
+  const gateway = Layer.unwrap(
+    Effect.map(DiscordSimulator, ({ apiUrl, token }) =>
+      NodeGateway.layer.pipe(Layer.provide(GatewayConfig.layer({ apiUrl, token, shards: 3 })))
+    )
+  )
+  const dashboard = options === undefined ? GatewayDashboard.layer : GatewayDashboard.layerWith(options)
+  return HttpRouter.serve(dashboard, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })),
+    Layer.provideMerge(gateway),
+    Layer.provideMerge(DiscordSimulator.serve({ shards: 3, maxConcurrency: 3 }))
+  )
+}
+
+const origin = Effect.map(HttpServer.HttpServer, ({ address }) =>
+  address._tag === "UnixPathAddress" ? "" : `http://127.0.0.1:${address.port}`
+)
+
+const get = (path: string, init: RequestInit = {}) =>
+  Effect.flatMap(origin, (origin) => Effect.promise(() => fetch(`${origin}${path}`, { redirect: "manual", ...init })))
+
+/** The server-sent events of a path, until one of them pleases. */
+const readEvents = (path: string, enough: (events: string) => boolean) =>
+  Effect.flatMap(origin, (origin) =>
+    Effect.promise(async (signal) => {
+      const answer = await fetch(`${origin}${path}`, { signal })
+      let text = ""
+      const decoder = new TextDecoder()
+      for await (const chunk of answer.body ?? []) {
+        text += decoder.decode(chunk, { stream: true })
+        if (enough(text)) break
+      }
+      return { answer, text }
+    })
+  ).pipe(Effect.timeout("10 seconds"))
+
+describe("the status page's routes", () => {
+  it.live("serve the page and what it loads, and let nothing else be loaded", () =>
+    Effect.gen(function* () {
+      const page = yield* get("/gateway/")
+      assert.strictEqual(page.status, 200)
+      assert.include(page.headers.get("content-security-policy") ?? "", "default-src 'none'")
+      assert.strictEqual(page.headers.get("x-content-type-options"), "nosniff")
+      const html = yield* Effect.promise(() => page.text())
+      const loaded = [...html.matchAll(/(?:href|src)="(?!data:)([^"]+)"/g)].map(([, path]) => path)
+      assert.deepStrictEqual(loaded, ["page.css", "page.js"])
+      for (const path of loaded) assert.strictEqual((yield* get(`/gateway/${path}`)).status, 200)
+      const moved = yield* get("/gateway")
+      assert.strictEqual(moved.headers.get("location"), "gateway/")
+    }).pipe(Effect.provide(served()))
+  )
+
+  it.live("tell every second how the shards are doing, and neither the token nor a session", () =>
+    Effect.gen(function* () {
+      const { token } = yield* DiscordSimulator
+      const { answer, text } = yield* readEvents(
+        "/gateway/events",
+        (text) => (text.match(/event: update/g) ?? []).length >= 3 && text.includes("Ready")
+      )
+      assert.strictEqual(answer.headers.get("content-type"), "text/event-stream")
+      assert.include(text, "event: history")
+      const last = /event: update\ndata: (.*)\n/g
+      const updates = [...text.matchAll(last)].map(([, data = ""]): unknown => JSON.parse(data))
+      assert.isAtLeast(updates.length, 3)
+      assert.include(JSON.stringify(updates.at(-1)), '"states"')
+      assert.notInclude(text, Redacted.value(token))
+      const simulator = yield* DiscordSimulator
+      for (const { id } of yield* simulator.sessions) assert.notInclude(text, id)
+    }).pipe(Effect.provide(served()))
+  )
+
+  it.live("only read", () =>
+    Effect.gen(function* () {
+      for (const method of ["POST", "PUT", "DELETE"]) {
+        assert.strictEqual((yield* get("/gateway/", { method })).status, 404)
+        assert.strictEqual((yield* get("/gateway/events", { method })).status, 404)
+      }
+    }).pipe(Effect.provide(served()))
+  )
+
+  it.live("can be mounted elsewhere, under another title that is no markup", () =>
+    Effect.gen(function* () {
+      const page = yield* get("/")
+      const html = yield* Effect.promise(() => page.text())
+      assert.include(html, "&#60;b&#62;My bot&#60;/b&#62;")
+      assert.notInclude(html, "<b>My bot")
+      assert.strictEqual((yield* get("/gateway/")).status, 404)
+    }).pipe(Effect.provide(served({ path: "/", title: "<b>My bot</b>" })))
+  )
+})
