@@ -144,10 +144,10 @@ await run(16, (url) =>
 )
 await run(1000, (url) =>
   Effect.gen(function* () {
-    yield* both(url, "status-page-1000")
+    yield* both(url, "status-page-1000", 1280)
     yield* massReconnect(2600)
     yield* terminalPicture("live-view-200x50", 200, 50)
-    yield* both(url, "status-page-1000-reconnect")
+    yield* both(url, "status-page-1000-reconnect", 1280)
   })
 )
 await browser.close()

@@ -17,6 +17,14 @@ export * from "./schema/GatewayError.ts"
 export * from "./schema/SendError.ts"
 export type { IdentifyProperties } from "./schema/Handshake.ts"
 export { GatewayInfo, SessionStartLimit } from "./schema/GatewayInfo.ts"
+export type {
+  BudgetSnapshot,
+  Change,
+  GatewaySnapshot,
+  IdentifyQueue,
+  Moment,
+  ShardSnapshot
+} from "./schema/GatewaySnapshot.ts"
 export { GatewayOpcode } from "./schema/GatewayOpcode.ts"
 export {
   intentNames,
@@ -51,6 +59,7 @@ export { type Connection, GatewayConnection } from "./services/GatewayConnection
 export { type DirectoryAnswer, GatewayDirectory } from "./services/GatewayDirectory.ts"
 export { Heartbeat, type Pulse } from "./services/Heartbeat.ts"
 export { IdentifyLimiter, type IdentifyTurn } from "./services/IdentifyLimiter.ts"
+export { GatewayMonitor } from "./services/GatewayMonitor.ts"
 export type { Batch } from "./services/Inbox.ts"
 export { SessionStore } from "./services/SessionStore.ts"
 export { version } from "./version.ts"

@@ -74,7 +74,7 @@ const showSummary = ({ moment, queue, shards }) => {
   const total = shards.length, ready = moment[3];
   const stopped = shards.filter((shard) => state.states[shard[1]] === "stopped").length;
   const headline = byId("headline");
-  headline.className = ready === total && total > 0 ? "good" : stopped > 0 ? "bad" : "fair";
+  headline.className = ready === total && total > 0 ? "good" : stopped > 0 || (ready === 0 && total > 0) ? "bad" : "fair";
   setText(headline, total === 0 ? "No shards yet"
     : ready === total ? (total === 1 ? "The shard is ready" : "All " + number.format(total) + " shards are ready")
     : number.format(ready) + " of " + count(total, "shard", "shards") + " ready");

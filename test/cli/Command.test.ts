@@ -114,7 +114,7 @@ describe("disruption-gateway run", { concurrent: true }, () => {
 
   it.live("hands a slow reader whole lines, also when it is ended by a signal", () =>
     Effect.gen(function* () {
-      const script = "$RUN --json > >(sleep 3.3; cat) & sleep 3; kill -INT $!; wait $!"
+      const script = "$RUN --json > >(sleep 6.3; cat) & sleep 6; kill -INT $!; wait $!"
       const { stdout } = yield* Effect.raceFirst(shell(script, yield* environment), flood)
       expect(stdout.length).toBeGreaterThan(65_536)
       expect(stdout.endsWith("}\n")).toBe(true)
