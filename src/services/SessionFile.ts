@@ -29,7 +29,7 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
     KeyValueStore.KeyValueStore,
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
-      const sessions = new Map(Object.entries(yield* read(files, path)))
+      const sessions = new Map<string, string>(Object.entries(yield* read(files, path)))
       const oneAtATime = yield* Semaphore.make(1)
       let wanted = 0
       let written = 0

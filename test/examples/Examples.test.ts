@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from "node:child_process"
 import { createServer, type Server } from "node:http"
+import { connect } from "node:net"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -159,6 +160,28 @@ describe("the examples", () => {
       assert.include(received.get("/v1/traces"), "Shard.identify")
       assert.include(received.get("/v1/logs"), "Ready with the new session")
       assert.notInclude([...received.values()].join(""), Redacted.value(simulator.token))
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live("behind-a-proxy goes through it, with everything", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const { port, server } = yield* collector(() => undefined)
+      server.on("connect", (request, socket) => {
+        const [host = "", port] = (request.url ?? "").split(":")
+        asked.push(request.url ?? "")
+        const there = connect(Number(port), host, () => {
+          socket.write("HTTP/1.1 200 Connection Established\r\n\r\n")
+          there.pipe(socket).pipe(there)
+        })
+        for (const end of [there, socket]) end.on("error", () => [there, socket].forEach((end) => end.destroy()))
+      })
+      const bot = yield* start("behind-a-proxy", { HTTPS_PROXY: `http://127.0.0.1:${port}` })
+      yield* bot.says("is ready")
+      yield* bot.stop
+      const { apiUrl } = yield* DiscordSimulator
+      // GET /gateway/bot, and the WebSocket.
+      assert.deepStrictEqual(asked, [new URL(apiUrl).host, new URL(apiUrl).host])
     }).pipe(Effect.provide(DiscordSimulator.serve()))
   )
 

@@ -1,0 +1,155 @@
+import { execFile } from "node:child_process"
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { anchors, blocks, links, page, pages, root } from "./Markdown.ts"
+
+describe("the documentation", () => {
+  it("has every page in its index", () => {
+    const index = page("docs/README.md")
+    for (const { path } of pages) {
+      if (path.startsWith("docs/") && path !== "docs/README.md") assert.include(index, `(${path.slice(5)})`)
+    }
+  })
+
+  it("links to what is there", () => {
+    const broken = pages.flatMap((from) =>
+      links(from)
+        .filter(({ anchor, exists, file }) => !exists || (anchor !== undefined && !anchors(page(file)).has(anchor)))
+        .map(({ anchor, file }) => `${from.path}: ${file}${anchor === undefined ? "" : `#${anchor}`}`)
+    )
+    assert.deepStrictEqual(broken, [])
+  })
+
+  it("names npm scripts that there are", () => {
+    const { scripts }: { readonly scripts: Record<string, string> } = JSON.parse(
+      readFileSync(`${root}package.json`, "utf8")
+    )
+    const named = pages.flatMap(({ text }) => [...text.matchAll(/npm run (?!-)([\w:]+)/g)].map(([, name = ""]) => name))
+    assert.isAbove(named.length, 5)
+    assert.deepStrictEqual(
+      named.filter((name) => !(name in scripts)),
+      []
+    )
+  })
+
+  it("names examples that there are, and all of them", () => {
+    const examples = readdirSync(`${root}examples`).filter((name) => name.endsWith(".ts"))
+    const text = pages.map(({ text }) => text).join("\n")
+    assert.deepStrictEqual(
+      examples.filter((name) => !text.includes(`examples/${name}`)),
+      []
+    )
+  })
+})
+
+describe("the code in the documentation", { timeout: 60_000 }, () => {
+  const folder = `${root}test/docs/blocks/`
+  beforeAll(() => {
+    mkdirSync(folder, { recursive: true })
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it("compiles, every block", async () => {
+    const typescript = blocks.filter(({ language }) => language === "ts")
+    assert.isAbove(typescript.length, 15)
+    const files = typescript.map(({ code, given, line, page }) => {
+      const name = `${page.replaceAll(/\W/g, "-")}-line-${line}.ts`
+      writeFileSync(folder + name, `${given}${code}\nexport {}\n`)
+      return name
+    })
+    // Several blocks stand for a part of a program that is the reader's own.
+    writeFileSync(
+      `${folder}my-bot.ts`,
+      'import type { Gateway, GatewayError } from "disruption-gateway"\nimport type { Effect } from "effect"\n' +
+        "export declare const myBot: Effect.Effect<void, GatewayError, Gateway>\n"
+    )
+    const compilerOptions = { noUnusedLocals: false, plugins: [] }
+    writeFileSync(
+      `${folder}tsconfig.json`,
+      JSON.stringify({
+        extends: "../../../tsconfig.json",
+        compilerOptions,
+        include: [],
+        files: [...files, "my-bot.ts"]
+      })
+    )
+    const output = await new Promise<string>((resolve) => {
+      const compiler = `${root}node_modules/typescript/bin/tsc`
+      execFile(process.execPath, [compiler, "--project", folder], (_, stdout) => resolve(stdout))
+    })
+    assert.strictEqual(output, "")
+  })
+})
+
+describe("the README's tables", () => {
+  const readme = page("README.md")
+  const section = (title: string) => readme.split(`## ${title}\n`)[1]?.split("\n## ")[0] ?? ""
+  /** The words in backticks of a column. */
+  const column = (text: string, n: number) =>
+    text
+      .split("\n")
+      .filter((line) => line.startsWith("| `"))
+      .flatMap((line) => [...(line.split(" | ")[n] ?? "").matchAll(/`([\w"]+)`/g)].map(([, word = ""]) => word))
+  const source = readFileSync(`${root}src/services/GatewayConfig.ts`, "utf8")
+
+  it("have every option, and no other", () => {
+    const body = /export interface GatewayOptions \{\n([\s\S]*?)\n\}/.exec(source)?.[1] ?? ""
+    const options = [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, name = ""]) => name)
+    const rows = section("Configuration")
+      .split("\n")
+      .flatMap((line) => /^\| ((?:`\w+`(?:, )?)+)/.exec(line)?.slice(1, 2) ?? [])
+      .flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name))
+    assert.isAbove(options.length, 15)
+    assert.deepStrictEqual(rows.toSorted(), options.toSorted())
+  })
+
+  it("have every variable of the environment, and no other", () => {
+    const read = new Set([...source.matchAll(/"(DISCORD_\w+)"/g)].map(([, name = ""]) => name))
+    const documented = new Set(column(section("Configuration"), 1).filter((name) => name.startsWith("DISCORD_")))
+    assert.deepStrictEqual([...documented].toSorted(), [...read].toSorted())
+  })
+})
+
+describe("the Grafana dashboard", () => {
+  interface Panel {
+    readonly id: number
+    readonly title: string
+    readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
+    readonly targets: ReadonlyArray<{ readonly expr: string }>
+  }
+  const {
+    panels,
+    templating
+  }: { panels: ReadonlyArray<Panel>; templating: { list: ReadonlyArray<{ name: string }> } } = JSON.parse(
+    readFileSync(`${root}docs/grafana-dashboard.json`, "utf8")
+  )
+
+  it("asks for series that there are", () => {
+    const documented = new Set(
+      [...page("docs/metrics.md").matchAll(/^\| `(discord_gateway_\w+)`/gm)].map(([, name = ""]) => name)
+    )
+    const asked = panels.flatMap(({ targets }) =>
+      targets.flatMap(({ expr }) =>
+        [...expr.matchAll(/discord_gateway_\w+/g)].map(([name]) => name.replace(/_bucket$/, ""))
+      )
+    )
+    assert.isAbove(asked.length, 20)
+    assert.deepStrictEqual(
+      asked.filter((name) => !documented.has(name)),
+      []
+    )
+  })
+
+  it("has panels that do not lie upon each other, and a data source to choose", () => {
+    assert.strictEqual(new Set(panels.map(({ id }) => id)).size, panels.length)
+    const cells = panels.flatMap(({ gridPos: { h, w, x, y } }) =>
+      Array.from({ length: w * h }, (_, n) => `${x + (n % w)},${y + Math.floor(n / w)}`)
+    )
+    assert.strictEqual(new Set(cells).size, cells.length)
+    assert.isTrue(panels.every(({ gridPos: { w, x } }) => x + w <= 24))
+    assert.deepStrictEqual(
+      templating.list.map(({ name }) => name),
+      ["datasource"]
+    )
+  })
+})
