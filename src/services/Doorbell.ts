@@ -1,26 +1,37 @@
 /**
- * Wakes the one fiber that waits at it. Whoever comes to wait looks first whether there is a reason to.
+ * Wakes the one fiber that waits at it. Whoever comes to wait listens, then looks whether there is a reason to wait, and
+ * then waits: a ring after it began to listen is not lost. Between looking and waiting a fiber may lose its turn.
  *
  * A `Latch` would do, but has a set of functions of its own, and every shard has two of these.
  */
 import * as Effect from "effect/Effect"
-import { constVoid } from "effect/Function"
 
 /** A bell for one waiter. */
 export class Doorbell {
-  private wake = constVoid
+  private wake: (() => void) | undefined
+  private hasRung = false
 
-  /** Waits until it rings. */
+  /** Forgets the rings so far. */
+  listen(): void {
+    this.hasRung = false
+  }
+
+  /** Waits until it rings, or not at all if it has rung since `listen`. */
   get rung(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
+      if (this.hasRung) return resume(Effect.void)
       this.wake = () => resume(Effect.void)
+      return Effect.sync(() => {
+        this.wake = undefined
+      })
     })
   }
 
-  /** Wakes the waiter, if there is one. */
+  /** Wakes the waiter. */
   ring(): void {
     const { wake } = this
-    this.wake = constVoid
-    wake()
+    this.hasRung = true
+    this.wake = undefined
+    wake?.()
   }
 }

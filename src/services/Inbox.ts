@@ -58,6 +58,7 @@ export class Inbox {
   /** Waits until the WebSocket is open. Fails with its end. */
   opened(): Effect.Effect<void, SocketEnd> {
     return Effect.suspend(() => {
+      this.news.listen()
       if (this.ended !== undefined) return Effect.fail(this.ended)
       return this.ws.readyState === openState ? Effect.void : Effect.andThen(this.news.rung, this.opened())
     })
@@ -66,6 +67,7 @@ export class Inbox {
   /** What has come, at least one payload; waits for it. Fails with the end, after all that came before it was taken. */
   take(): Effect.Effect<Batch, SocketEnd> {
     return Effect.suspend(() => {
+      this.news.listen()
       if (Arr.isArrayNonEmpty(this.received)) return Effect.succeed(this.batch(this.received))
       if (this.ended !== undefined) return Effect.fail(this.ended)
       // Woken by the first frame, a reader would be woken again by the next, each time at the cost of a switch of fibers.

@@ -70,6 +70,7 @@ export class SendQueue {
       const now = yield* Clock.currentTimeMillis
       while (sent[0] !== undefined && sent[0] <= now - windowMillis) sent.shift()
       if (sent[0] !== undefined && sent.length >= room) return yield* Effect.sleep(sent[0] + windowMillis - now)
+      this.arrival.listen()
       const [entry] = this.waiting
       if (entry === undefined) return yield* this.arrival.rung
       yield* Effect.uninterruptible(
