@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -114,14 +117,28 @@ describe("disruption-gateway run", { concurrent: true }, () => {
 
   it.live("hands a slow reader whole lines, also when it is ended by a signal", () =>
     Effect.gen(function* () {
-      const script = "$RUN --json > >(sleep 6.3; cat) & sleep 6; kill -INT $!; wait $!"
+      const { counts } = yield* DiscordSimulator
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "disruption-gateway-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+      )
+      const later = "until [ -e later ]; do sleep 0.05; done"
+      const script = `cd ${folder}; $RUN --json > >(${later}; sleep 0.3; cat) & ${later}; kill -INT $!; wait $!`
+      // However long it takes until it has started, it has two seconds to fill the pipe.
+      yield* counts.pipe(
+        Effect.delay("100 millis"),
+        Effect.repeat({ until: ({ identifies }) => identifies > 0 }),
+        Effect.andThen(Effect.sleep("2 seconds")),
+        Effect.andThen(Effect.sync(() => writeFileSync(join(folder, "later"), ""))),
+        Effect.forkScoped
+      )
       const { stdout } = yield* Effect.raceFirst(shell(script, yield* environment), flood)
       expect(stdout.length).toBeGreaterThan(65_536)
       expect(stdout.endsWith("}\n")).toBe(true)
       const sequences = linesOf(stdout).map((line): unknown => JSON.parse(line).s)
       const dispatched = sequences.filter((s) => s !== null)
       expect(dispatched).toEqual(dispatched.map((_, index) => index + 1))
-    }).pipe(Effect.provide(DiscordSimulator.serve()))
+    }).pipe(Effect.scoped, Effect.provide(DiscordSimulator.serve()))
   )
 
   it.live("says once what to do about a wrong token, without the token", () =>
