@@ -1,41 +1,17 @@
-import { createServer } from "node:http"
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServer from "effect/http/HttpServer"
-import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { type DashboardOptions, GatewayDashboard } from "../../src/dashboard/GatewayDashboard.ts"
-import { NodeGateway } from "../../src/node/NodeGateway.ts"
-import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-
-/** A bot on a served simulator, and its status page on a port. */
-const served = (options?: DashboardOptions) => {
-  const gateway = Layer.unwrap(
-    Effect.map(DiscordSimulator, ({ apiUrl, token }) =>
-      NodeGateway.layer.pipe(Layer.provide(GatewayConfig.layer({ apiUrl, token, shards: 3 })))
-    )
-  )
-  const dashboard = options === undefined ? GatewayDashboard.layer : GatewayDashboard.layerWith(options)
-  return HttpRouter.serve(dashboard, { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })),
-    Layer.provideMerge(gateway),
-    Layer.provideMerge(DiscordSimulator.serve({ shards: 3, maxConcurrency: 3 }))
-  )
-}
-
-const origin = Effect.map(HttpServer.HttpServer, ({ address }) =>
-  address._tag === "UnixPathAddress" ? "" : `http://127.0.0.1:${address.port}`
-)
+import * as DashboardBot from "./DashboardBot.ts"
 
 const get = (path: string, init: RequestInit = {}) =>
-  Effect.flatMap(origin, (origin) => Effect.promise(() => fetch(`${origin}${path}`, { redirect: "manual", ...init })))
+  Effect.flatMap(DashboardBot.origin, (origin) =>
+    Effect.promise(() => fetch(`${origin}${path}`, { redirect: "manual", ...init }))
+  )
 
 /** The server-sent events of a path, until one of them pleases. */
 const readEvents = (path: string, enough: (events: string) => boolean) =>
-  Effect.flatMap(origin, (origin) =>
+  Effect.flatMap(DashboardBot.origin, (origin) =>
     Effect.promise(async (signal) => {
       const answer = await fetch(`${origin}${path}`, { signal })
       let text = ""
@@ -61,7 +37,7 @@ describe("the status page's routes", () => {
       for (const path of loaded) assert.strictEqual((yield* get(`/gateway/${path}`)).status, 200)
       const moved = yield* get("/gateway")
       assert.strictEqual(moved.headers.get("location"), "gateway/")
-    }).pipe(Effect.provide(served()))
+    }).pipe(Effect.provide(DashboardBot.layer(3)))
   )
 
   it.live("tell every second how the shards are doing, and neither the token nor a session", () =>
@@ -80,7 +56,7 @@ describe("the status page's routes", () => {
       assert.notInclude(text, Redacted.value(token))
       const simulator = yield* DiscordSimulator
       for (const { id } of yield* simulator.sessions) assert.notInclude(text, id)
-    }).pipe(Effect.provide(served()))
+    }).pipe(Effect.provide(DashboardBot.layer(3)))
   )
 
   it.live("only read", () =>
@@ -89,7 +65,7 @@ describe("the status page's routes", () => {
         assert.strictEqual((yield* get("/gateway/", { method })).status, 404)
         assert.strictEqual((yield* get("/gateway/events", { method })).status, 404)
       }
-    }).pipe(Effect.provide(served()))
+    }).pipe(Effect.provide(DashboardBot.layer(3)))
   )
 
   it.live("can be mounted elsewhere, under another title that is no markup", () =>
@@ -99,6 +75,6 @@ describe("the status page's routes", () => {
       assert.include(html, "&#60;b&#62;My bot&#60;/b&#62;")
       assert.notInclude(html, "<b>My bot")
       assert.strictEqual((yield* get("/gateway/")).status, 404)
-    }).pipe(Effect.provide(served({ path: "/", title: "<b>My bot</b>" })))
+    }).pipe(Effect.provide(DashboardBot.layer(3, { path: "/", title: "<b>My bot</b>" })))
   )
 })

@@ -1,39 +1,14 @@
-import { createServer } from "node:http"
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServer from "effect/http/HttpServer"
-import * as Layer from "effect/Layer"
-import * as References from "effect/References"
 import * as Stream from "effect/Stream"
-import { GatewayDashboard } from "../../src/dashboard/GatewayDashboard.ts"
 import { Gateway } from "../../src/services/Gateway.ts"
-import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
-import { NodeGateway } from "../../src/node/NodeGateway.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
 import { hasChromium, openPage } from "./Browser.ts"
+import * as DashboardBot from "./DashboardBot.ts"
 
-/** A bot of so many shards, and its status page on a port. */
-const bot = (shards: number) => {
-  const gateway = Layer.unwrap(
-    Effect.map(DiscordSimulator, ({ apiUrl, token }) =>
-      NodeGateway.layer.pipe(Layer.provide(GatewayConfig.layer({ apiUrl, token, shards })))
-    )
-  )
-  return HttpRouter.serve(GatewayDashboard.layer, { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: 0 })),
-    Layer.provideMerge(gateway),
-    Layer.provideMerge(DiscordSimulator.serve({ shards, maxConcurrency: shards })),
-    Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
-  )
-}
-
-const url = Effect.map(HttpServer.HttpServer, ({ address }) =>
-  address._tag === "UnixPathAddress" ? "" : `http://127.0.0.1:${address.port}/gateway`
-)
+const url = Effect.map(DashboardBot.origin, (origin) => `${origin}/gateway`)
 
 describe.skipIf(!hasChromium)("the status page in a browser", () => {
   it.live(
@@ -64,7 +39,7 @@ describe.skipIf(!hasChromium)("the status page in a browser", () => {
         yield* Effect.promise(() => page.keyboard.press("ArrowRight"))
         yield* says("#shard", /^Shard 1: ready/)
         assert.deepStrictEqual(complaints, [])
-      }).pipe(Effect.scoped, Effect.provide(bot(16))),
+      }).pipe(Effect.scoped, Effect.provide(DashboardBot.layer(16))),
     60_000
   )
 
@@ -80,7 +55,7 @@ describe.skipIf(!hasChromium)("the status page in a browser", () => {
         assert.deepStrictEqual([dark, light], ["rgb(20, 22, 28)", "rgb(244, 245, 248)"])
         yield* Effect.promise(() => page.reload())
         assert.strictEqual(yield* Effect.promise(ground), light)
-      }).pipe(Effect.scoped, Effect.provide(bot(1))),
+      }).pipe(Effect.scoped, Effect.provide(DashboardBot.layer(1))),
     60_000
   )
 
@@ -97,7 +72,7 @@ describe.skipIf(!hasChromium)("the status page in a browser", () => {
           page.evaluate("events.close(); const lost = new Event('error'); events.dispatchEvent(lost)")
         )
         yield* Effect.promise(() => page.locator("#connection:not([hidden])").waitFor({ timeout: 10_000 }))
-      }).pipe(Effect.scoped, Effect.provide(bot(1))),
+      }).pipe(Effect.scoped, Effect.provide(DashboardBot.layer(1))),
     60_000
   )
 })

@@ -1,0 +1,35 @@
+/**
+ * A bot on a served simulator, with its status page on a port: the arrangement of the tests of the dashboard.
+ */
+import { createServer } from "node:http"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as References from "effect/References"
+import { type DashboardOptions, GatewayDashboard } from "../../src/dashboard/GatewayDashboard.ts"
+import { NodeGateway } from "../../src/node/NodeGateway.ts"
+import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
+import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+
+/** A bot of so many shards. */
+export const layer = (shards: number, options?: DashboardOptions) => {
+  const gateway = Layer.unwrap(
+    Effect.map(DiscordSimulator, ({ apiUrl, token }) =>
+      NodeGateway.layer.pipe(Layer.provide(GatewayConfig.layer({ apiUrl, token, shards })))
+    )
+  )
+  const dashboard = options === undefined ? GatewayDashboard.layer : GatewayDashboard.layerWith(options)
+  return HttpRouter.serve(dashboard, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: 0 })),
+    Layer.provideMerge(gateway),
+    Layer.provideMerge(DiscordSimulator.serve({ shards, maxConcurrency: shards })),
+    Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
+  )
+}
+
+/** Where its page is served, without a path. */
+export const origin = Effect.map(HttpServer.HttpServer, ({ address }) =>
+  address._tag === "UnixPathAddress" ? "" : `http://127.0.0.1:${address.port}`
+)
