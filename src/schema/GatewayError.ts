@@ -31,7 +31,14 @@ import {
   ReconnectScheduleEnded,
   ShardingRequired
 } from "./FatalError.ts"
-import { GatewayStopped, InvalidSendEvent, SendQueueFull, SendTimeout, UnknownShard } from "./SendError.ts"
+import {
+  GatewayStopped,
+  InvalidSendEvent,
+  SendQueueFull,
+  SendTimeout,
+  ShardUnreachable,
+  UnknownShard
+} from "./SendError.ts"
 import type { ShardId } from "./ShardId.ts"
 
 const reasons = [
@@ -63,7 +70,8 @@ const reasons = [
   UnknownShard,
   SendQueueFull,
   SendTimeout,
-  GatewayStopped
+  GatewayStopped,
+  ShardUnreachable
 ] as const
 
 /** Every reason of a `GatewayError`. */

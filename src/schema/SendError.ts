@@ -29,6 +29,17 @@ export class UnknownShard extends Schema.TaggedError<UnknownShard>()("UnknownSha
   }
 }
 
+/** The machine that runs the shard does not take the payload. It may have been sent. */
+export class ShardUnreachable extends Schema.TaggedError<ShardUnreachable>()("ShardUnreachable", {
+  id: Schema.Int,
+  description: Schema.String
+}) {
+  readonly recovery: Recovery = "fatal"
+  override get message() {
+    return `The machine that runs shard ${this.id} cannot be reached: ${this.description}`
+  }
+}
+
 /** So many payloads wait to be sent that no more are taken. Nothing was sent. */
 export class SendQueueFull extends Schema.TaggedError<SendQueueFull>()("SendQueueFull", {
   capacity: Schema.Int

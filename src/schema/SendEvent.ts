@@ -9,6 +9,7 @@ import type {
   GatewayRequestSoundboardSoundsData,
   GatewayVoiceStateUpdateData
 } from "discord-api-types/v10"
+import * as Arr from "effect/Array"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -16,6 +17,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import { InvalidSendEvent } from "./SendError.ts"
 import { GatewayOpcode } from "./GatewayOpcode.ts"
+import { shardOfGuild } from "./ShardId.ts"
 
 /** A payload that a program sends. Make it with `SendEvent.updatePresence(…)` and its like. */
 export type SendEvent =
@@ -147,6 +149,22 @@ const encode = ({ d, op }: SendEvent): Result.Result<string, InvalidSendEvent> =
 
 const textEncoder = new TextEncoder()
 const byteLength = (text: string): number => textEncoder.encode(text).byteLength
+
+/**
+ * What goes through which of the shards: through the one that is named, or the one of the guild, or those of the guilds; a
+ * presence through all, anything else through the first.
+ */
+export const route = (
+  event: SendEvent,
+  named: number | undefined,
+  shards: { readonly ids: ReadonlyArray<number>; readonly total: number }
+): ReadonlyArray<readonly [id: number, part: SendEvent]> => {
+  if (named !== undefined) return [[named, event]]
+  if (event.op === GatewayOpcode.PresenceUpdate) return shards.ids.map((id) => [id, event])
+  const byShard = Object.entries(Arr.groupBy(guildsOf(event), (guild) => String(shardOfGuild(guild, shards.total))))
+  if (byShard.length === 0) return [[Math.min(...shards.ids), event]]
+  return byShard.map(([id, guilds]) => [Number(id), byShard.length === 1 ? event : forGuilds(event, guilds)])
+}
 
 /** The guilds that a payload is about: their shards are where it goes. */
 export const guildsOf = ({ d }: SendEvent): ReadonlyArray<string> => {

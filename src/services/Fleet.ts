@@ -2,7 +2,6 @@
  * The shards of a gateway: starts them, finds the ones to send through, and replaces them all to reshard.
  */
 import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
-import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -19,9 +18,9 @@ import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts
 import { GatewayStopped, SendTimeout, UnknownShard } from "../schema/SendError.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Payload } from "../schema/Payload.ts"
-import { encodeSendEvent, forGuilds, guildsOf, type SendEvent } from "../schema/SendEvent.ts"
+import { encodeSendEvent, route, type SendEvent } from "../schema/SendEvent.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
-import { ShardId, shardOfGuild } from "../schema/ShardId.ts"
+import { ShardId } from "../schema/ShardId.ts"
 import { Backoff } from "./Backoff.ts"
 import type { Delivery } from "./Delivery.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
@@ -175,20 +174,11 @@ export const make = Effect.fnUntraced(function* (parts: {
   // Sending
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** What goes through which shard. */
-  const route = (event: SendEvent, named: number | undefined, { shards, total }: Generation) => {
-    if (named !== undefined) return [[named, event] as const]
-    if (event.op === GatewayOpcode.PresenceUpdate) return [...shards.keys()].map((id) => [id, event] as const)
-    const byShard = Object.entries(Arr.groupBy(guildsOf(event), (guild) => String(shardOfGuild(guild, total))))
-    if (byShard.length === 0) return [[Math.min(...shards.keys()), event] as const]
-    return byShard.map(([id, guilds]) => [Number(id), byShard.length === 1 ? event : forGuilds(event, guilds)] as const)
-  }
-
   const send = (event: SendEvent, options: SendOptions = {}): Effect.Effect<void, GatewayError> => {
     const sending = Effect.gen(function* () {
       yield* frameOf(event)
       const fleet = yield* generation
-      const routes = yield* Effect.forEach(route(event, options.shard, fleet), ([id, part]) =>
+      const routes = yield* Effect.forEach(route(event, options.shard, { ids: [...fleet.shards.keys()], total: fleet.total }), ([id, part]) =>
         Effect.all([shardOf(fleet, id), frameOf(part)])
       )
       if (event.op === GatewayOpcode.PresenceUpdate && !("raw" in event)) {

@@ -59,19 +59,48 @@ export class IdentifyLimiter extends Context.Service<
   /** Keeps the limits of this process. */
   static readonly layerMemory: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory> = Layer.effect(
     IdentifyLimiter,
-    Effect.suspend(() => make(spacing))
+    Effect.suspend(() => Effect.flatMap(takeFromRateLimiter, (take) => make(spacing, take)))
   ).pipe(Layer.provide(RateLimiter.layer), Layer.provide(RateLimiter.layerStoreMemory))
 
   /** Keeps the limits of all processes that run shards of the bot, together, in Redis. */
   static readonly layerShared: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory | Redis.Redis> =
     Layer.effect(
       IdentifyLimiter,
-      Effect.suspend(() => make(sharedSpacing))
+      Effect.suspend(() => Effect.flatMap(takeFromRateLimiter, (take) => make(sharedSpacing, take)))
     ).pipe(
       Layer.provide(RateLimiter.layer),
       Layer.provide(RateLimiter.layerStoreRedis({ prefix: "disruption-gateway:" }))
     )
+
+  /** Keeps the limits of all processes that run shards of the bot, together, wherever `take` takes the turns from. */
+  static readonly layerSharedBy = (
+    take: TakeTurn
+  ): Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory> =>
+    Layer.effect(
+      IdentifyLimiter,
+      Effect.suspend(() => make(sharedSpacing, take))
+    )
 }
+
+/**
+ * Takes the turn of a key for a time, in one step that no other process can come between. Returns zero if it was taken,
+ * otherwise how long it is not free. Fails where that cannot be known.
+ */
+export type TakeTurn = (key: string, time: Duration.Duration) => Effect.Effect<Duration.Duration, GatewayError>
+
+const takeFromRateLimiter = Effect.map(
+  RateLimiter.RateLimiter,
+  (limiter): TakeTurn =>
+    (key, window) =>
+      limiter.consume({ key, limit: 1, window, onExceeded: "fail" }).pipe(
+        Effect.as(Duration.zero),
+        Effect.catchReason("RateLimiterError", "RateLimitExceeded", ({ retryAfter }) =>
+          // Refused in the window's last moment, it is refused nevertheless.
+          Effect.succeed(Duration.max(retryAfter, Duration.millis(1)))
+        ),
+        Effect.mapError(({ message }) => new GatewayError({ reason: new LimiterUnavailable({ description: message }) }))
+      )
+)
 
 /**
  * One IDENTIFY per bucket in this time: 5 seconds by Discord's clock, and a little more, since frames do not all travel
@@ -92,10 +121,9 @@ const uncertainFor = Duration.seconds(15)
 const limitOf = (answer: Option.Option<DirectoryAnswer>) =>
   Option.getOrUndefined(Option.map(answer, ({ info }) => info.session_start_limit))
 
-const make = Effect.fnUntraced(function* (spacing: Duration.Duration) {
+const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: TakeTurn) {
   const config = yield* GatewayConfig
   const directory = yield* GatewayDirectory
-  const limiter = yield* RateLimiter.RateLimiter
   // Bots do not share limits; a hash tells them apart without naming their token.
   const bot = Hash.string(Redacted.value(config.token))
   const lines = new Map<number, IdentifyLine.IdentifyLine>()
@@ -141,21 +169,7 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration) {
       const wait = remaining > reserveOf(info.session_start_limit) ? Duration.toMillis(uncertainFor) : reset_after
       return { _tag: "BudgetExhausted", total, remaining, resetAt: at + wait } as const
     }
-    const consumed = yield* limiter
-      .consume({
-        key: `identify:${bot}:${shard.bucket(limit?.max_concurrency ?? 1)}`,
-        limit: 1,
-        window: spacing,
-        onExceeded: "fail"
-      })
-      .pipe(
-        Effect.as(Duration.zero),
-        Effect.catchReason("RateLimiterError", "RateLimitExceeded", ({ retryAfter }) =>
-          // Refused in the window's last moment, it is refused nevertheless.
-          Effect.succeed(Duration.max(retryAfter, Duration.millis(1)))
-        ),
-        Effect.mapError(({ message }) => new GatewayError({ reason: new LimiterUnavailable({ description: message }) }))
-      )
+    const consumed = yield* take(`identify:${bot}:${shard.bucket(limit?.max_concurrency ?? 1)}`, spacing)
     if (Duration.isPositive(consumed)) {
       // Discord is asked now, if it will have to be, rather than when the turn comes.
       const [asking] = yield* Effect.timed(budget(Duration.subtract(maxAge, Duration.times(spacing, 2))))

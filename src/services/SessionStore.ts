@@ -50,7 +50,7 @@ export class SessionStore extends Context.Service<
     SessionStore,
     Effect.gen(function* () {
       const backing = yield* Persistence.BackingPersistence
-      const sessions = yield* backing.make("disruption-gateway_sessions")
+      const sessions = yield* backing.make(sessionsStoreId)
       return SessionStore.of({
         get: (shard) =>
           sessions.get(shard.toString()).pipe(
@@ -62,7 +62,7 @@ export class SessionStore extends Context.Service<
           ),
         set: (session) =>
           sessions
-            .set(session.shard.toString(), encodeStored({ version: 1, session }), undefined)
+            .set(session.shard.toString(), encodeStored(session), undefined)
             .pipe(report("cannot be stored", session.shard)),
         remove: (shard) => sessions.remove(shard.toString()).pipe(report("cannot be removed", shard)),
         durable: true
@@ -83,7 +83,13 @@ const report = (what: string, shard: ShardId) =>
     )
   )
 
+/** The name under which sessions are in a store. */
+export const sessionsStoreId = "disruption-gateway_sessions"
+
 /** What is in the store. Another version is not ours to understand. */
 const Stored = Schema.Struct({ version: Schema.Literal(1), session: Session })
-const decodeStored = Schema.decodeUnknownEffect(Stored)
-const encodeStored = Schema.encodeSync(Stored)
+/** Reads what is in a store. */
+export const decodeStored = Schema.decodeUnknownEffect(Stored)
+const encode = Schema.encodeSync(Stored)
+/** What a store keeps of a session. */
+export const encodeStored = (session: Session): object => encode({ version: 1, session })

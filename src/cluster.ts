@@ -1,0 +1,6 @@
+/**
+ * `disruption-gateway/cluster`: the bot's shards spread over machines by Effect's cluster.
+ */
+export { shardingConfig, timing } from "./cluster/ClusterTiming.ts"
+export { FleetShardStatus } from "./cluster/DiscordShard.ts"
+export { type ClusterServices, GatewayCluster, ProgramFailed } from "./cluster/GatewayCluster.ts"

@@ -1,0 +1,151 @@
+/**
+ * The shards of one machine of a fleet: registers every shard as a singleton, runs the program on those that the cluster
+ * gives to this machine, answers for them, and follows the plan when the fleet is resharded.
+ */
+import * as Entity from "effect/cluster/Entity"
+import * as Sharding from "effect/cluster/Sharding"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { ShardId } from "../schema/ShardId.ts"
+import { Gateway, type GatewayServices } from "../services/Gateway.ts"
+import { GatewayConfig } from "../services/GatewayConfig.ts"
+import { DiscordShard, FleetShardStatus, movingStatus, nameOf } from "./DiscordShard.ts"
+import type { Plan } from "./FleetPlan.ts"
+import { type LocalShards, startingTime } from "./LocalShards.ts"
+
+/** What a machine's shards work with. */
+export interface Parts<E, R, E2> {
+  readonly program: Effect.Effect<unknown, E, R>
+  readonly local: LocalShards
+  readonly onFailure: (shard: ShardId, cause: Cause.Cause<unknown>) => Effect.Effect<unknown>
+  readonly plan: Plan
+  /** The plan as it is now. */
+  readonly read: Effect.Effect<Option.Option<Plan>, E2>
+  readonly onPlan: (plan: Plan) => void
+}
+
+/** Shards of the same total. */
+interface Generation {
+  readonly scope: Scope.Closeable
+  /** Open once programs get the events of these shards. */
+  readonly live: Latch.Latch
+}
+
+/** How often a machine looks at the plan. */
+const lookingTime = Duration.seconds(2)
+
+/** How long the old shards are heard after the new ones: until every machine knows, and longer than an event is late. */
+const overlapTime = Duration.seconds(5)
+
+/** How long it takes until every machine has followed the plan. */
+export const settlingTime = Duration.sum(lookingTime, overlapTime)
+
+/** Runs the machine's shards in the scope. */
+export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>) {
+  const sharding = yield* Sharding.Sharding
+  const config = yield* GatewayConfig
+  const services = yield* Effect.context<GatewayServices | Exclude<R, Gateway>>()
+  const scope = yield* Effect.scope
+  const { local } = parts
+  const generations = new Map<number, Generation>()
+
+  const runShard = (shard: ShardId, live: Latch.Latch) =>
+    Effect.gen(function* () {
+      const context = yield* Layer.build(Layer.fresh(Gateway.layer)).pipe(
+        Effect.provideService(GatewayConfig, { ...config, shards: [shard] })
+      )
+      const gateway = yield* Effect.provideContext(Gateway, context)
+      yield* local.host(shard, gateway)
+      if (!live.isOpen()) {
+        // Until the switch the events are those of the old shards.
+        const draining = yield* Effect.forkScoped(Stream.runDrain(gateway.payloads))
+        yield* Effect.raceFirst(live.await, Fiber.join(draining))
+        yield* Effect.forkScoped(Effect.delay(Fiber.interrupt(draining), "1 second"))
+      }
+      yield* Effect.provideContext(parts.program, context)
+    }).pipe(
+      Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : parts.onFailure(shard, cause))),
+      Effect.provideContext(services)
+    )
+
+  const launch = Effect.fnUntraced(function* (total: number) {
+    // All shards of a machine that stops are stopped at once.
+    const generation = { scope: yield* Scope.fork(scope, "parallel"), live: Latch.makeUnsafe(false) }
+    generations.set(total, generation)
+    return generation
+  })
+
+  const register = (total: number, { live, scope }: Generation) =>
+    Effect.forEach(
+      Array.from({ length: total }, (_, id) => new ShardId({ id, total })),
+      (shard) => Scope.provide(sharding.registerSingleton(nameOf(shard), runShard(shard, live)), scope),
+      { discard: true }
+    )
+
+  const follow = Effect.fnUntraced(function* ({ next, total }: Plan) {
+    for (const wanted of next === undefined ? [total] : [total, next]) {
+      const isNew = !generations.has(wanted)
+      const generation = generations.get(wanted) ?? (yield* launch(wanted))
+      if (wanted === total) yield* generation.live.open
+      if (isNew) yield* register(wanted, generation)
+    }
+    for (const [old, { scope: oldScope }] of generations) {
+      if (old === total || old === next) continue
+      generations.delete(old)
+      yield* Effect.forkIn(Effect.delay(Scope.close(oldScope, Exit.void), overlapTime), scope)
+    }
+  })
+
+  yield* follow(parts.plan)
+  yield* Effect.flatMap(Effect.option(parts.read), (found) => {
+    const plan = Option.getOrUndefined(Option.flatten(found))
+    if (plan === undefined) return Effect.void
+    parts.onPlan(plan)
+    return follow(plan)
+  }).pipe(Effect.delay(lookingTime), Effect.forever, Effect.forkScoped)
+
+  // Registered last, it is the first to end: the others are told that this machine leaves, then its shards stop.
+  yield* Layer.build(DiscordShard.toLayer(handlers(local), { concurrency: "unbounded" }))
+})
+
+const handlers = (local: LocalShards) =>
+  Effect.gen(function* () {
+    const machine = yield* Entity.CurrentRunnerAddress
+    return DiscordShard.of({
+      Send: ({ address, payload }) =>
+        Effect.flatMap(local.gatewayOf(address.entityId), (gateway) => gateway.send(payload.event)),
+      Status: ({ address }) =>
+        local.gatewayOf(address.entityId).pipe(
+          Effect.flatMap((gateway) => gateway.shards),
+          Effect.timeoutOption(startingTime),
+          Effect.map((answer) => {
+            const shard = shardOf(address.entityId)
+            const [status] = Option.getOrElse(answer, () => [])
+            const common = { shard, machine: Option.some(`${machine.host}:${machine.port}`) }
+            if (status === undefined) return new FleetShardStatus({ ...movingStatus, ...common })
+            return new FleetShardStatus({
+              ...status,
+              ...common,
+              since: Option.some(status.since),
+              lastReason: Option.map(status.lastReason, (reason) => reason.message)
+            })
+          })
+        ),
+      Restart: ({ address }) =>
+        Effect.flatMap(local.gatewayOf(address.entityId), (gateway) => gateway.restart(shardOf(address.entityId).id))
+    })
+  })
+
+/** The shard of an entity's name. */
+const shardOf = (name: string): ShardId => {
+  const [, id = "0", total = "1"] = /(\d+)\/(\d+)$/.exec(name) ?? []
+  return new ShardId({ id: Number(id), total: Number(total) })
+}

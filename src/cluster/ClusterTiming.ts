@@ -1,0 +1,33 @@
+/**
+ * How soon a cluster notices that a machine is gone.
+ *
+ * The engine's own intervals suit entities whose start is dear. A shard's move costs a RESUME and no event, so ours are
+ * short: a machine that was killed is missed after 6 seconds, one that is told to stop within one.
+ */
+import * as Duration from "effect/Duration"
+import * as ShardingConfig from "effect/cluster/ShardingConfig"
+
+/**
+ * The intervals, and what they cost: see docs/cluster.md.
+ *
+ * A machine that cannot reach the database stops its shards after at most two thirds of `shardLockExpiration`, the others
+ * can take them when all of it has passed.
+ */
+export const timing = {
+  shardLockExpiration: Duration.seconds(6),
+  shardLockRefreshInterval: Duration.seconds(2),
+  refreshAssignmentsInterval: Duration.seconds(1),
+  entityMessagePollInterval: Duration.seconds(1),
+  runnerHealthCheckInterval: Duration.seconds(10),
+  entityTerminationTimeout: Duration.seconds(5)
+} as const
+
+/** The settings of the cluster, of which those that are given take the place of ours. */
+export const shardingConfig = (
+  options: Partial<ShardingConfig.ShardingConfig["Service"]> = {}
+): ShardingConfig.ShardingConfig["Service"] => ({
+  ...ShardingConfig.defaults,
+  ...timing,
+  simulateRemoteSerialization: false,
+  ...options
+})

@@ -1,0 +1,65 @@
+/**
+ * The cluster's name for a shard of Discord, and what other machines may ask of it.
+ *
+ * The `Singleton` that runs the shard and the `Entity` that answers for it bear the same name in the same shard group, so
+ * the cluster puts both on the same machine.
+ */
+import * as Entity from "effect/cluster/Entity"
+import type * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Rpc from "effect/rpc/Rpc"
+import * as Schema from "effect/Schema"
+import { GatewayError } from "../schema/GatewayError.ts"
+import type { SendEvent } from "../schema/SendEvent.ts"
+import { ShardId } from "../schema/ShardId.ts"
+import { shardStates } from "../schema/ShardStatus.ts"
+
+/** `discord-shard-3/16`. */
+export const nameOf = (shard: ShardId): string => `discord-shard-${shard.toString()}`
+
+/** A shard of the fleet at one moment. */
+export class FleetShardStatus extends Schema.Class<FleetShardStatus>("disruption-gateway/FleetShardStatus")({
+  shard: ShardId,
+  /** The address of the machine that runs it, `host:port`. None while it is between machines. */
+  machine: Schema.OptionFromOptionalKey(Schema.String),
+  /** As `ShardStatus` has it, and `moving` while no machine answers for it. */
+  state: Schema.Literals([...shardStates, "moving"]),
+  /** When it came into this state, in milliseconds since the epoch. */
+  since: Schema.OptionFromOptionalKey(Schema.Finite),
+  sessionId: Schema.OptionFromOptionalKey(Schema.String),
+  /** The sequence that it would resume from. */
+  sequence: Schema.OptionFromOptionalKey(Schema.Int),
+  /** Of the last heartbeat that was acknowledged. */
+  latency: Schema.OptionFromOptionalKey(Schema.DurationFromMillis),
+  waitingToSend: Schema.Int,
+  /** Connections that ended since it came to this machine. */
+  reconnects: Schema.Int,
+  /** Why the last connection ended, in words. */
+  lastReason: Schema.OptionFromOptionalKey(Schema.String)
+}) {}
+
+/** What is known of a shard that no machine answers for. */
+export const movingStatus = {
+  machine: Option.none<string>(),
+  state: "moving",
+  since: Option.none<number>(),
+  sessionId: Option.none<string>(),
+  sequence: Option.none<number>(),
+  latency: Option.none<Duration.Duration>(),
+  waitingToSend: 0,
+  reconnects: 0,
+  lastReason: Option.none<string>()
+} as const
+
+/** A payload that was checked by the sender, and is checked again before it is sent. */
+const TravellingEvent = Schema.fromJsonString(Schema.Unknown).pipe(
+  Schema.refine((event): event is SendEvent => Predicate.hasProperty(event, "op") && Predicate.isNumber(event.op))
+)
+
+/** What a shard answers, wherever it runs. */
+export const DiscordShard = Entity.make("disruption-gateway/DiscordShard", [
+  Rpc.make("Send", { payload: { event: TravellingEvent }, error: GatewayError }),
+  Rpc.make("Status", { success: FleetShardStatus }),
+  Rpc.make("Restart", { error: GatewayError })
+])

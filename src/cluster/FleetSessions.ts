@@ -1,0 +1,136 @@
+/**
+ * The sessions of a fleet: a `SessionStore` for shards that move between machines.
+ *
+ * Unlike the store of one process it waits for a store that does not answer, since starting without the session would cost
+ * an IDENTIFY and every event since; and it writes the sessions of all shards of a machine together.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Persistence from "effect/persistence/Persistence"
+import type { Session } from "../schema/Session.ts"
+import type { ShardId } from "../schema/ShardId.ts"
+import { decodeStored, encodeStored, SessionStore, sessionsStoreId } from "../services/SessionStore.ts"
+
+/** How long the sessions that are to be written are gathered: at most 20 writes a second, however many shards. */
+const gathering = Duration.millis(50)
+
+/** How long one attempt to read or write may take. */
+const patience = Duration.seconds(2)
+
+/** How many sessions are written by one statement. */
+const batchSize = 500
+
+interface Waiting {
+  readonly session: Session
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  /** Opened when this session, or a later one of the shard, is written. */
+  readonly written: ReadonlyArray<Latch.Latch>
+}
+
+const make = Effect.gen(function* () {
+  const backing = yield* Persistence.BackingPersistence
+  const sessions = yield* backing.make(sessionsStoreId)
+  const scope = yield* Effect.scope
+  /** What is to be written. */
+  const waiting = new Map<string, Waiting>()
+  /** What this machine last knew, for the case that it could not be written. */
+  const known = new Map<string, Session>()
+  const somethingToWrite = Latch.makeUnsafe(false)
+
+  /** A statement on a connection that hangs cannot always be interrupted: it is left to itself. */
+  const withPatience = <A, E>(attempt: Effect.Effect<A, E>) =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkIn(attempt, scope, { startImmediately: true })
+      return yield* Fiber.join(fiber).pipe(
+        Effect.timeout(patience),
+        Effect.onInterrupt(() => Effect.forkIn(Fiber.interrupt(fiber), scope))
+      )
+    })
+
+  const writeAll = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    // A machine that could not write for so long has lost its shards, and another one may know better.
+    for (const [shard, { since }] of waiting) if (since < now - Duration.toMillis(patience)) waiting.delete(shard)
+    const batch = [...waiting].slice(0, batchSize)
+    const [first, ...rest] = batch.map(
+      ([shard, { session }]) => [shard, encodeStored(session), undefined] as const
+    )
+    if (first === undefined) return
+    yield* withPatience(sessions.setMany([first, ...rest]))
+    for (const [shard, written] of batch) {
+      for (const latch of written.written) latch.openUnsafe()
+      if (waiting.get(shard) === written) waiting.delete(shard)
+    }
+  })
+
+  yield* Effect.gen(function* () {
+    yield* somethingToWrite.await
+    yield* Effect.sleep(gathering)
+    yield* Effect.catch(writeAll, (error) =>
+      Effect.andThen(Effect.logWarning(`Sessions cannot be stored: ${error.message}`), Effect.sleep("200 millis"))
+    )
+    if (waiting.size === 0) somethingToWrite.closeUnsafe()
+  }).pipe(Effect.forever, Effect.forkScoped)
+
+  const read = (shard: ShardId) =>
+    withPatience(sessions.get(shard.toString())).pipe(
+      Effect.tapError((error) =>
+        Effect.annotateLogs(Effect.logWarning(`The session cannot be read yet: ${error.message}`), { shard: shard.id })
+      ),
+      Effect.tapError(() => Effect.sleep("500 millis")),
+      Effect.eventually
+    )
+
+  return SessionStore.of({
+    get: Effect.fnUntraced(function* (shard) {
+      const value = yield* read(shard)
+      const stored = value === undefined ? Option.none() : yield* decodeOrNone(shard, value)
+      return Option.map(stored, (session) => {
+        const own = known.get(shard.toString())
+        return own !== undefined && own.id === session.id && own.sequence > session.sequence ? own : session
+      })
+    }),
+    set: (session) =>
+      Effect.gen(function* () {
+        const shard = session.shard.toString()
+        known.set(shard, session)
+        const written = Latch.makeUnsafe(false)
+        waiting.set(shard, {
+          session,
+          since: yield* Clock.currentTimeMillis,
+          written: [...(waiting.get(shard)?.written ?? []), written]
+        })
+        somethingToWrite.openUnsafe()
+        yield* Effect.interruptible(Effect.timeoutOption(written.await, patience))
+      }),
+    remove: (shard) =>
+      Effect.suspend(() => {
+        waiting.delete(shard.toString())
+        known.delete(shard.toString())
+        return Effect.catch(Effect.interruptible(withPatience(sessions.remove(shard.toString()))), (error) =>
+          Effect.annotateLogs(Effect.logWarning(`The session cannot be removed: ${error.message}`), { shard: shard.id })
+        )
+      }),
+    durable: true
+  })
+})
+
+const decodeOrNone = (shard: ShardId, value: object) =>
+  decodeStored(value).pipe(
+    Effect.map(({ session }) => session),
+    Effect.tapError((error) =>
+      Effect.annotateLogs(Effect.logWarning(`The session that was stored cannot be read: ${error.message}`), {
+        shard: shard.id
+      })
+    ),
+    Effect.option
+  )
+
+/** Keeps the sessions of the fleet in a store of `effect/persistence` that all machines reach. */
+export const layer: Layer.Layer<SessionStore, never, Persistence.BackingPersistence> = Layer.effect(SessionStore, make)

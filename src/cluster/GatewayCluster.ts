@@ -1,0 +1,251 @@
+/**
+ * A bot on many machines: each shard of Discord is a `Singleton` of Effect's cluster, so it runs on exactly one of them.
+ *
+ * The program is the same as in one process, with a `Gateway` of one shard. When machines come and go the shards move:
+ * the session is stored where all machines reach it, and the shard resumes where it lands.
+ */
+import * as Sharding from "effect/cluster/Sharding"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Persistence from "effect/persistence/Persistence"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { InvalidConfig } from "../schema/FatalError.ts"
+import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
+import { SendTimeout, ShardUnreachable, UnknownShard } from "../schema/SendError.ts"
+import { encodeSendEvent, route, type SendEvent } from "../schema/SendEvent.ts"
+import { ShardId } from "../schema/ShardId.ts"
+import type { ShardStatus } from "../schema/ShardStatus.ts"
+import type { SendOptions } from "../services/Fleet.ts"
+import type { Gateway, GatewayServices } from "../services/Gateway.ts"
+import { GatewayConfig } from "../services/GatewayConfig.ts"
+import { GatewayDirectory } from "../services/GatewayDirectory.ts"
+import * as ClusterShards from "./ClusterShards.ts"
+import { DiscordShard, FleetShardStatus, movingStatus, nameOf } from "./DiscordShard.ts"
+import * as FleetPlan from "./FleetPlan.ts"
+import { Plan } from "./FleetPlan.ts"
+import { LocalShards } from "./LocalShards.ts"
+
+/** The program of a shard failed with an error of its own. */
+export class ProgramFailed extends Schema.TaggedError<ProgramFailed>()("ProgramFailed", {
+  shard: ShardId,
+  cause: Schema.Defect()
+}) {
+  override get message() {
+    return `The program of shard ${this.shard.toString()} failed`
+  }
+}
+
+/** What a fleet is made of, besides the cluster. */
+export type ClusterServices = GatewayServices | Persistence.BackingPersistence | Sharding.Sharding
+
+/** What a program needs besides what every shard has. */
+export type ProgramServices<R> = Exclude<Exclude<Exclude<R, GatewayCluster>, Gateway>, Scope.Scope>
+
+/** The bot's shards on all machines. */
+export class GatewayCluster extends Context.Service<
+  GatewayCluster,
+  {
+    /**
+     * Sends a payload through the shard it belongs to, wherever that runs; a shard that is moving is waited for. Fails as
+     * `Gateway.send` does, and with `SendTimeout` after `timeout` (30 seconds unless given). A payload whose machine is
+     * killed at that moment may be sent twice.
+     */
+    readonly send: (event: SendEvent, options?: SendOptions) => Effect.Effect<void, GatewayError>
+    /** How every shard of the fleet is doing, by number, asked of the machines. */
+    readonly shards: Effect.Effect<ReadonlyArray<FleetShardStatus>>
+    /** How the shards of this machine are doing. */
+    readonly here: Effect.Effect<ReadonlyArray<ShardStatus>>
+    /** How many shards the fleet has. */
+    readonly total: Effect.Effect<number>
+    /** Gives a shard a new connection, on which it resumes, wherever it runs. */
+    readonly restart: (shard: number) => Effect.Effect<void, GatewayError>
+    /**
+     * Runs the fleet with another number of shards: brings the new ones up beside the old, and switches when all are
+     * ready. Nothing is lost; what comes in the seconds around the switch may come twice. Called again after a failure it
+     * goes on. Ends when every machine has been told.
+     */
+    readonly reshard: (total: number) => Effect.Effect<void, GatewayError>
+    /** Waits for the first shard or program on this machine that cannot go on, and fails as it did. */
+    readonly failure: Effect.Effect<never, GatewayError | ProgramFailed>
+  }
+>()("disruption-gateway/GatewayCluster") {
+  /**
+   * Runs the program for every shard that the cluster gives to this machine.
+   *
+   * ```ts
+   * GatewayCluster.layer(
+   *   Effect.gen(function* () {
+   *     const gateway = yield* Gateway
+   *     yield* Stream.runForEach(gateway.on("MESSAGE_CREATE"), answer)
+   *   })
+   * )
+   * ```
+   */
+  static readonly layer = <E, R>(
+    program: Effect.Effect<unknown, E, R>
+  ): Layer.Layer<GatewayCluster, GatewayError, ProgramServices<R> | ClusterServices> =>
+    Layer.effect(GatewayCluster, make(program))
+
+  /** Runs the program on the shards of this machine until one of them cannot go on. */
+  static readonly run = <E, R>(
+    program: Effect.Effect<unknown, E, R>
+  ): Effect.Effect<never, GatewayError | ProgramFailed, ProgramServices<R> | ClusterServices> =>
+    GatewayCluster.use(({ failure }) => failure).pipe(Effect.provide(GatewayCluster.layer(program)))
+}
+
+/** How long a send, or a question to a shard, waits for a machine unless told otherwise. */
+const sendTime = Duration.seconds(30)
+const statusTime = Duration.seconds(3)
+
+/** How many shards are asked at once. */
+const concurrency = 64
+
+const fail = (reason: GatewayErrorReason, shard?: number) =>
+  Effect.fail(new GatewayError(shard === undefined ? { reason } : { reason, shard }))
+
+const idsOf = (total: number) => Array.from({ length: total }, (_, id) => new ShardId({ id, total }))
+
+const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
+  Effect.gen(function* () {
+    const config = yield* GatewayConfig
+    const directory = yield* GatewayDirectory
+    const failed = yield* Deferred.make<never, GatewayError | ProgramFailed>()
+    const local = new LocalShards()
+    const plans = yield* FleetPlan.make
+    const first = yield* plans.orElse(totalOf(config, directory))
+    let plan = first
+    if (config.shards !== "auto" && config.shards.length !== plan.total) {
+      yield* Effect.logWarning(
+        `The fleet runs ${plan.total} shards, and this machine with it, though its configuration says ` +
+          `${config.shards.length}. GatewayCluster.reshard changes the fleet.`
+      )
+    }
+    const clientOf = yield* DiscordShard.client
+
+    const ask = <A, E2 extends { readonly _tag: string; readonly message: string }>(
+      shard: ShardId,
+      answer: Effect.Effect<A, GatewayError | E2>,
+      time: Duration.Duration
+    ) =>
+      answer.pipe(
+        Effect.mapError((error) =>
+          error instanceof GatewayError
+            ? error
+            : new GatewayError({ reason: new ShardUnreachable({ id: shard.id, description: error.message }) })
+        ),
+        Effect.timeoutOrElse({
+          duration: time,
+          orElse: () => fail(new SendTimeout({ after: time, what: "answered" }), shard.id)
+        })
+      )
+
+    const shardOf = (id: number) =>
+      Number.isInteger(id) && id >= 0 && id < plan.total
+        ? Effect.succeed(new ShardId({ id, total: plan.total }))
+        : fail(new UnknownShard({ id, known: idsOf(plan.total).map((shard) => shard.id) }))
+
+    const send: GatewayCluster["Service"]["send"] = Effect.fnUntraced(function* (event, options = {}) {
+      yield* checked(event)
+      const routes = route(event, options.shard, { ids: idsOf(plan.total).map(({ id }) => id), total: plan.total })
+      const time = options.timeout === undefined ? sendTime : Duration.fromInputUnsafe(options.timeout)
+      yield* Effect.forEach(
+        routes,
+        ([id, part]) =>
+          Effect.flatMap(shardOf(id), (shard) => ask(shard, clientOf(nameOf(shard)).Send({ event: part }), time)),
+        { concurrency, discard: true }
+      )
+    })
+
+    const statusOf = (shard: ShardId) =>
+      Effect.catch(ask(shard, clientOf(nameOf(shard)).Status(), statusTime), () =>
+        Effect.succeed(new FleetShardStatus({ shard, ...movingStatus }))
+      )
+
+    const statuses = (total: number) => Effect.forEach(idsOf(total), statusOf, { concurrency })
+
+    const stored = (effect: Effect.Effect<void, Persistence.PersistenceError>) =>
+      Effect.mapError(
+        effect,
+        ({ message }) => new GatewayError({ reason: new InvalidConfig({ option: "plan", description: message }) })
+      )
+
+    const reshard: GatewayCluster["Service"]["reshard"] = Effect.fn("GatewayCluster.reshard")(function* (total) {
+      if (!Number.isInteger(total) || total < 1) {
+        return yield* fail(new InvalidConfig({ option: "shards", description: `${total} is not a number of shards` }))
+      }
+      if (total === plan.total) return
+      yield* stored(plans.write(new Plan({ version: 1, total: plan.total, next: total })))
+      const ready = Effect.map(statuses(total), (all) => all.every(({ state }) => state === "ready"))
+      yield* Effect.repeat(Effect.delay(ready, "1 second"), { until: (done) => done })
+      yield* stored(plans.write(new Plan({ version: 1, total })))
+      yield* Effect.sleep(ClusterShards.settlingTime)
+    })
+
+    const service = GatewayCluster.of({
+      send,
+      shards: Effect.suspend(() => statuses(plan.total)),
+      here: local.status,
+      total: Effect.sync(() => plan.total),
+      restart: (id) =>
+        Effect.flatMap(shardOf(id), (shard) => ask(shard, clientOf(nameOf(shard)).Restart(), sendTime)),
+      reshard,
+      failure: Deferred.await(failed)
+    })
+
+    yield* ClusterShards.run({
+      program: Effect.provideService(program, GatewayCluster, service),
+      local,
+      onFailure: (shard, cause) => {
+        const reason = Option.getOrElse(Cause.findErrorOption(cause), () => Cause.squash(cause))
+        return Effect.andThen(
+          Effect.annotateLogs(Effect.logError("A shard cannot go on", cause), { shard: shard.toString() }),
+          Deferred.fail(
+            failed,
+            reason instanceof GatewayError ? reason : new ProgramFailed({ shard, cause: reason })
+          )
+        )
+      },
+      plan: first,
+      read: plans.read,
+      onPlan: (next) => {
+        plan = next
+      }
+    })
+    return service
+  })
+
+const checked = (event: SendEvent) =>
+  Effect.mapError(Effect.fromResult(encodeSendEvent(event)), (reason) => new GatewayError({ reason }))
+
+/** What the configuration says, or Discord recommends. */
+const totalOf = (
+  { shards }: GatewayConfig["Service"],
+  directory: GatewayDirectory["Service"]
+): Effect.Effect<number, GatewayError> => {
+  if (shards !== "auto") {
+    const [one] = shards
+    return one !== undefined && shards.length === one.total
+      ? Effect.succeed(one.total)
+      : fail(
+          new InvalidConfig({
+            option: "shards",
+            description: "a fleet takes their number, or auto: which machine runs which one is up to the cluster"
+          })
+        )
+  }
+  return directory.recent(Duration.minutes(1)).pipe(
+    Effect.map(Option.match({ onNone: () => 1, onSome: ({ info }) => info.shards })),
+    Effect.tapError((error) =>
+      error.recovery === "fatal"
+        ? Effect.void
+        : Effect.andThen(Effect.logWarning(error.message), Effect.sleep("2 seconds"))
+    ),
+    Effect.retry({ while: (error) => error.recovery !== "fatal" })
+  )
+}
