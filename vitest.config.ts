@@ -26,6 +26,7 @@ export default defineConfig({
     alias: [
       { find: /^disruption-gateway$/, replacement: source("index") },
       { find: /^disruption-gateway\/dashboard$/, replacement: source("dashboard") },
+      { find: /^disruption-gateway\/cluster$/, replacement: source("cluster") },
       { find: /^disruption-gateway\/node$/, replacement: source("node") },
       { find: /^disruption-gateway\/testing$/, replacement: source("testing") }
     ]

@@ -4,3 +4,5 @@
 export { shardingConfig, timing } from "./cluster/ClusterTiming.ts"
 export { FleetShardStatus } from "./cluster/DiscordShard.ts"
 export { type ClusterServices, GatewayCluster, ProgramFailed } from "./cluster/GatewayCluster.ts"
+export { type MachineOptions, NodeCluster } from "./cluster/NodeCluster.ts"
+export { ClusterHealth } from "./cluster/ClusterHealth.ts"

@@ -30,6 +30,14 @@ const key = "plan"
 const decode = Schema.decodeUnknownEffect(Plan)
 const encode = Schema.encodeSync(Plan)
 
+/** Until the store answers. */
+const patiently = <A, E extends { readonly message: string }>(effect: Effect.Effect<A, E>) =>
+  effect.pipe(
+    Effect.tapError(({ message }) => Effect.logWarning(`The plan of the fleet is out of reach: ${message}`)),
+    Effect.tapError(() => Effect.sleep("1 second")),
+    Effect.eventually
+  )
+
 /** The plan in a store that all machines reach. */
 export const make: Effect.Effect<FleetPlan, never, Persistence.BackingPersistence> = Effect.gen(function* () {
   const backing = yield* Persistence.BackingPersistence
@@ -38,13 +46,6 @@ export const make: Effect.Effect<FleetPlan, never, Persistence.BackingPersistenc
     value === undefined ? Effect.succeedNone : Effect.asSome(decode(value))
   )
   const write = (plan: Plan) => store.set(key, encode(plan), undefined)
-
-  const patiently = <A, E extends { readonly message: string }>(effect: Effect.Effect<A, E>) =>
-    effect.pipe(
-      Effect.tapError(({ message }) => Effect.logWarning(`The plan of the fleet is out of reach: ${message}`)),
-      Effect.tapError(() => Effect.sleep("1 second")),
-      Effect.eventually
-    )
 
   return {
     read,

@@ -58,9 +58,7 @@ const make = Effect.gen(function* () {
     // A machine that could not write for so long has lost its shards, and another one may know better.
     for (const [shard, { since }] of waiting) if (since < now - Duration.toMillis(patience)) waiting.delete(shard)
     const batch = [...waiting].slice(0, batchSize)
-    const [first, ...rest] = batch.map(
-      ([shard, { session }]) => [shard, encodeStored(session), undefined] as const
-    )
+    const [first, ...rest] = batch.map(([shard, { session }]) => [shard, encodeStored(session), undefined] as const)
     if (first === undefined) return
     yield* withPatience(sessions.setMany([first, ...rest]))
     for (const [shard, written] of batch) {

@@ -163,8 +163,9 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     })
 
     const statusOf = (shard: ShardId) =>
-      Effect.catch(ask(shard, clientOf(nameOf(shard)).Status(), statusTime), () =>
-        Effect.succeed(new FleetShardStatus({ shard, ...movingStatus }))
+      Effect.orElseSucceed(
+        ask(shard, clientOf(nameOf(shard)).Status(), statusTime),
+        () => new FleetShardStatus({ shard, ...movingStatus })
       )
 
     const statuses = (total: number) => Effect.forEach(idsOf(total), statusOf, { concurrency })
@@ -192,8 +193,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       shards: Effect.suspend(() => statuses(plan.total)),
       here: local.status,
       total: Effect.sync(() => plan.total),
-      restart: (id) =>
-        Effect.flatMap(shardOf(id), (shard) => ask(shard, clientOf(nameOf(shard)).Restart(), sendTime)),
+      restart: (id) => Effect.flatMap(shardOf(id), (shard) => ask(shard, clientOf(nameOf(shard)).Restart(), sendTime)),
       reshard,
       failure: Deferred.await(failed)
     })
@@ -205,10 +205,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
         const reason = Option.getOrElse(Cause.findErrorOption(cause), () => Cause.squash(cause))
         return Effect.andThen(
           Effect.annotateLogs(Effect.logError("A shard cannot go on", cause), { shard: shard.toString() }),
-          Deferred.fail(
-            failed,
-            reason instanceof GatewayError ? reason : new ProgramFailed({ shard, cause: reason })
-          )
+          Deferred.fail(failed, reason instanceof GatewayError ? reason : new ProgramFailed({ shard, cause: reason }))
         )
       },
       plan: first,

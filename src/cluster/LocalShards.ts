@@ -29,9 +29,7 @@ export class LocalShards {
   readonly gatewayOf = (name: string): Effect.Effect<Gateway["Service"]> =>
     Effect.suspend(() => {
       const gateway = this.gateways.get(name)
-      return gateway === undefined
-        ? Effect.andThen(this.changed.await, this.gatewayOf(name))
-        : Effect.succeed(gateway)
+      return gateway === undefined ? Effect.andThen(this.changed.await, this.gatewayOf(name)) : Effect.succeed(gateway)
     })
 
   /** How the shards of this machine are doing. */

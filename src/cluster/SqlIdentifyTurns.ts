@@ -43,8 +43,5 @@ const make: Effect.Effect<TakeTurn, SqlError, SqlClient.SqlClient> = Effect.gen(
 })
 
 /** Keeps the limits of all machines, together, in PostgreSQL or SQLite. */
-export const layer: Layer.Layer<
-  IdentifyLimiter,
-  SqlError,
-  SqlClient.SqlClient | GatewayConfig | GatewayDirectory
-> = Layer.unwrap(Effect.map(make, IdentifyLimiter.layerSharedBy))
+export const layer: Layer.Layer<IdentifyLimiter, SqlError, SqlClient.SqlClient | GatewayConfig | GatewayDirectory> =
+  Layer.unwrap(Effect.map(make, IdentifyLimiter.layerSharedBy))

@@ -178,8 +178,9 @@ export const make = Effect.fnUntraced(function* (parts: {
     const sending = Effect.gen(function* () {
       yield* frameOf(event)
       const fleet = yield* generation
-      const routes = yield* Effect.forEach(route(event, options.shard, { ids: [...fleet.shards.keys()], total: fleet.total }), ([id, part]) =>
-        Effect.all([shardOf(fleet, id), frameOf(part)])
+      const routes = yield* Effect.forEach(
+        route(event, options.shard, { ids: [...fleet.shards.keys()], total: fleet.total }),
+        ([id, part]) => Effect.all([shardOf(fleet, id), frameOf(part)])
       )
       if (event.op === GatewayOpcode.PresenceUpdate && !("raw" in event)) {
         if (options.shard === undefined) presence = event.d

@@ -1,0 +1,45 @@
+/**
+ * A database of one's own on the local PostgreSQL, which is dropped afterwards.
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
+import * as SqlClient from "effect/sql/SqlClient"
+
+/** Where PostgreSQL is. */
+export const server = { host: "127.0.0.1", port: 5432 } as const
+
+const urlOf = (name: string, port: number = server.port) => `postgres://postgres@${server.host}:${port}/${name}`
+
+const administrator = PgClient.layer({ url: Redacted.make(urlOf("postgres")), maxConnections: 1 })
+
+/** Creates a database for as long as the scope lives. */
+export const make = Effect.gen(function* () {
+  const name = `proof_${(yield* Random.nextIntBetween(0, 2 ** 40)).toString(36)}`
+  yield* Effect.acquireRelease(
+    SqlClient.SqlClient.use((sql) => sql.unsafe(`CREATE DATABASE ${name}`)).pipe(
+      Effect.provide(administrator),
+      Effect.orDie
+    ),
+    () =>
+      SqlClient.SqlClient.use((sql) => sql.unsafe(`DROP DATABASE ${name} WITH (FORCE)`)).pipe(
+        Effect.provide(administrator),
+        Effect.orDie
+      )
+  )
+  return {
+    /** Its address, or that of a proxy before it. */
+    url: (port?: number) => urlOf(name, port),
+    /** How many transactions it has done so far. */
+    transactions: SqlClient.SqlClient.use(
+      (sql) =>
+        sql<{ readonly done: string | number }>`
+          SELECT xact_commit + xact_rollback AS done FROM pg_stat_database WHERE datname = ${name}`
+    ).pipe(
+      Effect.map(([row]) => Number(row?.done ?? 0)),
+      Effect.provide(administrator),
+      Effect.orDie
+    )
+  }
+})

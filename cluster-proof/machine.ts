@@ -1,0 +1,34 @@
+// One machine of the fleet that is put to the proof: it writes down every message that its program is given, in a file
+// that outlives it whatever ends it.
+import { closeSync, openSync, writeSync } from "node:fs"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { Config, Effect, Layer, Schema, Stream } from "effect"
+import { Gateway, GatewayConfig } from "../src/index.ts"
+import { GatewayCluster, NodeCluster } from "../src/cluster.ts"
+
+const Message = Schema.decodeUnknownEffect(Schema.Struct({ id: Schema.String }))
+
+const program = Effect.gen(function* () {
+  const path = yield* Config.String("PROOF_RECORD")
+  const gateway = yield* Gateway
+  const file = yield* Effect.acquireRelease(
+    Effect.sync(() => openSync(path, "a")),
+    (file) => Effect.sync(() => closeSync(file))
+  )
+  yield* gateway.payloads.pipe(
+    Stream.filter(({ t }) => t === "MESSAGE_CREATE"),
+    Stream.runForEach(({ d, shard }) => Effect.map(Message(d), ({ id }) => writeSync(file, `${shard} ${id}\n`)))
+  )
+})
+
+GatewayCluster.run(program).pipe(
+  Effect.scoped,
+  Effect.provide(
+    NodeCluster.layerEnv.pipe(
+      Layer.provide(PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })),
+      Layer.provideMerge(GatewayConfig.layerEnv)
+    )
+  ),
+  NodeRuntime.runMain
+)

@@ -1,0 +1,189 @@
+/**
+ * The cluster with Node's parts: sockets between the machines, their list and locks in SQL, sessions and limits in SQL or
+ * Redis. And the same program on one machine, without any of them.
+ */
+import { hostname } from "node:os"
+import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodeRedis from "@effect/platform-node/NodeRedis"
+import * as MessageStorage from "effect/cluster/MessageStorage"
+import * as RunnerAddress from "effect/cluster/RunnerAddress"
+import * as RunnerHealth from "effect/cluster/RunnerHealth"
+import * as Runners from "effect/cluster/Runners"
+import * as RunnerStorage from "effect/cluster/RunnerStorage"
+import * as Sharding from "effect/cluster/Sharding"
+import * as ShardingConfig from "effect/cluster/ShardingConfig"
+import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
+import * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Persistence from "effect/persistence/Persistence"
+import type { PlatformError } from "effect/PlatformError"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import type { SocketServerError } from "effect/socket/SocketServer"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { NodeGateway } from "../node/NodeGateway.ts"
+import type { GatewayConfig } from "../services/GatewayConfig.ts"
+import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import { SessionStore } from "../services/SessionStore.ts"
+import * as SessionFile from "../services/SessionFile.ts"
+import { shardingConfig } from "./ClusterTiming.ts"
+import * as FleetSessions from "./FleetSessions.ts"
+import type { ClusterServices } from "./GatewayCluster.ts"
+import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
+
+/** How a machine takes part in the fleet. */
+export interface MachineOptions {
+  /** Under which address the other machines reach this one. */
+  readonly host: string
+  /** Default: 34431. */
+  readonly port?: number | undefined
+  /** Where it listens. Default: every address of the machine, `0.0.0.0`. */
+  readonly listenHost?: string | undefined
+  /** Names the fleet where several share a database: at the beginning of its tables, and of its locks. Default: "cluster". */
+  readonly name?: string | undefined
+  /** `redis://…`: keeps sessions and limits there, and not in the SQL database. */
+  readonly redis?: Redacted.Redacted | undefined
+  /** How a machine that still says it is alive is found not to be: by asking it, or Kubernetes. Default: "ping". */
+  readonly runnerHealth?: "ping" | "k8s" | undefined
+  /** Which pods are asked about. */
+  readonly kubernetes?: { readonly namespace?: string | undefined; readonly labelSelector?: string | undefined }
+  /** How long the locks of a machine that is not heard of last. Default: 6 seconds. */
+  readonly lockExpiration?: Duration.Input | undefined
+  /** Any other setting of the cluster. */
+  readonly sharding?: Partial<ShardingConfig.ShardingConfig["Service"]> | undefined
+}
+
+type ClusterLayer<E, R> = Layer.Layer<Exclude<ClusterServices, GatewayConfig>, E, R | GatewayConfig>
+
+const defaultPort = 34431
+
+/**
+ * One machine of a fleet. The SQL client is PostgreSQL's: `PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })`.
+ */
+const layer = (
+  options: MachineOptions
+): ClusterLayer<SocketServerError | Config.ConfigError | Cause.UnknownError, SqlClient.SqlClient> => {
+  const port = options.port ?? defaultPort
+  const settings = shardingConfig({
+    runnerAddress: Option.some(RunnerAddress.make(options.host, port)),
+    runnerListenAddress: Option.some(RunnerAddress.make(options.listenHost ?? "0.0.0.0", port)),
+    ...(options.lockExpiration === undefined
+      ? {}
+      : {
+          shardLockExpiration: options.lockExpiration,
+          shardLockRefreshInterval: Duration.divideUnsafe(Duration.fromInputUnsafe(options.lockExpiration), 3)
+        }),
+    ...options.sharding
+  })
+  const machines = patiently(SqlRunnerStorage.layerWith({ prefix: options.name })).pipe(
+    Layer.provide(ShardingConfig.layer(settings))
+  )
+  const cluster = NodeClusterSocket.layer({
+    storage: "byo",
+    runnerHealth: options.runnerHealth,
+    runnerHealthK8s: options.kubernetes,
+    shardingConfig: settings
+  }).pipe(Layer.provide([machines, MessageStorage.layerNoop]))
+  const shared = options.redis === undefined ? inSql : inRedis(options.redis)
+  return Layer.mergeAll(cluster, shared).pipe(Layer.provideMerge(NodeGateway.layerServices))
+}
+
+/** Starting together with its database, a machine waits for it for a minute. */
+const patiently = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, Cause.UnknownError, R> =>
+  Layer.effectContext(
+    Layer.build(Layer.fresh(layer)).pipe(
+      Effect.sandbox,
+      Effect.tapError((cause) => Effect.logWarning("The database does not answer yet", cause)),
+      Effect.retry({ times: 60, schedule: Schedule.spaced("1 second") }),
+      Effect.mapError((cause) => new Cause.UnknownError(Cause.squash(cause), "The database does not answer"))
+    )
+  )
+
+const inSql = Layer.mergeAll(FleetSessions.layer, patiently(SqlIdentifyTurns.layer)).pipe(
+  Layer.provideMerge(patiently(Persistence.layerBackingSql))
+)
+
+const inRedis = (url: Redacted.Redacted) =>
+  Layer.mergeAll(FleetSessions.layer, IdentifyLimiter.layerShared).pipe(
+    Layer.provideMerge(Persistence.layerBackingRedis),
+    Layer.provide(patiently(NodeRedis.layer({ url: Redacted.value(url) })))
+  )
+
+const text = (name: string) => Config.option(Config.String(name))
+
+const environment = Config.all({
+  host: Config.withDefault(Config.String("CLUSTER_HOST"), hostname()),
+  port: Config.withDefault(Config.Int("CLUSTER_PORT"), defaultPort),
+  listenHost: text("CLUSTER_LISTEN_HOST"),
+  name: text("CLUSTER_NAME"),
+  redis: Config.option(Config.Redacted("REDIS_URL")),
+  runnerHealth: Config.withDefault(Config.Literals(["ping", "k8s"], "CLUSTER_RUNNER_HEALTH"), "ping"),
+  namespace: text("CLUSTER_K8S_NAMESPACE"),
+  labelSelector: text("CLUSTER_K8S_LABELS"),
+  lockExpiration: Config.option(Config.Duration("CLUSTER_LOCK_EXPIRATION"))
+})
+
+/**
+ * One machine of a fleet, from the environment, where the given options do not say it: CLUSTER_HOST (by default the
+ * machine's host name), CLUSTER_PORT, CLUSTER_LISTEN_HOST, CLUSTER_NAME, CLUSTER_LOCK_EXPIRATION ("6 seconds"), REDIS_URL,
+ * CLUSTER_RUNNER_HEALTH (`ping` or `k8s`), CLUSTER_K8S_NAMESPACE, CLUSTER_K8S_LABELS.
+ */
+const layerEnvWith = (
+  options: Partial<MachineOptions>
+): ClusterLayer<SocketServerError | Config.ConfigError | Cause.UnknownError, SqlClient.SqlClient> =>
+  Layer.unwrap(
+    Effect.map(environment, (env) =>
+      layer({
+        host: options.host ?? env.host,
+        port: options.port ?? env.port,
+        listenHost: options.listenHost ?? Option.getOrUndefined(env.listenHost),
+        name: options.name ?? Option.getOrUndefined(env.name),
+        redis: options.redis ?? Option.getOrUndefined(env.redis),
+        runnerHealth: options.runnerHealth ?? env.runnerHealth,
+        kubernetes: options.kubernetes ?? {
+          namespace: Option.getOrUndefined(env.namespace),
+          labelSelector: Option.getOrUndefined(env.labelSelector)
+        },
+        lockExpiration: options.lockExpiration ?? Option.getOrUndefined(env.lockExpiration),
+        sharding: options.sharding
+      })
+    )
+  )
+
+/** The cluster of one machine, which needs no others. */
+const alone = Sharding.layer.pipe(
+  Layer.provide(Runners.layerNoop),
+  Layer.provide([MessageStorage.layerNoop, RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
+  Layer.provide(ShardingConfig.layer(shardingConfig()))
+)
+
+/** The same program on one machine, without a database. Sessions end with the program. */
+const layerSingle: ClusterLayer<never, never> = Layer.mergeAll(
+  alone,
+  SessionStore.layerMemory,
+  IdentifyLimiter.layerMemory,
+  Persistence.layerBackingMemory
+).pipe(Layer.provideMerge(NodeGateway.layerServices))
+
+/** The same program on one machine, without a database: sessions, and the number of shards, are in a file. */
+const layerSingleWithFile = (path: string): ClusterLayer<PlatformError, never> =>
+  Layer.mergeAll(alone, SessionStore.layerPersisted, IdentifyLimiter.layerMemory).pipe(
+    Layer.provideMerge(Persistence.layerBackingKvs),
+    Layer.provide(SessionFile.layer(path)),
+    Layer.provide(NodeFileSystem.layer),
+    Layer.provideMerge(NodeGateway.layerServices)
+  )
+
+/** Where and how the shards of a fleet run. */
+export const NodeCluster = {
+  layer,
+  layerEnv: layerEnvWith({}),
+  layerEnvWith,
+  layerSingle,
+  layerSingleWithFile
+} as const
