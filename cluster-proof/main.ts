@@ -1,0 +1,207 @@
+// Puts the fleet to the proof: `npm run cluster:prove -- kills 20`, and `rolling`, `start`, `outage`, `database`; without
+// arguments all of them. Prints what it counted; fails where an event was lost, or Discord's limits were broken.
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Console, Duration, Effect, Random } from "effect"
+import * as Arr from "effect/Array"
+import { DiscordSimulator } from "../src/simulator/DiscordSimulator.ts"
+import * as Database from "./Database.ts"
+import * as Machines from "./Machines.ts"
+import * as Proxy from "./Proxy.ts"
+
+const perSecond = 5
+
+const discord = (shards: number, maxConcurrency = 16) =>
+  DiscordSimulator.serve({
+    shards,
+    maxConcurrency,
+    history: 2000,
+    sessionStartLimit: { total: 100_000 },
+    replayBuffer: 100_000
+  })
+
+const seconds = (time: Duration.Duration) => `${Duration.toSeconds(time).toFixed(1)} s`
+
+const spread = (times: ReadonlyArray<Duration.Duration>) => {
+  const sorted = Arr.sort(times, Duration.Order)
+  const at = (share: number) => seconds(sorted[Math.floor((sorted.length - 1) * share)] ?? Duration.zero)
+  return `min ${at(0)}, median ${at(0.5)}, max ${at(1)}`
+}
+
+/** Three machines, all shards on, constant traffic. */
+const fleetOf = Effect.fnUntraced(function* (shards: number, databaseUrl: string) {
+  const fleet = yield* Machines.make({ shards, databaseUrl })
+  const machines = yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
+  const started = yield* fleet.allConnected("5 minutes")
+  yield* Console.log(`${shards} shards on 3 machines were ready after ${seconds(started)}`)
+  yield* fleet.traffic(perSecond)
+  yield* Effect.sleep("8 seconds")
+  return { ...fleet, machines }
+})
+
+/** What the run comes to. */
+const report = Effect.fnUntraced(function* (
+  fleet: Effect.Success<ReturnType<typeof Machines.make>>,
+  identifies: number
+) {
+  const tally = yield* fleet.settled
+  const counts = yield* fleet.simulator.counts
+  yield* Console.log(
+    `  dispatched ${tally.dispatched}, lost ${tally.lost}, seen twice ${tally.duplicated}; ` +
+      `IDENTIFYs ${counts.identifies} (${counts.identifies - identifies} beyond the first ones), ` +
+      `RESUMEs ${counts.resumes}, IDENTIFYs too early ${counts.identifyViolations}`
+  )
+  if (tally.lost > 0 || counts.identifyViolations > 0 || counts.overruns > 0) {
+    return yield* Effect.die(new Error("the fleet did not stand the proof"))
+  }
+})
+
+/** Kills a machine again and again, at moments that nobody chose, and starts another in its place. */
+const kills = Effect.fnUntraced(
+  function* (times: number) {
+    const shards = 64
+    const database = yield* Database.make
+    const fleet = yield* fleetOf(shards, database.url())
+    for (const signal of ["SIGKILL", "SIGTERM"] as const) {
+      const took: Array<Duration.Duration> = []
+      for (let i = 0; i < times; i++) {
+        yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(0, 8000)))
+        const [victim, ...others] = yield* Random.shuffle(fleet.machines)
+        if (victim === undefined) continue
+        const before = (yield* fleet.connected).size
+        const [time] = yield* Effect.timed(
+          Effect.gen(function* () {
+            yield* victim.end(signal)
+            yield* Effect.sleep("100 millis")
+            yield* fleet.allConnected("60 seconds")
+          })
+        )
+        took.push(time)
+        yield* Console.log(`  ${signal} ${i + 1} of ${times}, ${before} shards connected: ${seconds(time)}`)
+        fleet.machines.splice(0, fleet.machines.length, ...others, yield* fleet.start())
+      }
+      yield* Console.log(`${signal} to all ${shards} shards connected: ${spread(took)}`)
+    }
+    yield* report(fleet, shards)
+  },
+  Effect.scoped,
+  Effect.provide(discord(64, 64))
+)
+
+/** Replaces all machines, one after the other. */
+const rolling = Effect.gen(function* () {
+  const database = yield* Database.make
+  const fleet = yield* fleetOf(64, database.url())
+  const [time] = yield* Effect.timed(
+    Effect.gen(function* () {
+      for (const machine of fleet.machines) {
+        yield* fleet.start()
+        yield* Effect.sleep("5 seconds")
+        yield* machine.end("SIGTERM")
+        yield* fleet.allConnected("30 seconds")
+      }
+    })
+  )
+  yield* Console.log(`a rolling restart of three machines took ${seconds(time)}`)
+  yield* report(fleet, 64)
+}).pipe(Effect.scoped, Effect.provide(discord(64, 64)))
+
+/** The first start of a large bot; a machine is killed in the midst of it. */
+const start = Effect.fnUntraced(
+  function* (isKilled: boolean, redis?: string) {
+    const shards = 256
+    const database = yield* Database.make
+    const fleet = yield* Machines.make({
+      shards,
+      databaseUrl: database.url(),
+      ...(redis === undefined ? {} : { env: { REDIS_URL: redis } })
+    })
+    const [victim] = yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
+    yield* fleet.traffic(1)
+    if (isKilled) {
+      yield* Effect.sleep("40 seconds")
+      yield* Console.log(`  killed one with ${(yield* fleet.connected).size} of ${shards} shards connected`)
+      yield* victim.end("SIGKILL")
+    }
+    const time = yield* fleet.allConnected("8 minutes")
+    yield* Console.log(
+      `first start of ${shards} shards at max_concurrency 16, limits in ${redis === undefined ? "PostgreSQL" : "Redis"}: ` +
+        `${seconds(isKilled ? Duration.sum(time, Duration.seconds(40)) : time)} (the limit allows ${(shards / 16 - 1) * 5} s)`
+    )
+    yield* report(fleet, shards)
+  },
+  Effect.scoped,
+  Effect.provide(discord(256))
+)
+
+/** The database goes away for half a minute, in silence and with an answer. */
+const outage = Effect.fnUntraced(
+  function* (how: "silent" | "refused") {
+    const database = yield* Database.make
+    const proxy = yield* Proxy.make(Database.server)
+    const fleet = yield* fleetOf(64, database.url(proxy.port))
+    yield* how === "silent" ? proxy.stall : proxy.refuse
+    const connectedDuring: Array<number> = []
+    for (let i = 0; i < 30; i++) {
+      yield* Effect.sleep("1 second")
+      connectedDuring.push((yield* fleet.connected).size)
+    }
+    yield* proxy.restore
+    const time = yield* fleet.allConnected("60 seconds")
+    yield* Console.log(
+      `database ${how} for 30 s: shards connected in each second ${connectedDuring.join(" ")}; ` +
+        `all connected ${seconds(time)} after it was back`
+    )
+    yield* report(fleet, 64)
+  },
+  Effect.scoped,
+  Effect.provide(discord(64, 64))
+)
+
+/** What the fleet asks of the database. */
+const database = Effect.fnUntraced(
+  function* (env: Record<string, string>, what: string) {
+    const database = yield* Database.make
+    const fleet = yield* Machines.make({ shards: 64, databaseUrl: database.url(), env })
+    yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
+    yield* fleet.allConnected("2 minutes")
+    yield* Effect.sleep("10 seconds")
+    const measure = Effect.gen(function* () {
+      const before = yield* database.transactions
+      yield* Effect.sleep("20 seconds")
+      return ((yield* database.transactions) - before) / 20
+    })
+    const idle = yield* measure
+    yield* fleet.traffic(perSecond)
+    const busy = yield* measure
+    yield* Console.log(
+      `${what}: ${idle.toFixed(1)} transactions a second while nothing happens, ${busy.toFixed(1)} with ` +
+        `${perSecond * 64} events a second, for 3 machines and 64 shards`
+    )
+  },
+  Effect.scoped,
+  Effect.provide(discord(64, 64))
+)
+
+const redis = "redis://127.0.0.1:6379"
+
+const proofs: Record<string, (times: number) => Effect.Effect<void, unknown>> = {
+  kills,
+  rolling: () => rolling,
+  start: () => start(false),
+  "start-killed": () => start(true),
+  "start-redis": () => start(true, redis),
+  outage: () => outage("silent"),
+  "outage-refused": () => outage("refused"),
+  database: () =>
+    Effect.andThen(
+      database({}, "our settings"),
+      database({ CLUSTER_LOCK_EXPIRATION: "35 seconds" }, "locks of 35 s, the engine's own")
+    )
+}
+
+const [name, times] = process.argv.slice(2)
+const chosen = Object.entries(proofs).filter(([proof]) => name === undefined || proof === name)
+
+Effect.forEach(chosen, ([proof, run]) => Effect.andThen(Console.log(`\n${proof}`), run(Number(times ?? 20))), {
+  discard: true
+}).pipe(NodeRuntime.runMain)
