@@ -5,6 +5,7 @@
 import * as Entity from "effect/cluster/Entity"
 import * as Sharding from "effect/cluster/Sharding"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -52,7 +53,8 @@ export const settlingTime = Duration.sum(lookingTime, overlapTime)
 export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>) {
   const sharding = yield* Sharding.Sharding
   const config = yield* GatewayConfig
-  const services = yield* Effect.context<GatewayServices | Exclude<R, Gateway>>()
+  // A shard's scope is that of its singleton, not the machine's.
+  const services = Context.omit(Scope.Scope)(yield* Effect.context<GatewayServices | Exclude<R, Gateway>>())
   const scope = yield* Effect.scope
   const { local } = parts
   const generations = new Map<number, Generation>()

@@ -89,7 +89,8 @@ const layer = (
     runnerHealthK8s: options.kubernetes,
     shardingConfig: settings
   }).pipe(Layer.provide([machines, MessageStorage.layerNoop]))
-  const shared = options.redis === undefined ? inSql : inRedis(options.redis)
+  const stores = storesOf(options.name ?? "cluster")
+  const shared = options.redis === undefined ? inSql(stores) : inRedis(stores, options.redis)
   return Layer.mergeAll(cluster, shared).pipe(Layer.provideMerge(NodeGateway.layerServices))
 }
 
@@ -104,13 +105,31 @@ const patiently = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, Cause.U
     )
   )
 
-const inSql = Layer.mergeAll(FleetSessions.layer, patiently(SqlIdentifyTurns.layer)).pipe(
-  Layer.provideMerge(patiently(Persistence.layerBackingSql))
-)
+type Stores = <E, R>(
+  backing: Layer.Layer<Persistence.BackingPersistence, E, R>
+) => Layer.Layer<Persistence.BackingPersistence | SessionStore, E, R>
 
-const inRedis = (url: Redacted.Redacted) =>
-  Layer.mergeAll(FleetSessions.layer, IdentifyLimiter.layerShared).pipe(
-    Layer.provideMerge(Persistence.layerBackingRedis),
+/** The stores of one fleet, of several that may share a database. */
+const storesOf =
+  (name: string): Stores =>
+  (backing) =>
+    FleetSessions.layer.pipe(
+      Layer.provideMerge(
+        Layer.effect(
+          Persistence.BackingPersistence,
+          Effect.map(Persistence.BackingPersistence, (all) =>
+            Persistence.BackingPersistence.of({ ...all, make: (store) => all.make(`${name}_${store}`) })
+          )
+        )
+      ),
+      Layer.provide(backing)
+    )
+
+const inSql = (stores: Stores) =>
+  Layer.mergeAll(stores(patiently(Persistence.layerBackingSql)), patiently(SqlIdentifyTurns.layer))
+
+const inRedis = (stores: Stores, url: Redacted.Redacted) =>
+  Layer.mergeAll(stores(Persistence.layerBackingRedis), IdentifyLimiter.layerShared).pipe(
     Layer.provide(patiently(NodeRedis.layer({ url: Redacted.value(url) })))
   )
 
