@@ -18,6 +18,7 @@ import { DiscordSimulator } from "../src/simulator/DiscordSimulator.ts"
 /** A process that takes part in the fleet. */
 export interface Machine {
   readonly port: number
+  readonly pid: number
   /** What it has logged. */
   readonly output: () => string
   /** Ends it, and returns when it is gone. */
@@ -39,7 +40,7 @@ const script = fileURLToPath(
 )
 
 /** A port that is free at the moment. */
-const freePort = Effect.callback<number>((resume) => {
+export const freePort = Effect.callback<number>((resume) => {
   const server = createServer()
   server.listen(0, "127.0.0.1", () => {
     const address = server.address()
@@ -95,6 +96,7 @@ export const make = Effect.fnUntraced(function* (options: {
       return {
         port,
         output,
+        pid: child.pid ?? 0,
         signal: (signal) => Effect.sync(() => void child.kill(signal)),
         end: (signal) =>
           Effect.andThen(
@@ -121,6 +123,18 @@ export const make = Effect.fnUntraced(function* (options: {
           Effect.flatMap(connected, ({ size }) =>
             Effect.die(new Error(`${size} of ${options.shards} shards are connected after ${String(within)}`))
           )
+      }),
+      Effect.timed,
+      Effect.map(([time]) => time)
+    )
+
+  /** Waits until no shard is connected, and gives the time that it took. Dies after a while. */
+  const noneConnected = (within: Duration.Input) =>
+    connected.pipe(
+      Effect.repeat({ until: (shards) => shards.size === 0, schedule: Schedule.spaced("50 millis") }),
+      Effect.timeoutOrElse({
+        duration: within,
+        orElse: () => Effect.die(new Error(`shards are still connected after ${String(within)}`))
       }),
       Effect.timed,
       Effect.map(([time]) => time)
@@ -168,5 +182,5 @@ export const make = Effect.fnUntraced(function* (options: {
     }
   })
 
-  return { simulator, start, connected, allConnected, traffic, dispatch, tally, settled }
+  return { simulator, start, connected, allConnected, noneConnected, traffic, dispatch, tally, settled }
 })

@@ -1,12 +1,14 @@
 import { execFileSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { beforeAll } from "vitest"
 import * as Database from "../../cluster-proof/Database.ts"
 import * as Machines from "../../cluster-proof/Machines.ts"
+import * as Proxy from "../../cluster-proof/Proxy.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { hasPostgres } from "../services/LocalServices.ts"
+import { hasPostgres, hasRedis } from "../services/LocalServices.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -18,10 +20,20 @@ beforeAll(() => {
 }, 120_000)
 
 const shards = 8
+const discord = (maxConcurrency: number) => DiscordSimulator.serve({ maxConcurrency, shards, history: 2000 })
 
-describe.skipIf(!hasPostgres)("a fleet of machines", () => {
+/** Every message was handled, and no shard identified twice. */
+const nothingLost = Effect.fnUntraced(function* (fleet: Effect.Success<ReturnType<typeof Machines.make>>) {
+  const { dispatched, lost } = yield* fleet.settled
+  assert.isAbove(dispatched, 100)
+  assert.strictEqual(lost, 0)
+  const { identifies, identifyViolations } = yield* fleet.simulator.counts
+  assert.deepStrictEqual({ identifies, identifyViolations }, { identifies: shards, identifyViolations: 0 })
+})
+
+describe.skipIf(!hasPostgres)("a fleet of processes", () => {
   it.live(
-    "goes on by RESUME when a machine is killed, told to stop or new, and loses nothing",
+    "goes on by RESUME when a machine is killed, told to stop, or new",
     () =>
       Effect.gen(function* () {
         const database = yield* Database.make
@@ -32,20 +44,91 @@ describe.skipIf(!hasPostgres)("a fleet of machines", () => {
         const second = yield* fleet.start()
         yield* Effect.sleep("4 seconds")
         yield* first.end("SIGKILL")
-        const afterKill = yield* fleet.allConnected("10 seconds")
-        const third = yield* fleet.start()
-        yield* Effect.sleep("4 seconds")
+        yield* fleet.allConnected("10 seconds")
+        yield* fleet.start()
+        yield* Effect.sleep("3 seconds")
         yield* second.end("SIGTERM")
-        const afterTerm = yield* fleet.allConnected("5 seconds")
-        yield* Effect.sleep("1 second")
-        const tally = yield* fleet.settled
-        const counts = yield* fleet.simulator.counts
-        console.log(afterKill, afterTerm, tally, counts)
-        if (process.env.SHOW) console.log(first.output(), "-----2", second.output(), "-----3", third.output())
-        assert.strictEqual(tally.lost, 0)
-        assert.strictEqual(counts.identifies, shards)
-        assert.strictEqual(counts.identifyViolations, 0)
-      }).pipe(Effect.provide(DiscordSimulator.serve({ maxConcurrency: shards, shards, history: 2000 }))),
-    120_000
+        yield* fleet.allConnected("5 seconds")
+        yield* nothingLost(fleet)
+      }).pipe(Effect.provide(discord(shards))),
+    60_000
+  )
+
+  it.live(
+    "stops its shards before others may take them when the database is cut off, and resumes them when it is back",
+    () =>
+      Effect.gen(function* () {
+        const database = yield* Database.make
+        const proxy = yield* Proxy.make(Database.server)
+        const fleet = yield* Machines.make({ shards, databaseUrl: database.url(proxy.port) })
+        yield* fleet.start()
+        yield* fleet.start()
+        yield* fleet.allConnected("30 seconds")
+        yield* fleet.traffic(20)
+        yield* Effect.sleep("3 seconds")
+        yield* proxy.stall
+        const stopped = yield* fleet.noneConnected("10 seconds")
+        // Their locks last for 6 seconds.
+        assert.isBelow(Duration.toMillis(stopped), 6000)
+        yield* Effect.sleep("5 seconds")
+        yield* proxy.restore
+        yield* fleet.allConnected("20 seconds")
+        yield* nothingLost(fleet)
+      }).pipe(Effect.provide(discord(shards))),
+    60_000
+  )
+
+  it.live(
+    "takes the shards of a machine that hangs, which gives them up when it goes on",
+    () =>
+      Effect.gen(function* () {
+        const database = yield* Database.make
+        const fleet = yield* Machines.make({ shards, databaseUrl: database.url() })
+        const first = yield* fleet.start()
+        yield* fleet.allConnected("30 seconds")
+        const second = yield* fleet.start()
+        yield* fleet.traffic(20)
+        yield* Effect.sleep("3 seconds")
+        yield* first.signal("SIGSTOP")
+        yield* Effect.sleep("12 seconds")
+        const { resumes } = yield* fleet.simulator.counts
+        assert.isAtLeast(resumes, 1)
+        yield* first.signal("SIGCONT")
+        yield* Effect.sleep("5 seconds")
+        yield* second.end("SIGKILL")
+        yield* fleet.allConnected("12 seconds")
+        yield* nothingLost(fleet)
+      }).pipe(Effect.provide(discord(shards))),
+    60_000
+  )
+
+  it.live.skipIf(!hasRedis)(
+    "keeps the limit of IDENTIFYs on a first start of which one machine is killed, in PostgreSQL and in Redis",
+    () =>
+      Effect.forEach(
+        [undefined, "redis://127.0.0.1:6379"],
+        (redis) =>
+          Effect.gen(function* () {
+            const database = yield* Database.make
+            const fleet = yield* Machines.make({
+              shards,
+              databaseUrl: database.url(),
+              env: redis === undefined ? {} : { REDIS_URL: redis, CLUSTER_NAME: `test_${process.hrtime()[1]}` }
+            })
+            const [first] = yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
+            yield* Effect.sleep("4 seconds")
+            yield* first.end("SIGKILL")
+            yield* fleet.allConnected("40 seconds")
+            const { identifies, identifyViolations } = yield* fleet.simulator.counts
+            assert.deepStrictEqual({ identifies, identifyViolations }, { identifies: shards, identifyViolations: 0 })
+          }).pipe(
+            Effect.scoped,
+            Effect.provide(
+              DiscordSimulator.serve({ token: `bot-${process.hrtime()[1]}`, maxConcurrency: 4, shards, history: 2000 })
+            )
+          ),
+        { concurrency: 2 }
+      ),
+    90_000
   )
 })
