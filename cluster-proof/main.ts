@@ -1,5 +1,6 @@
 // Puts the fleet to the proof: `npm run cluster:prove -- kills 20`, and `rolling`, `start`, `outage`, `database`; without
 // arguments all of them. Prints what it counted; fails where an event was lost, or Discord's limits were broken.
+import { readFileSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Duration, Effect, Random } from "effect"
 import * as Arr from "effect/Array"
@@ -35,7 +36,9 @@ const fleetOf = Effect.fnUntraced(function* (shards: number, databaseUrl: string
   yield* Console.log(`${shards} shards on 3 machines were ready after ${seconds(started)}`)
   yield* fleet.traffic(perSecond)
   yield* Effect.sleep("8 seconds")
-  return { ...fleet, machines }
+  const { identifies } = yield* fleet.simulator.counts
+  yield* Console.log(`  IDENTIFYs so far: ${identifies}`)
+  return { ...fleet, machines, identifies }
 })
 
 /** What the run comes to. */
@@ -47,7 +50,7 @@ const report = Effect.fnUntraced(function* (
   const counts = yield* fleet.simulator.counts
   yield* Console.log(
     `  dispatched ${tally.dispatched}, lost ${tally.lost}, seen twice ${tally.duplicated}; ` +
-      `IDENTIFYs ${counts.identifies} (${counts.identifies - identifies} beyond the first ones), ` +
+      `IDENTIFYs ${counts.identifies} (${counts.identifies - identifies} since the fleet was up), ` +
       `RESUMEs ${counts.resumes}, IDENTIFYs too early ${counts.identifyViolations}`
   )
   if (tally.lost > 0 || counts.identifyViolations > 0 || counts.overruns > 0) {
@@ -102,7 +105,7 @@ const rolling = Effect.gen(function* () {
     })
   )
   yield* Console.log(`a rolling restart of three machines took ${seconds(time)}`)
-  yield* report(fleet, 64)
+  yield* report(fleet, fleet.identifies)
 }).pipe(Effect.scoped, Effect.provide(discord(64, 64)))
 
 /** The first start of a large bot; a machine is killed in the midst of it. */
@@ -151,7 +154,7 @@ const outage = Effect.fnUntraced(
       `database ${how} for 30 s: shards connected in each second ${connectedDuring.join(" ")}; ` +
         `all connected ${seconds(time)} after it was back`
     )
-    yield* report(fleet, 64)
+    yield* report(fleet, fleet.identifies)
   },
   Effect.scoped,
   Effect.provide(discord(64, 64))
@@ -182,6 +185,31 @@ const database = Effect.fnUntraced(
   Effect.provide(discord(64, 64))
 )
 
+/** What a shard takes of a machine's memory. */
+const memory = Effect.fnUntraced(function* (shards: number) {
+  const database = yield* Database.make
+  const fleet = yield* Machines.make({ shards, databaseUrl: database.url() })
+  const machine = yield* fleet.start()
+  yield* fleet.allConnected("2 minutes")
+  yield* Effect.sleep("5 seconds")
+  const before = yield* database.transactions
+  yield* Effect.sleep("20 seconds")
+  const transactions = ((yield* database.transactions) - before) / 20
+  const [, kib = "0"] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${machine.pid}/status`, "utf8")) ?? []
+  yield* Console.log(
+    `one machine with ${shards} quiet shards: ${(Number(kib) / 1024).toFixed(0)} MiB, ` +
+      `${transactions.toFixed(1)} transactions a second`
+  )
+  yield* fleet.traffic(1)
+  yield* Effect.sleep("5 seconds")
+  const beforeTraffic = yield* database.transactions
+  yield* Effect.sleep("15 seconds")
+  const busy = ((yield* database.transactions) - beforeTraffic) / 15
+  yield* Console.log(`  ${busy.toFixed(1)} transactions a second with one event a second for each shard`)
+  const [stopping] = yield* Effect.timed(machine.end("SIGTERM"))
+  yield* Console.log(`  ${seconds(stopping)} from SIGTERM to its end`)
+}, Effect.scoped, (effect, shards) => Effect.provide(effect, discord(shards, shards)))
+
 const redis = "redis://127.0.0.1:6379"
 
 const proofs: Record<string, (times: number) => Effect.Effect<void, unknown>> = {
@@ -192,6 +220,7 @@ const proofs: Record<string, (times: number) => Effect.Effect<void, unknown>> = 
   "start-redis": () => start(true, redis),
   outage: () => outage("silent"),
   "outage-refused": () => outage("refused"),
+  memory: () => Effect.forEach([10, 500, 1000], memory, { discard: true }),
   database: () =>
     Effect.andThen(
       database({}, "our settings"),

@@ -13,6 +13,7 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { ShardId } from "../schema/ShardId.ts"
@@ -66,6 +67,7 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
       )
       const gateway = yield* Effect.provideContext(Gateway, context)
       yield* local.host(shard, gateway)
+      yield* Effect.addFinalizer(() => handshakeOf(gateway))
       if (!live.isOpen()) {
         // Until the switch the events are those of the old shards.
         const draining = yield* Effect.forkScoped(Stream.runDrain(gateway.payloads))
@@ -117,6 +119,19 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
   // Registered last, it is the first to end: the others are told that this machine leaves, then its shards stop.
   yield* Layer.build(DiscordShard.toLayer(handlers(local), { concurrency: "unbounded" }))
 })
+
+/** Less than what is left of a lock when its machine stops the shard because it cannot reach the database. */
+const handshakeTime = Duration.millis(1500)
+
+/** Lets an IDENTIFY that was sent come to its READY before the shard moves: without a session the next one identifies, too. */
+const handshakeOf = (gateway: Gateway["Service"]) =>
+  Effect.map(gateway.shards, (shards) => shards.some(({ state }) => state === "identifying")).pipe(
+    Effect.repeat({ while: (isIdentifying) => isIdentifying, schedule: Schedule.spaced("20 millis") }),
+    Effect.timeoutOption(handshakeTime),
+    // The shard is being interrupted, its wait is not to be.
+    Effect.forkDetach,
+    Effect.flatMap(Fiber.await)
+  )
 
 const handlers = (local: LocalShards) =>
   Effect.gen(function* () {

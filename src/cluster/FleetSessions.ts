@@ -5,6 +5,7 @@
  * an IDENTIFY and every event since; and it writes the sessions of all shards of a machine together.
  */
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -21,6 +22,8 @@ const gathering = Duration.millis(50)
 
 /** How long one attempt to read or write may take. */
 const patience = Duration.seconds(2)
+
+const noAnswer = new Persistence.PersistenceError({ message: "no answer" })
 
 /** How many sessions are written by one statement. */
 const batchSize = 500
@@ -43,13 +46,18 @@ const make = Effect.gen(function* () {
   const known = new Map<string, Session>()
   const somethingToWrite = Latch.makeUnsafe(false)
 
-  /** A statement on a connection that hangs cannot always be interrupted: it is left to itself. */
-  const withPatience = <A, E>(attempt: Effect.Effect<A, E>) =>
+  /**
+   * A statement on a connection that hangs cannot always be interrupted: it is left to itself. The wait for it ends in
+   * time also where nothing can be interrupted, as when a shard stops.
+   */
+  const withPatience = <A>(attempt: Effect.Effect<A, Persistence.PersistenceError>) =>
     Effect.gen(function* () {
-      const fiber = yield* Effect.forkIn(attempt, scope, { startImmediately: true })
-      return yield* Fiber.join(fiber).pipe(
-        Effect.timeout(patience),
-        Effect.onInterrupt(() => Effect.forkIn(Fiber.interrupt(fiber), scope))
+      const answer = Deferred.makeUnsafe<A, Persistence.PersistenceError>()
+      const asking = yield* Effect.forkIn(Deferred.into(attempt, answer), scope)
+      const waiting = yield* Effect.forkIn(Effect.delay(Deferred.fail(answer, noAnswer), patience), scope)
+      return yield* Effect.ensuring(
+        Deferred.await(answer),
+        Effect.forkIn(Fiber.interruptAll([asking, waiting]), scope)
       )
     })
 
@@ -105,13 +113,14 @@ const make = Effect.gen(function* () {
           written: [...(waiting.get(shard)?.written ?? []), written]
         })
         somethingToWrite.openUnsafe()
-        yield* Effect.interruptible(Effect.timeoutOption(written.await, patience))
+        const waited = yield* Effect.forkIn(Effect.delay(written.open, patience), scope)
+        yield* Effect.ensuring(written.await, Effect.forkIn(Fiber.interrupt(waited), scope))
       }),
     remove: (shard) =>
       Effect.suspend(() => {
         waiting.delete(shard.toString())
         known.delete(shard.toString())
-        return Effect.catch(Effect.interruptible(withPatience(sessions.remove(shard.toString()))), (error) =>
+        return Effect.catch(withPatience(sessions.remove(shard.toString())), (error) =>
           Effect.annotateLogs(Effect.logWarning(`The session cannot be removed: ${error.message}`), { shard: shard.id })
         )
       }),
