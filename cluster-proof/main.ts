@@ -186,29 +186,33 @@ const database = Effect.fnUntraced(
 )
 
 /** What a shard takes of a machine's memory. */
-const memory = Effect.fnUntraced(function* (shards: number) {
-  const database = yield* Database.make
-  const fleet = yield* Machines.make({ shards, databaseUrl: database.url() })
-  const machine = yield* fleet.start()
-  yield* fleet.allConnected("2 minutes")
-  yield* Effect.sleep("5 seconds")
-  const before = yield* database.transactions
-  yield* Effect.sleep("20 seconds")
-  const transactions = ((yield* database.transactions) - before) / 20
-  const [, kib = "0"] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${machine.pid}/status`, "utf8")) ?? []
-  yield* Console.log(
-    `one machine with ${shards} quiet shards: ${(Number(kib) / 1024).toFixed(0)} MiB, ` +
-      `${transactions.toFixed(1)} transactions a second`
-  )
-  yield* fleet.traffic(1)
-  yield* Effect.sleep("5 seconds")
-  const beforeTraffic = yield* database.transactions
-  yield* Effect.sleep("15 seconds")
-  const busy = ((yield* database.transactions) - beforeTraffic) / 15
-  yield* Console.log(`  ${busy.toFixed(1)} transactions a second with one event a second for each shard`)
-  const [stopping] = yield* Effect.timed(machine.end("SIGTERM"))
-  yield* Console.log(`  ${seconds(stopping)} from SIGTERM to its end`)
-}, Effect.scoped, (effect, shards) => Effect.provide(effect, discord(shards, shards)))
+const memory = Effect.fnUntraced(
+  function* (shards: number) {
+    const database = yield* Database.make
+    const fleet = yield* Machines.make({ shards, databaseUrl: database.url() })
+    const machine = yield* fleet.start()
+    yield* fleet.allConnected("2 minutes")
+    yield* Effect.sleep("5 seconds")
+    const before = yield* database.transactions
+    yield* Effect.sleep("20 seconds")
+    const transactions = ((yield* database.transactions) - before) / 20
+    const [, kib = "0"] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${machine.pid}/status`, "utf8")) ?? []
+    yield* Console.log(
+      `one machine with ${shards} quiet shards: ${(Number(kib) / 1024).toFixed(0)} MiB, ` +
+        `${transactions.toFixed(1)} transactions a second`
+    )
+    yield* fleet.traffic(1)
+    yield* Effect.sleep("5 seconds")
+    const beforeTraffic = yield* database.transactions
+    yield* Effect.sleep("15 seconds")
+    const busy = ((yield* database.transactions) - beforeTraffic) / 15
+    yield* Console.log(`  ${busy.toFixed(1)} transactions a second with one event a second for each shard`)
+    const [stopping] = yield* Effect.timed(machine.end("SIGTERM"))
+    yield* Console.log(`  ${seconds(stopping)} from SIGTERM to its end`)
+  },
+  Effect.scoped,
+  (effect, shards) => Effect.provide(effect, discord(shards, shards))
+)
 
 const redis = "redis://127.0.0.1:6379"
 

@@ -5,7 +5,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Gateway, GatewayConfig } from "disruption-gateway"
-import { ClusterHealth, GatewayCluster, NodeCluster } from "disruption-gateway/cluster"
+import { ClusterDashboard, ClusterHealth, GatewayCluster, NodeCluster } from "disruption-gateway/cluster"
 import { Config, Effect, Layer, Stream } from "effect"
 import { HttpRouter } from "effect/http"
 
@@ -22,12 +22,13 @@ const Machine = NodeCluster.layerEnv.pipe(
   Layer.provideMerge(GatewayConfig.layerEnv)
 )
 
-const Health = HttpRouter.serve(ClusterHealth.layer, { disableLogger: true }).pipe(
-  Layer.provide(
-    NodeHttpServer.layerConfig(createServer, { port: Config.withDefault(Config.Int("HEALTH_PORT"), 8080) })
-  )
+// The whole fleet is at http://…:8080/gateway/, for those who reach the port; /livez and /readyz are for its supervisor.
+const Http = HttpRouter.serve(Layer.mergeAll(ClusterHealth.layer, ClusterDashboard.layer), {
+  disableLogger: true
+}).pipe(
+  Layer.provide(NodeHttpServer.layerConfig(createServer, { port: Config.withDefault(Config.Int("HEALTH_PORT"), 8080) }))
 )
 
-const Fleet = Health.pipe(Layer.provideMerge(GatewayCluster.layer(bot)), Layer.provide(Machine))
+const Fleet = Http.pipe(Layer.provideMerge(GatewayCluster.layer(bot)), Layer.provide(Machine))
 
 Effect.flatMap(GatewayCluster, ({ failure }) => failure).pipe(Effect.provide(Fleet), NodeRuntime.runMain)

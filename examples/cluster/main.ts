@@ -1,6 +1,6 @@
 // Starts a Discord of its own and three machines of a fleet, kills one of them, starts another in its place, and shows all
-// the while which machine runs which shard: `npm run example:cluster`. Takes PostgreSQL (DATABASE_URL) and, if REDIS_URL
-// names one, Redis.
+// the while which machine runs which shard: `npm run example:cluster`. Takes PostgreSQL (DATABASE_URL) and Redis
+// (REDIS_URL); where they are on this computer nothing has to be set.
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
@@ -21,6 +21,7 @@ const start = (name: string, port: number) =>
       Config.String("DATABASE_URL"),
       "postgres://postgres@127.0.0.1:5432/postgres"
     )
+    const redisUrl = yield* Config.withDefault(Config.String("REDIS_URL"), "redis://127.0.0.1:6379")
     const child = yield* Effect.acquireRelease(
       Effect.sync(() =>
         spawn(process.execPath, [bot], {
@@ -28,6 +29,7 @@ const start = (name: string, port: number) =>
           env: {
             ...process.env,
             DATABASE_URL: databaseUrl,
+            REDIS_URL: redisUrl,
             DISCORD_TOKEN: Redacted.value(simulator.token),
             DISCORD_API_URL: simulator.apiUrl,
             DISCORD_SHARDS: String(shards),
@@ -47,9 +49,14 @@ const start = (name: string, port: number) =>
 const shardsOf = ({ port }: { readonly port: number }) =>
   HttpClient.get(`http://127.0.0.1:${port + 100}/shards`).pipe(
     Effect.flatMap(HttpClientResponse.schemaBodyJson(Shards)),
-    Effect.map((all) => all.filter(({ state }) => state === "ready").map(({ shard }) => shard.replace(/\/.*/, ""))),
+    Effect.map((all) =>
+      all
+        .filter(({ state }) => state === "ready")
+        .map(({ shard }) => Number.parseInt(shard))
+        .toSorted((a, b) => a - b)
+    ),
     Effect.timeout("500 millis"),
-    Effect.orElseSucceed((): ReadonlyArray<string> => [])
+    Effect.orElseSucceed((): ReadonlyArray<number> => [])
   )
 
 const show = (machines: ReadonlyArray<{ readonly name: string; readonly port: number }>, seconds: number) =>
@@ -67,7 +74,9 @@ Effect.gen(function* () {
   const a = yield* start("A", 35101)
   const b = yield* start("B", 35102)
   const c = yield* start("C", 35103)
-  yield* Console.log(`three machines for ${shards} shards`)
+  yield* Console.log(
+    `three machines for ${shards} shards, with a status page at http://127.0.0.1:${c.port + 100}/gateway/`
+  )
   yield* show([a, b, c], 12)
   yield* a.kill
   yield* Console.log("A is killed: its shards go on elsewhere by RESUME")

@@ -151,8 +151,7 @@ const handlers = (local: LocalShards) =>
             return new FleetShardStatus({
               ...status,
               ...common,
-              since: Option.some(status.since),
-              lastReason: Option.map(status.lastReason, (reason) => reason.message)
+              since: Option.some(status.since)
             })
           })
         ),

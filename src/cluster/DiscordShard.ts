@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
-import { GatewayError } from "../schema/GatewayError.ts"
+import { GatewayError, GatewayErrorReason } from "../schema/GatewayError.ts"
 import type { SendEvent } from "../schema/SendEvent.ts"
 import { ShardId } from "../schema/ShardId.ts"
 import { shardStates } from "../schema/ShardStatus.ts"
@@ -35,8 +35,8 @@ export class FleetShardStatus extends Schema.Class<FleetShardStatus>("disruption
   waitingToSend: Schema.Int,
   /** Connections that ended since it came to this machine. */
   reconnects: Schema.Int,
-  /** Why the last connection ended, in words. */
-  lastReason: Schema.OptionFromOptionalKey(Schema.String)
+  /** Why the last connection ended. */
+  lastReason: Schema.OptionFromOptionalKey(GatewayErrorReason)
 }) {}
 
 /** What is known of a shard that no machine answers for. */
@@ -49,7 +49,7 @@ export const movingStatus = {
   latency: Option.none<Duration.Duration>(),
   waitingToSend: 0,
   reconnects: 0,
-  lastReason: Option.none<string>()
+  lastReason: Option.none<GatewayErrorReason>()
 } as const
 
 /** A payload that was checked by the sender, and is checked again before it is sent. */

@@ -55,10 +55,7 @@ const make = Effect.gen(function* () {
       const answer = Deferred.makeUnsafe<A, Persistence.PersistenceError>()
       const asking = yield* Effect.forkIn(Deferred.into(attempt, answer), scope)
       const waiting = yield* Effect.forkIn(Effect.delay(Deferred.fail(answer, noAnswer), patience), scope)
-      return yield* Effect.ensuring(
-        Deferred.await(answer),
-        Effect.forkIn(Fiber.interruptAll([asking, waiting]), scope)
-      )
+      return yield* Effect.ensuring(Deferred.await(answer), Effect.forkIn(Fiber.interruptAll([asking, waiting]), scope))
     })
 
   const writeAll = Effect.gen(function* () {

@@ -4,7 +4,7 @@
  * The program is the same as in one process, with a `Gateway` of one shard. When machines come and go the shards move:
  * the session is stored where all machines reach it, and the shard resumes where it lands.
  */
-import * as Sharding from "effect/cluster/Sharding"
+import type * as Sharding from "effect/cluster/Sharding"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -15,10 +15,12 @@ import * as Option from "effect/Option"
 import type * as Persistence from "effect/persistence/Persistence"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { SendTimeout, ShardUnreachable, UnknownShard } from "../schema/SendError.ts"
 import { encodeSendEvent, route, type SendEvent } from "../schema/SendEvent.ts"
+import type { ShardEvent } from "../schema/ShardEvent.ts"
 import { ShardId } from "../schema/ShardId.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
 import type { SendOptions } from "../services/Fleet.ts"
@@ -61,6 +63,8 @@ export class GatewayCluster extends Context.Service<
     readonly shards: Effect.Effect<ReadonlyArray<FleetShardStatus>>
     /** How the shards of this machine are doing. */
     readonly here: Effect.Effect<ReadonlyArray<ShardStatus>>
+    /** What happens to the shards of this machine, beginning with the last 128 events. */
+    readonly changes: Stream.Stream<ShardEvent>
     /** How many shards the fleet has. */
     readonly total: Effect.Effect<number>
     /** Gives a shard a new connection, on which it resumes, wherever it runs. */
@@ -70,7 +74,7 @@ export class GatewayCluster extends Context.Service<
      * ready. Nothing is lost; what comes in the seconds around the switch may come twice. Called again after a failure it
      * goes on. Ends when every machine has been told.
      */
-    readonly reshard: (total: number) => Effect.Effect<void, GatewayError>
+    readonly reshard: (total: number) => Effect.Effect<void, GatewayError | Persistence.PersistenceError>
     /** Waits for the first shard or program on this machine that cannot go on, and fails as it did. */
     readonly failure: Effect.Effect<never, GatewayError | ProgramFailed>
   }
@@ -116,7 +120,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     const config = yield* GatewayConfig
     const directory = yield* GatewayDirectory
     const failed = yield* Deferred.make<never, GatewayError | ProgramFailed>()
-    const local = new LocalShards()
+    const local = yield* LocalShards.make
     const plans = yield* FleetPlan.make
     const first = yield* plans.orElse(totalOf(config, directory))
     let plan = first
@@ -127,23 +131,6 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       )
     }
     const clientOf = yield* DiscordShard.client
-
-    const ask = <A, E2 extends { readonly _tag: string; readonly message: string }>(
-      shard: ShardId,
-      answer: Effect.Effect<A, GatewayError | E2>,
-      time: Duration.Duration
-    ) =>
-      answer.pipe(
-        Effect.mapError((error) =>
-          error instanceof GatewayError
-            ? error
-            : new GatewayError({ reason: new ShardUnreachable({ id: shard.id, description: error.message }) })
-        ),
-        Effect.timeoutOrElse({
-          duration: time,
-          orElse: () => fail(new SendTimeout({ after: time, what: "answered" }), shard.id)
-        })
-      )
 
     const shardOf = (id: number) =>
       Number.isInteger(id) && id >= 0 && id < plan.total
@@ -170,21 +157,15 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
 
     const statuses = (total: number) => Effect.forEach(idsOf(total), statusOf, { concurrency })
 
-    const stored = (effect: Effect.Effect<void, Persistence.PersistenceError>) =>
-      Effect.mapError(
-        effect,
-        ({ message }) => new GatewayError({ reason: new InvalidConfig({ option: "plan", description: message }) })
-      )
-
     const reshard: GatewayCluster["Service"]["reshard"] = Effect.fn("GatewayCluster.reshard")(function* (total) {
       if (!Number.isInteger(total) || total < 1) {
         return yield* fail(new InvalidConfig({ option: "shards", description: `${total} is not a number of shards` }))
       }
       if (total === plan.total) return
-      yield* stored(plans.write(new Plan({ version: 1, total: plan.total, next: total })))
+      yield* plans.write(new Plan({ version: 1, total: plan.total, next: total }))
       const ready = Effect.map(statuses(total), (all) => all.every(({ state }) => state === "ready"))
       yield* Effect.repeat(Effect.delay(ready, "1 second"), { until: (done) => done })
-      yield* stored(plans.write(new Plan({ version: 1, total })))
+      yield* plans.write(new Plan({ version: 1, total }))
       yield* Effect.sleep(ClusterShards.settlingTime)
     })
 
@@ -192,6 +173,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       send,
       shards: Effect.suspend(() => statuses(plan.total)),
       here: local.status,
+      changes: local.changes,
       total: Effect.sync(() => plan.total),
       restart: (id) => Effect.flatMap(shardOf(id), (shard) => ask(shard, clientOf(nameOf(shard)).Restart(), sendTime)),
       reshard,
@@ -216,6 +198,24 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     })
     return service
   })
+
+/** Waits for the answer of a shard, for so long. */
+const ask = <A, E2 extends { readonly _tag: string; readonly message: string }>(
+  shard: ShardId,
+  answer: Effect.Effect<A, GatewayError | E2>,
+  time: Duration.Duration
+) =>
+  answer.pipe(
+    Effect.mapError((error) =>
+      error instanceof GatewayError
+        ? error
+        : new GatewayError({ reason: new ShardUnreachable({ id: shard.id, description: error.message }) })
+    ),
+    Effect.timeoutOrElse({
+      duration: time,
+      orElse: () => fail(new SendTimeout({ after: time, what: "answered" }), shard.id)
+    })
+  )
 
 const checked = (event: SendEvent) =>
   Effect.mapError(Effect.fromResult(encodeSendEvent(event)), (reason) => new GatewayError({ reason }))

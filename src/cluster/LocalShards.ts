@@ -4,6 +4,9 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+import * as PubSub from "effect/PubSub"
+import * as Stream from "effect/Stream"
+import type { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
 import type { Gateway } from "../services/Gateway.ts"
@@ -14,15 +17,33 @@ export class LocalShards {
   private readonly gateways = new Map<string, Gateway["Service"]>()
   private changed = Latch.makeUnsafe(false)
 
+  private readonly events: PubSub.PubSub<ShardEvent>
+  /** What happens to the shards of this machine, beginning with the last 128 events. */
+  readonly changes: Stream.Stream<ShardEvent>
+
+  private constructor(events: PubSub.PubSub<ShardEvent>) {
+    this.events = events
+    this.changes = Stream.fromPubSub(events)
+  }
+
+  /** A machine that runs no shard yet. */
+  static readonly make: Effect.Effect<LocalShards> = Effect.map(
+    PubSub.sliding<ShardEvent>({ capacity: 128, replay: 128 }),
+    (events) => new LocalShards(events)
+  )
+
   /** The shard runs here until the scope closes. */
   readonly host = (shard: ShardId, gateway: Gateway["Service"]) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        this.gateways.set(nameOf(shard), gateway)
-        this.changed.openUnsafe()
-        this.changed = Latch.makeUnsafe(false)
-      }),
-      () => Effect.sync(() => this.gateways.delete(nameOf(shard)))
+    Effect.andThen(
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          this.gateways.set(nameOf(shard), gateway)
+          this.changed.openUnsafe()
+          this.changed = Latch.makeUnsafe(false)
+        }),
+        () => Effect.sync(() => this.gateways.delete(nameOf(shard)))
+      ),
+      Effect.forkScoped(Stream.runForEach(gateway.changes, (event) => PubSub.publish(this.events, event)))
     )
 
   /** The gateway of a shard; waits for one that is about to start here. */

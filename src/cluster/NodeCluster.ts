@@ -133,14 +133,18 @@ const inRedis = (stores: Stores, url: Redacted.Redacted) =>
     Layer.provide(patiently(NodeRedis.layer({ url: Redacted.value(url) })))
   )
 
-const text = (name: string) => Config.option(Config.String(name))
+const text = (name: string) =>
+  Config.map(
+    Config.option(Config.String(name)),
+    Option.filter((value) => value.trim() !== "")
+  )
 
 const environment = Config.all({
   host: Config.withDefault(Config.String("CLUSTER_HOST"), hostname()),
   port: Config.withDefault(Config.Int("CLUSTER_PORT"), defaultPort),
   listenHost: text("CLUSTER_LISTEN_HOST"),
   name: text("CLUSTER_NAME"),
-  redis: Config.option(Config.Redacted("REDIS_URL")),
+  redis: Config.map(text("REDIS_URL"), Option.map(Redacted.make)),
   runnerHealth: Config.withDefault(Config.Literals(["ping", "k8s"], "CLUSTER_RUNNER_HEALTH"), "ping"),
   namespace: text("CLUSTER_K8S_NAMESPACE"),
   labelSelector: text("CLUSTER_K8S_LABELS"),

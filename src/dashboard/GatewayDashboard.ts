@@ -38,7 +38,12 @@ const securityHeaders = {
   "cache-control": "no-store"
 }
 
-const layerWith = (options: DashboardOptions): Layer.Layer<never, never, HttpRouter.HttpRouter | Gateway> => {
+const layerWith = (options: DashboardOptions): Layer.Layer<never, never, HttpRouter.HttpRouter | Gateway> =>
+  layerOfMonitor(options).pipe(Layer.provide(GatewayMonitor.layer))
+
+const layerOfMonitor = (
+  options: DashboardOptions
+): Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayMonitor> => {
   const path = (options.path ?? "/gateway").replace(/\/+$/, "")
   const at = (name: string): HttpRouter.PathInput => `/${`${path}/${name}`.slice(1)}`
 
@@ -78,7 +83,7 @@ const layerWith = (options: DashboardOptions): Layer.Layer<never, never, HttpRou
       HttpRouter.route("GET", at("events"), events)
     ]
   })
-  return HttpRouter.addAll(routes).pipe(Layer.provide(GatewayMonitor.layer))
+  return HttpRouter.addAll(routes)
 }
 
 const text = (body: string, contentType: string) =>
@@ -109,5 +114,7 @@ export const GatewayDashboard = {
   /** At `/gateway`. */
   layer: layerWith({}),
   /** At a path of your choice. */
-  layerWith
+  layerWith,
+  /** Of what a `GatewayMonitor` of your choice watches. */
+  layerOfMonitor
 } as const

@@ -32,16 +32,27 @@ export class GatewayMonitor extends Context.Service<
   /** Watches the gateway for as long as the layer lives. */
   static readonly layer: Layer.Layer<GatewayMonitor, never, Gateway> = Layer.effect(
     GatewayMonitor,
-    Effect.suspend(() => make)
+    Effect.suspend(() => Effect.flatMap(Gateway, make))
   )
+
+  /** Watches what is like a gateway in this: shards on many machines. */
+  static readonly layerOf = <R>(watched: Effect.Effect<Watched, never, R>): Layer.Layer<GatewayMonitor, never, R> =>
+    Layer.effect(
+      GatewayMonitor,
+      Effect.suspend(() => Effect.flatMap(watched, make))
+    )
 }
+
+/** What is watched of a gateway. */
+export type Watched = Pick<Gateway["Service"], "changes" | "info" | "shards">
 
 const every = Duration.seconds(1)
 const momentsKept = 300
 const changesKept = 200
 
-const make: Effect.Effect<GatewayMonitor["Service"], never, Gateway | Scope.Scope> = Effect.gen(function* () {
-  const gateway = yield* Gateway
+const make = Effect.fnUntraced(function* (
+  gateway: Watched
+): Effect.fn.Return<GatewayMonitor["Service"], never, Scope.Scope> {
   const since = yield* Clock.currentTimeMillis
   const changes = new ChangeLog()
   const sequences = new Sequences(since)

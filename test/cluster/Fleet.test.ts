@@ -60,10 +60,7 @@ const soon = { schedule: Schedule.spaced("100 millis"), times: 150 } as const
 const allReady = (cluster: GatewayCluster["Service"]) =>
   Effect.repeat(cluster.shards, { ...soon, until: (all) => all.every(({ state }) => state === "ready") })
 
-const discord = Layer.merge(
-  DiscordSimulator.serve({ shards, maxConcurrency: 16, history: 2000 }),
-  Logger.layer([])
-)
+const discord = Layer.merge(DiscordSimulator.serve({ shards, maxConcurrency: 16, history: 2000 }), Logger.layer([]))
 
 describe.skipIf(!hasPostgres)("a fleet of two machines", () => {
   it.live(
@@ -92,7 +89,9 @@ describe.skipIf(!hasPostgres)("a fleet of two machines", () => {
           const join = { guild_id, channel_id: null, self_mute: false, self_deaf: false }
           yield* a.cluster.send(SendEvent.updateVoiceState(join))
         }
-        yield* b.cluster.send(SendEvent.updatePresence({ since: null, activities: [], status: PresenceUpdateStatus.Idle, afk: false }))
+        yield* b.cluster.send(
+          SendEvent.updatePresence({ since: null, activities: [], status: PresenceUpdateStatus.Idle, afk: false })
+        )
         const unknown = yield* Effect.flip(b.cluster.send(SendEvent.raw(99, {}), { shard: shards }))
         assert.strictEqual(unknown.reason._tag, "UnknownShard")
 
@@ -147,7 +146,9 @@ describe.skipIf(!hasPostgres)("a fleet of two machines", () => {
         yield* Effect.forkScoped(
           Effect.forever(
             Effect.delay(
-              Effect.suspend(() => simulator.dispatch("MESSAGE_CREATE", { content: `message ${sent++}` }, { shard: 0 })),
+              Effect.suspend(() =>
+                simulator.dispatch("MESSAGE_CREATE", { content: `message ${sent++}` }, { shard: 0 })
+              ),
               "100 millis"
             )
           )
@@ -159,7 +160,9 @@ describe.skipIf(!hasPostgres)("a fleet of two machines", () => {
         const messages = new Set(seen.map((line) => line.replace(/^\d+: /, "")))
         const upTo = sent - 5
         assert.isAbove(upTo, 50)
-        const missing = Array.from({ length: upTo }, (_, i) => `message ${i}`).filter((message) => !messages.has(message))
+        const missing = Array.from({ length: upTo }, (_, i) => `message ${i}`).filter(
+          (message) => !messages.has(message)
+        )
         assert.deepStrictEqual(missing, [])
         assert.strictEqual((yield* simulator.counts).identifies, shards + 2)
         const open = (yield* simulator.connections).filter(({ end }) => end === undefined)
@@ -179,7 +182,10 @@ describe("a fleet of one machine", () => {
         const ready = yield* allReady(cluster)
         assert.strictEqual(ready.length, shards)
         yield* simulator.dispatch("MESSAGE_CREATE", { content: "hello" }, { shard: 5 })
-        yield* Effect.repeat(Effect.sync(() => seen.length), { ...soon, until: (length) => length > 0 })
+        yield* Effect.repeat(
+          Effect.sync(() => seen.length),
+          { ...soon, until: (length) => length > 0 }
+        )
         assert.deepStrictEqual(seen, ["5: hello"])
       }).pipe(
         Effect.provide(
@@ -194,8 +200,9 @@ describe("a fleet of one machine", () => {
       const { program } = makeProgram()
       const { apiUrl } = yield* DiscordSimulator
       const error = yield* GatewayCluster.run(program).pipe(
-        Effect.provide(NodeCluster.layerSingle),
-        Effect.provide(GatewayConfig.layer({ token: "wrong", apiUrl, shards })),
+        Effect.provide(
+          Layer.provideMerge(NodeCluster.layerSingle, GatewayConfig.layer({ token: "wrong", apiUrl, shards }))
+        ),
         Effect.flip
       )
       assert.strictEqual(error._tag === "GatewayError" ? error.reason._tag : error._tag, "AuthenticationFailed")
@@ -205,8 +212,7 @@ describe("a fleet of one machine", () => {
   it.live("says that the program of a shard failed", () =>
     Effect.gen(function* () {
       const error = yield* GatewayCluster.run(Effect.fail("no more")).pipe(
-        Effect.provide(NodeCluster.layerSingle),
-        Effect.provide(configured),
+        Effect.provide(Layer.provideMerge(NodeCluster.layerSingle, configured)),
         Effect.flip
       )
       assert.strictEqual(error._tag === "ProgramFailed" ? error.cause : error._tag, "no more")
@@ -217,8 +223,12 @@ describe("a fleet of one machine", () => {
     Effect.gen(function* () {
       const { apiUrl, token } = yield* DiscordSimulator
       const error = yield* GatewayCluster.run(Effect.never).pipe(
-        Effect.provide(NodeCluster.layerSingle),
-        Effect.provide(GatewayConfig.layer({ token, apiUrl, shards: { ids: [0, 1], total: 4 } })),
+        Effect.provide(
+          Layer.provideMerge(
+            NodeCluster.layerSingle,
+            GatewayConfig.layer({ token, apiUrl, shards: { ids: [0, 1], total: 4 } })
+          )
+        ),
         Effect.flip
       )
       assert.include(error.message, "which machine runs which one is up to the cluster")

@@ -31,11 +31,9 @@ describe.skipIf(!hasPostgres)("turns to IDENTIFY in PostgreSQL", () => {
           (context) => Effect.provideContext(IdentifyLimiter, context)
         )
         const machines = yield* Effect.forEach([1, 2, 3], () => Effect.flatten(limiter))
-        const ask = Effect.forEach(
-          [...machines, ...machines, ...machines],
-          (machine) => machine.ask(shard),
-          { concurrency: "unbounded" }
-        )
+        const ask = Effect.forEach([...machines, ...machines, ...machines], (machine) => machine.ask(shard), {
+          concurrency: "unbounded"
+        })
         const first = yield* ask
         assert.strictEqual(first.filter(({ _tag }) => _tag === "Granted").length, 1)
         const waits = first.flatMap((turn) => (turn._tag === "Wait" ? [Duration.toMillis(turn.time)] : []))

@@ -1,0 +1,49 @@
+/**
+ * The status page of a whole fleet, from any of its machines: how every shard is doing, and what happened to those here.
+ *
+ * It asks every shard once a second, wherever that runs: one machine that serves it is enough.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { type DashboardOptions, GatewayDashboard } from "../dashboard/GatewayDashboard.ts"
+import type { ShardStatus } from "../schema/ShardStatus.ts"
+import { GatewayDirectory } from "../services/GatewayDirectory.ts"
+import { GatewayMonitor, type Watched } from "../services/GatewayMonitor.ts"
+import type { FleetShardStatus } from "./DiscordShard.ts"
+import { GatewayCluster } from "./GatewayCluster.ts"
+
+const fleet: Effect.Effect<Watched, never, GatewayCluster | GatewayDirectory> = Effect.gen(function* () {
+  const cluster = yield* GatewayCluster
+  const directory = yield* GatewayDirectory
+  return {
+    changes: cluster.changes,
+    shards: Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.map(cluster.shards, (shards) => shards.map((shard) => statusOf(shard, now)))
+    ),
+    info: Effect.map(
+      directory.recent(Duration.minutes(1)),
+      Option.map(({ info }) => info)
+    )
+  }
+})
+
+/** A shard between two machines is one that connects. */
+const statusOf = (shard: FleetShardStatus, now: number): ShardStatus => ({
+  ...shard,
+  state: shard.state === "moving" ? "connecting" : shard.state,
+  since: Option.getOrElse(shard.since, () => now)
+})
+
+const layerWith = (
+  options: DashboardOptions
+): Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayCluster | GatewayDirectory> =>
+  GatewayDashboard.layerOfMonitor({ title: "Discord fleet", ...options }).pipe(
+    Layer.provide(GatewayMonitor.layerOf(fleet))
+  )
+
+/** The fleet's status page: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`. */
+export const ClusterDashboard = { layer: layerWith({}), layerWith } as const
