@@ -116,7 +116,7 @@ const start = Effect.fnUntraced(
     const fleet = yield* Machines.make({
       shards,
       databaseUrl: database.url(),
-      ...(redis === undefined ? {} : { env: { REDIS_URL: redis } })
+      ...(redis === undefined ? {} : { env: { REDIS_URL: redis, CLUSTER_NAME: "disruption_gateway_proof" } })
     })
     const [victim] = yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
     yield* fleet.traffic(1)

@@ -94,16 +94,21 @@ const layer = (
   return Layer.mergeAll(cluster, shared).pipe(Layer.provideMerge(NodeGateway.layerServices))
 }
 
-/** Starting together with its database, a machine waits for it for a minute. */
+/** A machine that starts together with its database, or Redis, waits for it for a minute. */
 const patiently = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, Cause.UnknownError, R> =>
   Layer.effectContext(
     Layer.build(Layer.fresh(layer)).pipe(
       Effect.sandbox,
-      Effect.tapError((cause) => Effect.logWarning("The database does not answer yet", cause)),
+      Effect.tapError((cause) => Effect.logWarning(`The database does not answer yet: ${messageOf(cause)}`)),
       Effect.retry({ times: 60, schedule: Schedule.spaced("1 second") }),
       Effect.mapError((cause) => new Cause.UnknownError(Cause.squash(cause), "The database does not answer"))
     )
   )
+
+const messageOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
+}
 
 type Stores = <E, R>(
   backing: Layer.Layer<Persistence.BackingPersistence, E, R>

@@ -113,7 +113,7 @@ describe.skipIf(!hasPostgres)("a fleet of processes", () => {
             const fleet = yield* Machines.make({
               shards,
               databaseUrl: database.url(),
-              env: redis === undefined ? {} : { REDIS_URL: redis, CLUSTER_NAME: `test_${process.hrtime()[1]}` }
+              env: redis === undefined ? {} : { REDIS_URL: redis, CLUSTER_NAME: "disruption_gateway_test" }
             })
             const [first] = yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
             yield* Effect.sleep("4 seconds")
