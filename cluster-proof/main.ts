@@ -226,10 +226,7 @@ const proofs: Record<string, (times: number) => Effect.Effect<void, unknown>> = 
   "outage-refused": () => outage("refused"),
   memory: () => Effect.forEach([10, 500, 1000], memory, { discard: true }),
   database: () =>
-    Effect.andThen(
-      database({}, "our settings"),
-      database({ CLUSTER_LOCK_EXPIRATION: "35 seconds" }, "locks of 35 s, the engine's own")
-    )
+    Effect.andThen(database({}, "our settings"), database({ CLUSTER_LOCK_EXPIRATION: "35 seconds" }, "locks of 35 s"))
 }
 
 const [name, times] = process.argv.slice(2)
