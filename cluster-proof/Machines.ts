@@ -140,18 +140,22 @@ export const make = Effect.fnUntraced(function* (options: {
       Effect.map(([time]) => time)
     )
 
-  /** Dispatches one message to every shard's session. */
-  const dispatch = Effect.gen(function* () {
-    for (let shard = 0; shard < options.shards; shard++) {
-      const id = dispatched[shard] ?? 0
-      const reached = yield* simulator.dispatch("MESSAGE_CREATE", { id: String(id) }, { shard })
-      if (reached > 0) dispatched[shard] = id + 1
-    }
-  })
+  /** Dispatches one message to every tenth shard's session, from one of the first ten on. */
+  const dispatch = (from: number) =>
+    Effect.gen(function* () {
+      for (let shard = from; shard < options.shards; shard += 10) {
+        const id = dispatched[shard] ?? 0
+        const reached = yield* simulator.dispatch("MESSAGE_CREATE", { id: String(id) }, { shard })
+        if (reached > 0) dispatched[shard] = id + 1
+      }
+    })
 
-  /** Dispatches that many messages a second and shard, as long as the scope lives. */
+  /** Dispatches that many messages a second and shard, spread over the second, as long as the scope lives. */
   const traffic = (perSecond: number) =>
-    Effect.forkScoped(Effect.forever(Effect.delay(dispatch, Duration.millis(1000 / perSecond))))
+    Effect.forEach(
+      Array.from({ length: 10 }, (_, from) => from),
+      (from) => Effect.delay(dispatch(from), Duration.millis(100 / perSecond))
+    ).pipe(Effect.forever, Effect.forkScoped)
 
   const tally = Effect.sync((): Tally => {
     const seen = new Map<string, number>()
@@ -182,5 +186,5 @@ export const make = Effect.fnUntraced(function* (options: {
     }
   })
 
-  return { simulator, start, connected, allConnected, noneConnected, traffic, dispatch, tally, settled }
+  return { simulator, start, connected, allConnected, noneConnected, traffic, settled }
 })
