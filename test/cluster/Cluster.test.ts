@@ -79,6 +79,32 @@ describe.skipIf(!hasPostgres)("a fleet of processes", () => {
   )
 
   it.live(
+    "never has a shard on two machines when one of them is cut off from the database",
+    () =>
+      Effect.gen(function* () {
+        const database = yield* Database.make
+        const proxy = yield* Proxy.make(Database.server)
+        const fleet = yield* Machines.make({ shards, databaseUrl: database.url() })
+        yield* fleet.start({ DATABASE_URL: database.url(proxy.port) })
+        yield* fleet.allConnected("30 seconds")
+        yield* fleet.traffic(20)
+        yield* fleet.start()
+        yield* Effect.sleep("3 seconds")
+        const { resumes } = yield* fleet.simulator.counts
+        yield* proxy.stall
+        // It stops what it has within 4 seconds, and its locks end after 6.
+        yield* Effect.sleep("8 seconds")
+        yield* fleet.allConnected("5 seconds")
+        assert.isAbove((yield* fleet.simulator.counts).resumes, resumes)
+        yield* nothingLost(fleet)
+        // Discord would have dropped the connection of a shard that resumes on another one.
+        const taken = (yield* fleet.simulator.connections).filter(({ end }) => end?.by === "server")
+        assert.deepStrictEqual(taken, [])
+      }).pipe(Effect.provide(discord(shards))),
+    60_000
+  )
+
+  it.live(
     "takes the shards of a machine that hangs, which gives them up when it goes on",
     () =>
       Effect.gen(function* () {
