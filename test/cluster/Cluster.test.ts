@@ -31,7 +31,7 @@ const nothingLost = Effect.fnUntraced(function* (fleet: Effect.Success<ReturnTyp
   assert.deepStrictEqual({ identifies, identifyViolations }, { identifies: shards, identifyViolations: 0 })
 })
 
-describe.skipIf(!hasPostgres)("a fleet of processes", () => {
+describe.skipIf(!hasPostgres)("a fleet of processes", { concurrent: true }, () => {
   it.live(
     "goes on by RESUME when a machine is killed, told to stop, or new",
     () =>

@@ -62,7 +62,7 @@ const allReady = (cluster: GatewayCluster["Service"]) =>
 
 const discord = Layer.merge(DiscordSimulator.serve({ shards, maxConcurrency: 16, history: 2000 }), Logger.layer([]))
 
-describe.skipIf(!hasPostgres)("a fleet of two machines", () => {
+describe.skipIf(!hasPostgres)("a fleet of two machines", { concurrent: true }, () => {
   it.live(
     "is seen whole from each of them, and sends from each through the shard that owns the guild",
     () =>
