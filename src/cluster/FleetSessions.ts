@@ -36,7 +36,7 @@ interface Waiting {
   readonly written: ReadonlyArray<Latch.Latch>
 }
 
-const make = Effect.gen(function* () {
+const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
   const backing = yield* Persistence.BackingPersistence
   const sessions = yield* backing.make(sessionsStoreId)
   const scope = yield* Effect.scope
@@ -60,8 +60,8 @@ const make = Effect.gen(function* () {
 
   const writeAll = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    // A machine that could not write for so long has lost its shards, and another one may know better.
-    for (const [shard, { since }] of waiting) if (since < now - Duration.toMillis(patience)) waiting.delete(shard)
+    // A machine that could not write for so long has stopped its shards, and another one may know better.
+    for (const [shard, { since }] of waiting) if (since < now - Duration.toMillis(abandonAfter)) waiting.delete(shard)
     const batch = [...waiting].slice(0, batchSize)
     const [first, ...rest] = batch.map(([shard, { session }]) => [shard, encodeStored(session), undefined] as const)
     if (first === undefined) return
@@ -136,5 +136,11 @@ const decodeOrNone = (shard: ShardId, value: object) =>
     Effect.option
   )
 
-/** Keeps the sessions of the fleet in a store of `effect/persistence` that all machines reach. */
-export const layer: Layer.Layer<SessionStore, never, Persistence.BackingPersistence> = Layer.effect(SessionStore, make)
+/**
+ * Keeps the sessions of the fleet in a store of `effect/persistence` that all machines reach. What could not be written for
+ * two thirds of the time that locks last is not written any more: by then the machine has stopped the shard.
+ */
+export const layer = (
+  lockExpiration: Duration.Input
+): Layer.Layer<SessionStore, never, Persistence.BackingPersistence> =>
+  Layer.effect(SessionStore, make(Duration.times(Duration.fromInputUnsafe(lockExpiration), 2 / 3)))

@@ -89,7 +89,7 @@ const layer = (
     runnerHealthK8s: options.kubernetes,
     shardingConfig: settings
   }).pipe(Layer.provide([machines, MessageStorage.layerNoop]))
-  const stores = storesOf(options.name ?? "cluster")
+  const stores = storesOf(options.name ?? "cluster", settings.shardLockExpiration)
   const shared = options.redis === undefined ? inSql(stores) : inRedis(stores, options.redis)
   return Layer.mergeAll(cluster, shared).pipe(Layer.provideMerge(NodeGateway.layerServices))
 }
@@ -116,9 +116,9 @@ type Stores = <E, R>(
 
 /** The stores of one fleet, of several that may share a database. */
 const storesOf =
-  (name: string): Stores =>
+  (name: string, lockExpiration: Duration.Input): Stores =>
   (backing) =>
-    FleetSessions.layer.pipe(
+    FleetSessions.layer(lockExpiration).pipe(
       Layer.provideMerge(
         Layer.effect(
           Persistence.BackingPersistence,

@@ -47,7 +47,10 @@ const makeStore = () => {
         clear: answer(() => values.clear())
       })
   })
-  return { state, layer: FleetSessions.layer.pipe(Layer.provide(layer), Layer.provideMerge(Logger.layer([]))) }
+  return {
+    state,
+    layer: FleetSessions.layer("6 seconds").pipe(Layer.provide(layer), Layer.provideMerge(Logger.layer([])))
+  }
 }
 
 describe("the sessions of a fleet", () => {
@@ -108,6 +111,33 @@ describe("the sessions of a fleet", () => {
       const stopping = yield* Effect.forkChild(Fiber.interrupt(writing))
       yield* TestClock.adjust("2 seconds")
       assert.isDefined(stopping.pollUnsafe())
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("are written after a pause of the store that is too short to lose the shard", () => {
+    const { layer, state } = makeStore()
+    return Effect.gen(function* () {
+      const store = yield* SessionStore
+      state.answers = "with an error"
+      yield* Effect.forkChild(store.set(session(1, 42)))
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual(state.writes, 0)
+      state.answers = "well"
+      yield* TestClock.adjust("500 millis")
+      assert.strictEqual(state.writes, 1)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("are not written when another machine may have the shard by then", () => {
+    const { layer, state } = makeStore()
+    return Effect.gen(function* () {
+      const store = yield* SessionStore
+      state.answers = "with an error"
+      yield* Effect.forkChild(store.set(session(1, 42)))
+      yield* TestClock.adjust("5 seconds")
+      state.answers = "well"
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(state.writes, 0)
     }).pipe(Effect.provide(layer))
   })
 
