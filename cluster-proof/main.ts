@@ -1,5 +1,5 @@
-// Puts the fleet to the proof: `npm run cluster:prove -- kills 20`, and `rolling`, `start`, `outage`, `database`; without
-// arguments all of them. Prints what it counted; fails where an event was lost, or Discord's limits were broken.
+// Puts the fleet to the proof: `npm run cluster:prove -- kills 20`, and `rolling`, `start`, `outage`, `memory`,
+// `database` and others; without arguments all of them. Prints what it counted; fails where an event was lost, or Discord's limits were broken.
 import { readFileSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Duration, Effect, Random } from "effect"
@@ -219,8 +219,9 @@ const proofs: Record<string, (times: number) => Effect.Effect<void, unknown>> = 
   outage: () => outage("silent"),
   "outage-refused": () => outage("refused"),
   memory: () => Effect.forEach([10, 500, 1000], memory, { discard: true }),
-  database: () =>
-    Effect.andThen(database({}, "our settings"), database({ CLUSTER_LOCK_EXPIRATION: "35 seconds" }, "locks of 35 s"))
+  database: () => database({}, "everything in PostgreSQL"),
+  "database-redis": () =>
+    database({ REDIS_URL: redis, CLUSTER_NAME: "disruption_gateway_proof" }, "sessions and limits in Redis")
 }
 
 const [name, times] = process.argv.slice(2)
