@@ -19,10 +19,10 @@ export type { IdentifyProperties } from "./schema/Handshake.ts"
 export { GatewayInfo, SessionStartLimit } from "./schema/GatewayInfo.ts"
 export type {
   BudgetSnapshot,
-  Change,
+  ConnectionChange,
   GatewaySnapshot,
   IdentifyQueue,
-  Moment,
+  GatewayMoment,
   ShardSnapshot
 } from "./schema/GatewaySnapshot.ts"
 export { GatewayOpcode } from "./schema/GatewayOpcode.ts"

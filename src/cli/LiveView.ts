@@ -6,7 +6,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import type { Change, GatewaySnapshot, ShardSnapshot } from "../schema/GatewaySnapshot.ts"
+import type { ConnectionChange, GatewaySnapshot, ShardSnapshot } from "../schema/GatewaySnapshot.ts"
 import type { ShardState } from "../schema/ShardStatus.ts"
 import { type Paper, type Part, render, type Style, timeOfDay } from "./TerminalLine.ts"
 
@@ -174,9 +174,9 @@ const merged = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
 // Words and curves
 // ---------------------------------------------------------------------------------------------------------------------
 
-const changeStyles: Partial<Record<Change["level"], Style>> = { Warn: "yellow", Error: "red", Fatal: "red" }
+const changeStyles: Partial<Record<ConnectionChange["level"], Style>> = { Warn: "yellow", Error: "red", Fatal: "red" }
 
-const changeParts = ({ at, level, shard, text }: Change): ReadonlyArray<Part> => {
+const changeParts = ({ at, level, shard, text }: ConnectionChange): ReadonlyArray<Part> => {
   const style = changeStyles[level]
   const said = `shard ${shard}: ${text}`
   return [{ text: `${timeOfDay(at)} `, style: "dim" }, style === undefined ? { text: said } : { text: said, style }]

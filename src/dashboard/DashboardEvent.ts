@@ -7,7 +7,7 @@
 import type * as Sse from "effect/encoding/Sse"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import type { Change, GatewaySnapshot, Moment } from "../schema/GatewaySnapshot.ts"
+import type { ConnectionChange, GatewaySnapshot, GatewayMoment } from "../schema/GatewaySnapshot.ts"
 import { shardStates } from "../schema/ShardStatus.ts"
 import { version } from "../version.ts"
 
@@ -20,7 +20,7 @@ const event = (name: string, data: unknown): Sse.Event => ({
 
 const rounded = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value * 10) / 10)
 
-const moment = ({ at, latency, rate, ready }: Moment) => [at, rounded(rate), rounded(latency), ready]
+const moment = ({ at, latency, rate, ready }: GatewayMoment) => [at, rounded(rate), rounded(latency), ready]
 
 /** The beginning: how it has been going for the last minutes. */
 export const history = ({ history, since }: GatewaySnapshot): Sse.Event =>
@@ -47,7 +47,7 @@ export const update = (snapshot: GatewaySnapshot): Sse.Event =>
   })
 
 /** What happened to the connections since the last time. */
-export const changes = (changes: ReadonlyArray<Change>): Sse.Event =>
+export const changes = (changes: ReadonlyArray<ConnectionChange>): Sse.Event =>
   event(
     "changes",
     changes.map(({ at, level, number, shard, text }) => ({ at, level, number, shard, text }))

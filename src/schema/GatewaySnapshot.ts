@@ -25,7 +25,7 @@ export interface ShardSnapshot {
 }
 
 /** What is plotted over time. */
-export interface Moment {
+export interface GatewayMoment {
   /** Milliseconds since the epoch. */
   readonly at: number
   /** Dispatches a second, of all shards. */
@@ -37,7 +37,7 @@ export interface Moment {
 }
 
 /** Something that happened to a shard. */
-export interface Change {
+export interface ConnectionChange {
   /** Counts the changes, from 1. */
   readonly number: number
   readonly at: number
@@ -61,15 +61,15 @@ export interface IdentifyQueue {
 }
 
 /** A gateway at one moment. */
-export interface GatewaySnapshot extends Moment {
+export interface GatewaySnapshot extends GatewayMoment {
   /** Since when it is watched, in milliseconds since the epoch. */
   readonly since: number
   /** By number. */
   readonly shards: ReadonlyArray<ShardSnapshot>
   /** The last five minutes, a moment a second, oldest first, this one included. */
-  readonly history: ReadonlyArray<Moment>
+  readonly history: ReadonlyArray<GatewayMoment>
   /** The last 200 changes that a person would want to know of, oldest first. */
-  readonly changes: ReadonlyArray<Change>
+  readonly changes: ReadonlyArray<ConnectionChange>
   /** None where Discord has not been asked. */
   readonly budget: Option.Option<BudgetSnapshot>
   readonly queue: IdentifyQueue

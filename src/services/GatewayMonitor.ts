@@ -14,7 +14,13 @@ import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { GatewayInfo } from "../schema/GatewayInfo.ts"
-import type { Change, GatewaySnapshot, IdentifyQueue, Moment, ShardSnapshot } from "../schema/GatewaySnapshot.ts"
+import type {
+  ConnectionChange,
+  GatewaySnapshot,
+  IdentifyQueue,
+  GatewayMoment,
+  ShardSnapshot
+} from "../schema/GatewaySnapshot.ts"
 import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
 import { Gateway } from "./Gateway.ts"
@@ -56,7 +62,7 @@ const make = Effect.fnUntraced(function* (
   const since = yield* Clock.currentTimeMillis
   const changes = new ChangeLog()
   const sequences = new Sequences(since)
-  const history: Array<Moment> = []
+  const history: Array<GatewayMoment> = []
   let asked: Asked | undefined
 
   const take = Effect.gen(function* () {
@@ -64,7 +70,7 @@ const make = Effect.fnUntraced(function* (
     const statuses = yield* gateway.shards
     const rates = sequences.ratesOf(statuses, at)
     const shards = statuses.map((status, index) => snapshotOf(status, rates[index] ?? 0))
-    const moment: Moment = {
+    const moment: GatewayMoment = {
       at,
       rate: shards.reduce((sum, { rate }) => sum + rate, 0),
       latency: median(shards.flatMap(({ latency }) => (latency === undefined ? [] : [latency]))),
@@ -147,7 +153,7 @@ const queueOf = (shards: ReadonlyArray<ShardSnapshot>, maxConcurrency: number): 
 
 /** The changes of late, and when there was an IDENTIFY. */
 class ChangeLog {
-  private kept: ReadonlyArray<Change> = []
+  private kept: ReadonlyArray<ConnectionChange> = []
   private number = 0
   private identifies: ReadonlyArray<number> = []
 
@@ -160,7 +166,7 @@ class ChangeLog {
     this.kept = [...this.kept.slice(1 - changesKept), change]
   }
 
-  recent(): ReadonlyArray<Change> {
+  recent(): ReadonlyArray<ConnectionChange> {
     return this.kept
   }
 

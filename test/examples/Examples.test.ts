@@ -172,7 +172,8 @@ describe("the examples", () => {
         asked.push(request.url ?? "")
         const there = connect(Number(port), host, () => {
           socket.write("HTTP/1.1 200 Connection Established\r\n\r\n")
-          there.pipe(socket).pipe(there)
+          there.pipe(socket)
+          socket.pipe(there)
         })
         for (const end of [there, socket]) end.on("error", () => [there, socket].forEach((end) => end.destroy()))
       })
