@@ -1,5 +1,6 @@
 // Puts the fleet to the proof: `npm run cluster:prove -- kills 20`, and `rolling`, `start`, `outage`, `memory`,
-// `database` and others; without arguments all of them. Prints what it counted; fails where an event was lost, or Discord's limits were broken.
+// `database` and others; without arguments all of them. Prints what it counted; fails where an event was lost, or
+// Discord's limits were broken.
 import { readFileSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Duration, Effect, Random } from "effect"
