@@ -17,8 +17,3 @@ export const layer: Layer.Layer<DiscordSimulator, PortUnavailable> = Layer.effec
 
 /** A session that lasts this long counts as a good one. Incidents come often here, and waits should not grow by them. */
 export const stableAfter = "1 second"
-
-/** What to tell a user who may have expected the real one. */
-export const introduction =
-  "DISCORD_TOKEN is not set: this is the built-in simulated Discord, which pulls the plug every few seconds.\n" +
-  "For the real one: DISCORD_TOKEN=<your bot's token> disruption-gateway run"

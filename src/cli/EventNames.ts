@@ -1,10 +1,10 @@
 /**
  * The names of Discord's dispatches, for those who type one.
  */
-import { GatewayDispatchEvents } from "discord-api-types/v10"
 import * as Result from "effect/Result"
+import { dispatchNames } from "../schema/DispatchNames.ts"
 
-const names: ReadonlyArray<string> = Object.values(GatewayDispatchEvents)
+const names: ReadonlyArray<string> = dispatchNames
 
 /**
  * Reads names with commas between them, or says what is wrong with them.

@@ -1,5 +1,7 @@
 /**
  * Values that flags take: durations, events, shards. What cannot be read is refused with the flag's name.
+ *
+ * The definitions of the commands are all that `--help` loads, so nothing here leads to the gateway itself.
  */
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
@@ -7,9 +9,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import { type GatewayOptions, parseShards } from "../services/GatewayConfig.ts"
+import { parseIntents } from "../schema/Intents.ts"
+import { parseShards, type ShardSelection, shardIdsOf } from "../schema/ShardSelection.ts"
+import { type Address, parseAddress } from "./Address.ts"
 import { parseEventNames } from "./EventNames.ts"
-import * as StatusPage from "./StatusPage.ts"
 
 /** A flag whose text is read by a function that says what is wrong with it. */
 const read = <A>(name: string, parse: (text: string) => Result.Result<A, string>): Flag.Flag<A> =>
@@ -47,9 +50,16 @@ export const events: Flag.Flag<Option.Option<ReadonlySet<string>>> = read("event
   Flag.optional
 )
 
-/** Which shards to run. Whether there can be such shards is for the configuration to say. */
-export const shards: Flag.Flag<Option.Option<NonNullable<GatewayOptions["shards"]>>> = read("shards", (text) =>
-  parseShards(text)
+/** A bit field of intents. */
+export const intents: Flag.Flag<Option.Option<number>> = read("intents", (text) => parseIntents(text)).pipe(
+  Flag.withMetavar("<names>"),
+  Flag.withDescription("Ask for these: GUILDS,GUILD_MESSAGES (default: all that are not privileged)"),
+  Flag.optional
+)
+
+/** Which shards to run. */
+export const shards: Flag.Flag<Option.Option<ShardSelection>> = read("shards", (text) =>
+  Result.flatMap(parseShards(text), (selection) => Result.map(shardIdsOf(selection), () => selection))
 ).pipe(
   Flag.withMetavar("<shards>"),
   Flag.withDescription("How many, or which of how many: auto, 2, or 2,3/4"),
@@ -57,7 +67,7 @@ export const shards: Flag.Flag<Option.Option<NonNullable<GatewayOptions["shards"
 )
 
 /** Where the status page is served. */
-export const dashboard: Flag.Flag<Option.Option<StatusPage.Address>> = read("dashboard", StatusPage.parseAddress).pipe(
+export const dashboard: Flag.Flag<Option.Option<Address>> = read("dashboard", parseAddress).pipe(
   Flag.withMetavar("<host:port>"),
   Flag.withDescription("Serve a status page there: 127.0.0.1:8080"),
   Flag.optional

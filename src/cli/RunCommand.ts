@@ -1,38 +1,17 @@
 /**
- * `disruption-gateway run`: connects, and shows how the shards are doing on a terminal, or prints what Discord says and
- * what happens to the connections.
+ * `disruption-gateway run`: its flags, and what there is to say before the gateway is loaded.
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
-import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as References from "effect/References"
 import * as Stdio from "effect/Stdio"
-import * as Stream from "effect/Stream"
-import type * as Terminal from "effect/Terminal"
-import { NodeGateway } from "../node/NodeGateway.ts"
-import type { GatewayError } from "../schema/GatewayError.ts"
-import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
-import type { Payload } from "../schema/Payload.ts"
-import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
-import { Gateway } from "../services/Gateway.ts"
-import { GatewayConfig, type GatewayOptions } from "../services/GatewayConfig.ts"
-import { GatewayMonitor } from "../services/GatewayMonitor.ts"
-import { DiscordSimulator } from "../simulator/DiscordSimulator.ts"
-import type { PortUnavailable } from "../simulator/Served.ts"
-import * as BuiltInDiscord from "./BuiltInDiscord.ts"
-import { changeLine, dispatchLine, jsonLine } from "./EventLine.ts"
 import * as Flags from "./Flags.ts"
-import * as LiveScreen from "./LiveScreen.ts"
 import * as StandardError from "./StandardError.ts"
 import * as StandardOutput from "./StandardOutput.ts"
-import * as StatusPage from "./StatusPage.ts"
-import { paper } from "./TerminalLine.ts"
 
 const url = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar("<url>"), Flag.withDescription(description), Flag.optional)
@@ -51,11 +30,7 @@ export const run = Command.make(
     events: Flags.events,
     dashboard: Flags.dashboard,
     lasting: Flags.lasting,
-    intents: Flag.String("intents").pipe(
-      Flag.withMetavar("<names>"),
-      Flag.withDescription("Ask for these: GUILDS,GUILD_MESSAGES (default: all that are not privileged)"),
-      Flag.optional
-    ),
+    intents: Flags.intents,
     shards: Flags.shards,
     sessionFile: Flag.String("session-file").pipe(
       Flag.withMetavar("<path>"),
@@ -65,60 +40,25 @@ export const run = Command.make(
     apiUrl: url("api-url", "Where GET /gateway/bot is asked"),
     gatewayUrl: url("gateway-url", "Where to connect, without asking GET /gateway/bot")
   },
-  Effect.fn(function* ({ apiUrl, dashboard, events, gatewayUrl, intents, json, lasting, plain, sessionFile, shards }) {
-    const options = {
-      intents: Option.getOrUndefined(intents),
-      shards: Option.getOrUndefined(shards),
-      apiUrl: Option.getOrUndefined(apiUrl),
-      gatewayUrl: Option.getOrUndefined(gatewayUrl)
-    }
+  Effect.fn(function* (flags) {
     const logLevel = yield* GlobalFlag.LogLevel
-    const builtIn = yield* isBuiltInMeant(options)
+    const builtIn = yield* isBuiltInMeant(flags)
     const isTerminal = yield* (yield* Stdio.Stdio).stdoutIsTerminal
-    const isLive = isTerminal && !json && !plain && Option.isNone(events) && Option.isNone(logLevel)
-
-    const program = Effect.gen(function* () {
-      const gateway = yield* Gateway
-      const payloads = Option.match(events, {
-        onNone: () => gateway.payloads,
-        onSome: (names) => Stream.filter(gateway.payloads, ({ t }) => t !== null && names.has(t))
-      })
-      if (Option.isSome(dashboard)) yield* StatusPage.serve(dashboard.value)
-      const notes = [
-        ...(builtIn ? [BuiltInDiscord.introduction] : []),
-        ...Option.match(dashboard, { onNone: () => [], onSome: describePage })
-      ]
-      if (isLive) {
-        yield* LiveScreen.show(notes.flatMap((note) => note.split("\n"))).pipe(
-          Effect.provide(GatewayMonitor.layer),
-          Effect.raceFirst(Stream.runDrain(payloads))
-        )
-        return
-      }
-      for (const note of notes) yield* json ? Console.error(note) : StandardOutput.writeLine(note)
-      if (json || Option.isSome(logLevel)) yield* Effect.forkScoped(Stream.runForEach(gateway.changes, logChange))
-      yield* StandardOutput.writeLines(
-        json ? Stream.map(payloads, jsonLine) : linesForPeople(payloads, gateway.changes)
+    const isLive = isTerminal && !flags.json && !flags.plain && Option.isNone(flags.events) && Option.isNone(logLevel)
+    // The live view shows it itself.
+    if (builtIn && !isLive) {
+      yield* Effect.mapError(
+        flags.json ? Console.error(introduction) : StandardOutput.writeLine(introduction),
+        (error) => StandardError.failure(error)
       )
+    }
+    const program = yield* Effect.promise(() => import("./RunProgram.ts"))
+    yield* program.run({
+      ...flags,
+      output: isLive ? "live" : flags.json ? "json" : "lines",
+      builtIn: builtIn ? introduction : undefined,
+      logLevel
     })
-
-    // What is logged would be written into the live view; it shows it itself.
-    const quiet = isLive ? "None" : json ? "Info" : "Warn"
-    yield* program.pipe(
-      Effect.scoped,
-      Effect.provide(
-        Option.match(sessionFile, {
-          onNone: () => NodeGateway.layer,
-          onSome: NodeGateway.layerWithSessionFile
-        }).pipe(Layer.provide(builtIn ? builtInConfig(options) : configOf(options)))
-      ),
-      Effect.provideService(
-        References.MinimumLogLevel,
-        Option.getOrElse(logLevel, () => quiet)
-      ),
-      Option.isSome(lasting) ? Effect.timeoutOption(lasting.value) : Effect.asSome,
-      Effect.mapError(explain)
-    )
   })
 ).pipe(
   Command.withShortDescription("Connect, and show what happens"),
@@ -146,55 +86,10 @@ export const run = Command.make(
   ])
 )
 
-// ---------------------------------------------------------------------------------------------------------------------
-// What is printed
-// ---------------------------------------------------------------------------------------------------------------------
-
-const linesForPeople = (
-  payloads: Stream.Stream<Payload, GatewayError>,
-  changes: Stream.Stream<ShardEvent>
-): Stream.Stream<string, GatewayError, Stdio.Stdio | Terminal.Terminal> =>
-  Stream.merge(
-    payloads.pipe(
-      Stream.filter(({ op }) => op === GatewayOpcode.Dispatch),
-      Stream.mapEffect((payload) =>
-        Effect.zipWith(paper, Clock.currentTimeMillis, (paper, now) => dispatchLine(payload, now, paper))
-      )
-    ),
-    changes.pipe(
-      Stream.filter((change) => !isFailure(change)),
-      Stream.mapEffect((change) => Effect.map(paper, (paper) => changeLine(change, paper)))
-    ),
-    { haltStrategy: "left" }
-  )
-
-const logChange = (change: ShardEvent): Effect.Effect<void> =>
-  isFailure(change)
-    ? Effect.void
-    : Effect.logWithLevel(levelOfShardEvent(change))(`shard ${change.shard}: ${describeShardEvent(change)}`)
-
-/** What the command fails with is said once, at its end. */
-const isFailure = (change: ShardEvent): boolean => change._tag === "Stopped" && change.reason !== undefined
-
-const describePage = (address: StatusPage.Address): ReadonlyArray<string> => [
-  `Status page: ${StatusPage.urlOf(address)}`,
-  ...(StatusPage.isLocal(address) ? [] : ["It is not only for this computer: everybody who reaches it can read it."])
-]
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Where it connects
-// ---------------------------------------------------------------------------------------------------------------------
-
-type Options = Pick<GatewayOptions, "intents" | "shards" | "apiUrl" | "gatewayUrl">
-
-const configOf = (options: Options): Layer.Layer<GatewayConfig, GatewayError> => GatewayConfig.layerEnvWith(options)
-
-const builtInConfig = (options: Options): Layer.Layer<GatewayConfig, GatewayError | PortUnavailable> =>
-  Layer.unwrap(
-    Effect.map(DiscordSimulator, ({ apiUrl, token }) =>
-      GatewayConfig.layerEnvWith({ ...options, apiUrl, token, stableAfter: BuiltInDiscord.stableAfter })
-    )
-  ).pipe(Layer.provide(BuiltInDiscord.layer))
+/** What to tell a user who may have expected the real Discord. */
+const introduction =
+  "DISCORD_TOKEN is not set: this is the built-in simulated Discord, which pulls the plug every few seconds.\n" +
+  "For the real one: DISCORD_TOKEN=<your bot's token> disruption-gateway run"
 
 const isSet = (variable: string): Config.Config<boolean> =>
   Config.String(variable).pipe(
@@ -203,27 +98,7 @@ const isSet = (variable: string): Config.Config<boolean> =>
   )
 
 /** Whether nothing says where to connect and as whom. */
-const isBuiltInMeant = ({ apiUrl, gatewayUrl }: Options) =>
+const isBuiltInMeant = (flags: Readonly<Record<"apiUrl" | "gatewayUrl", Option.Option<string>>>) =>
   Config.all([isSet("DISCORD_TOKEN"), isSet("DISCORD_API_URL"), isSet("DISCORD_GATEWAY_URL")]).pipe(
-    Effect.map((set) => apiUrl === undefined && gatewayUrl === undefined && !set.includes(true))
+    Effect.map((set) => Option.isNone(flags.apiUrl) && Option.isNone(flags.gatewayUrl) && !set.includes(true))
   )
-
-// ---------------------------------------------------------------------------------------------------------------------
-// What goes wrong
-// ---------------------------------------------------------------------------------------------------------------------
-
-const flagNames: Record<string, string | undefined> = {
-  intents: "--intents",
-  shards: "--shards",
-  apiUrl: "--api-url",
-  gatewayUrl: "--gateway-url"
-}
-
-/** The error as a message that knows the option by its flag. */
-const explain = (
-  error: GatewayError | PortUnavailable | StandardOutput.OutputFailed | StatusPage.AddressUnavailable
-) => {
-  if (error._tag !== "GatewayError" || error.reason._tag !== "InvalidConfig") return StandardError.failure(error)
-  const { description, option } = error.reason
-  return StandardError.failure(error, `${flagNames[option] ?? option}: ${description}`)
-}

@@ -1,20 +1,10 @@
 /**
- * `disruption-gateway simulate`: a Discord on a loopback port, for bots in any language.
+ * `disruption-gateway simulate`: its flags.
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import * as Stream from "effect/Stream"
-import { DiscordSimulator } from "../simulator/DiscordSimulator.ts"
 import * as Flags from "./Flags.ts"
-import * as SimulatedClients from "./SimulatedClients.ts"
-import * as StandardError from "./StandardError.ts"
-import * as StandardOutput from "./StandardOutput.ts"
-import { paper, render } from "./TerminalLine.ts"
-
-const guilds = 10
 
 export const simulate = Command.make(
   "simulate",
@@ -40,37 +30,11 @@ export const simulate = Command.make(
     incidents: Flags.incidents,
     lasting: Flags.lasting
   },
-  Effect.fn(
-    function* ({ incidents, lasting, port, rate }) {
-      const program = Effect.gen(function* () {
-        const { apiUrl, token } = yield* DiscordSimulator
-        yield* StandardOutput.writeLine(
-          [
-            "# The simulated Discord is up. Point a client at it:",
-            `export DISCORD_TOKEN=${Redacted.value(token)}`,
-            `export DISCORD_API_URL=${apiUrl}`
-          ].join("\n")
-        )
-        const traffic = DiscordSimulator.traffic({
-          perSecond: rate,
-          guilds,
-          ...(incidents === undefined ? {} : { incidents })
-        })
-        yield* Effect.forkScoped(traffic)
-        yield* StandardOutput.writeLines(
-          Stream.mapEffect(SimulatedClients.activity, (parts) =>
-            Effect.map(paper, ({ colours }) => render(parts, { colours, columns: Infinity }))
-          )
-        )
-      })
-      yield* program.pipe(
-        Effect.scoped,
-        Effect.provide(DiscordSimulator.serve({ port, guilds })),
-        Option.isSome(lasting) ? Effect.timeoutOption(lasting.value) : Effect.asSome
-      )
-    },
-    Effect.mapError((error) => StandardError.failure(error))
-  )
+  (flags) =>
+    Effect.flatMap(
+      Effect.promise(() => import("./SimulateProgram.ts")),
+      ({ simulate }) => simulate(flags)
+    )
 ).pipe(
   Command.withShortDescription("Serve a simulated Discord, for bots in any language"),
   Command.withDescription(

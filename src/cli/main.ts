@@ -1,46 +1,11 @@
 #!/usr/bin/env node
 /**
- * The command `disruption-gateway`.
- *
- * Ends with 0 when it was told to end, by a signal too, and with 1 when it failed.
+ * The executable `disruption-gateway`. It turns on V8's compile cache, where Node.js has one (22.1), before anything that is
+ * worth caching is loaded.
  */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as Cause from "effect/Cause"
-import * as CliConfig from "effect/cli/CliConfig"
-import * as Command from "effect/cli/Command"
-import * as GlobalFlag from "effect/cli/GlobalFlag"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
-import * as Runtime from "effect/Runtime"
-import { version } from "../version.ts"
-import { run } from "./RunCommand.ts"
-import { simulate } from "./SimulateCommand.ts"
-import * as StandardError from "./StandardError.ts"
-import * as StandardOutput from "./StandardOutput.ts"
+import * as nodeModule from "node:module"
 
-const command = Command.make("disruption-gateway").pipe(
-  Command.withDescription(
-    "The Discord gateway: a connection that stays up, and a simulated Discord to try it against."
-  ),
-  Command.withSubcommands([run, simulate]),
-  Command.withExamples([
-    { command: "disruption-gateway run --for 20s", description: "See it at work, without a token" },
-    { command: "DISCORD_TOKEN=… disruption-gateway run", description: "Connect to Discord" },
-    { command: "disruption-gateway simulate", description: "Serve a Discord to test bots against" }
-  ])
-)
+if ("enableCompileCache" in nodeModule) nodeModule.enableCompileCache()
 
-const builtIns = [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]
-
-const teardown: Runtime.Teardown = (exit, onExit) =>
-  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
-
-command.pipe(
-  Command.run({ version }),
-  Effect.tapDefect((defect) => Effect.logFatal("A bug in disruption-gateway", Cause.die(defect))),
-  Effect.ensuring(StandardOutput.finish),
-  Effect.provide(Layer.mergeAll(NodeServices.layer, StandardError.layer, CliConfig.layer({ builtIns }))),
-  NodeRuntime.runMain({ disableErrorReporting: true, teardown })
-)
+const { main } = await import("./DisruptionGateway.ts")
+main()

@@ -20,7 +20,8 @@ import { GatewayError } from "../schema/GatewayError.ts"
 import { Intents, type IntentsInput, intentNames, parseIntents, privilegedIntents } from "../schema/Intents.ts"
 import type { IdentifyProperties } from "../schema/Handshake.ts"
 import type { DispatchName } from "../schema/Payload.ts"
-import { ShardId } from "../schema/ShardId.ts"
+import type { ShardId } from "../schema/ShardId.ts"
+import { parseShards, type ShardSelection, shardIdsOf } from "../schema/ShardSelection.ts"
 
 /** What a program can set. Only the token is required. */
 export interface GatewayOptions {
@@ -34,7 +35,7 @@ export interface GatewayOptions {
    * `shards: 4` runs 0 to 3 of 4; `shards: { ids: [2, 3], total: 4 }` the latter two; `"auto"` as many as Discord
    * recommends (one, where a `gatewayUrl` is given).
    */
-  readonly shards?: "auto" | number | { readonly ids: ReadonlyArray<number>; readonly total: number } | undefined
+  readonly shards?: ShardSelection | undefined
   /**
    * How what Discord sends is compressed. Default: "auto", the best that the runtime has (on Node.js zstd-stream from
    * 22.15, zlib-stream before).
@@ -276,43 +277,8 @@ const checkToken = (input: GatewayOptions["token"] | undefined): Result.Result<R
   return Result.succeed(Redacted.make(token, { label: "token" }))
 }
 
-/** Reads `auto`, `4` (a count) and `2,3/4` (two of four). */
-export const parseShards = (text: string): Result.Result<NonNullable<GatewayOptions["shards"]>, string> => {
-  if (text.trim() === "auto") return Result.succeed("auto")
-  const [, ids = "", total] = /^(\d+(?:,\d+)*)(?:\/(\d+))?$/.exec(text.replaceAll(" ", "")) ?? []
-  if (total !== undefined) return Result.succeed({ ids: ids.split(",").map(Number), total: Number(total) })
-  return /^\d+$/.test(ids)
-    ? Result.succeed(Number(ids))
-    : Result.fail(
-        `"${text}" does not say which shards: it takes auto, a count such as 2, or ids of a total such as 2,3/4`
-      )
-}
-
-const checkShards = (
-  input: string | NonNullable<GatewayOptions["shards"]>
-): Result.Result<"auto" | ReadonlyArray<ShardId>, string> =>
-  Result.flatMap(typeof input === "string" ? parseShards(input) : Result.succeed(input), checkShardIds)
-
-const checkShardIds = (
-  shards: NonNullable<GatewayOptions["shards"]>
-): Result.Result<"auto" | ReadonlyArray<ShardId>, string> => {
-  if (shards === "auto") return Result.succeed(shards)
-  const { ids, total } =
-    typeof shards === "number"
-      ? { ids: Array.from({ length: Math.max(0, Math.min(shards, maxShards)) || 0 }, (_, id) => id), total: shards }
-      : shards
-  if (!Number.isInteger(total) || total < 1 || total > maxShards) {
-    return Result.fail(`${total} is not a number of shards: it takes an integer from 1 to ${maxShards}`)
-  }
-  if (ids.length === 0 || new Set(ids).size !== ids.length) {
-    return Result.fail("the shards' ids take at least one, and each once")
-  }
-  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= total)
-  if (wrong !== undefined) return Result.fail(`${wrong} is not a shard of ${total}: they go from 0 to ${total - 1}`)
-  return Result.succeed(ids.map((id) => new ShardId({ id, total })))
-}
-
-const maxShards = 100_000
+const checkShards = (input: string | ShardSelection): Result.Result<"auto" | ReadonlyArray<ShardId>, string> =>
+  Result.flatMap(typeof input === "string" ? parseShards(input) : Result.succeed(input), shardIdsOf)
 
 const compressions = ["auto", "zlib-stream", "zstd-stream", "payload", "none"] as const
 

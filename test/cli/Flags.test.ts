@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { parseEventNames } from "../../src/cli/EventNames.ts"
 import { parseDuration } from "../../src/cli/Flags.ts"
-import { parseShards } from "../../src/services/GatewayConfig.ts"
+import { parseShards } from "../../src/schema/ShardSelection.ts"
 import eventNames from "../fixtures/dispatch-events.json" with { type: "json" }
 
 const millisOf = (text: string) => Result.map(parseDuration(text), Duration.toMillis)

@@ -1,0 +1,172 @@
+/**
+ * What `disruption-gateway run` does: connects, and shows how the shards are doing on a terminal, or prints what Discord
+ * says and what happens to the connections.
+ */
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as References from "effect/References"
+import type * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import type * as Terminal from "effect/Terminal"
+import { NodeGateway } from "../node/NodeGateway.ts"
+import type { GatewayError } from "../schema/GatewayError.ts"
+import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
+import type { Payload } from "../schema/Payload.ts"
+import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
+import type { ShardSelection } from "../schema/ShardSelection.ts"
+import { Gateway } from "../services/Gateway.ts"
+import { GatewayConfig, type GatewayOptions } from "../services/GatewayConfig.ts"
+import { GatewayMonitor } from "../services/GatewayMonitor.ts"
+import { DiscordSimulator } from "../simulator/DiscordSimulator.ts"
+import type { PortUnavailable } from "../simulator/Served.ts"
+import { type Address, isLocal, urlOf } from "./Address.ts"
+import * as BuiltInDiscord from "./BuiltInDiscord.ts"
+import { changeLine, dispatchLine, jsonLine } from "./EventLine.ts"
+import * as LiveScreen from "./LiveScreen.ts"
+import * as StandardError from "./StandardError.ts"
+import * as StandardOutput from "./StandardOutput.ts"
+import * as StatusPage from "./StatusPage.ts"
+import { paper } from "./TerminalLine.ts"
+
+/** What the flags say, and what was made of them. */
+export interface RunOptions {
+  readonly output: "live" | "json" | "lines"
+  /** Connects to the built-in Discord, of which the live view says this. */
+  readonly builtIn: string | undefined
+  readonly logLevel: Option.Option<LogLevel.LogLevel>
+  readonly events: Option.Option<ReadonlySet<string>>
+  readonly dashboard: Option.Option<Address>
+  readonly lasting: Option.Option<Duration.Duration>
+  readonly intents: Option.Option<number>
+  readonly shards: Option.Option<ShardSelection>
+  readonly sessionFile: Option.Option<string>
+  readonly apiUrl: Option.Option<string>
+  readonly gatewayUrl: Option.Option<string>
+}
+
+/** Runs until it is told to end, or cannot go on. */
+export const run = Effect.fn(function* (flags: RunOptions) {
+  const { builtIn, dashboard, events, lasting, logLevel, output, sessionFile } = flags
+  const options = {
+    intents: Option.getOrUndefined(flags.intents),
+    shards: Option.getOrUndefined(flags.shards),
+    apiUrl: Option.getOrUndefined(flags.apiUrl),
+    gatewayUrl: Option.getOrUndefined(flags.gatewayUrl)
+  }
+
+  const program = Effect.gen(function* () {
+    const gateway = yield* Gateway
+    const payloads = Option.match(events, {
+      onNone: () => gateway.payloads,
+      onSome: (names) => Stream.filter(gateway.payloads, ({ t }) => t !== null && names.has(t))
+    })
+    if (Option.isSome(dashboard)) yield* StatusPage.serve(dashboard.value)
+    const notes = Option.match(dashboard, { onNone: () => [], onSome: describePage })
+    if (output === "live") {
+      const introduction = builtIn === undefined ? [] : builtIn.split("\n")
+      yield* LiveScreen.show([...introduction, ...notes]).pipe(
+        Effect.provide(GatewayMonitor.layer),
+        Effect.raceFirst(Stream.runDrain(payloads))
+      )
+      return
+    }
+    for (const note of notes) yield* output === "json" ? Console.error(note) : StandardOutput.writeLine(note)
+    if (output === "json" || Option.isSome(logLevel)) {
+      yield* Effect.forkScoped(Stream.runForEach(gateway.changes, logChange))
+    }
+    yield* StandardOutput.writeLines(
+      output === "json" ? Stream.map(payloads, jsonLine) : linesForPeople(payloads, gateway.changes)
+    )
+  })
+
+  // What is logged would be written into the live view; it shows it itself.
+  const quiet = ({ live: "None", json: "Info", lines: "Warn" } as const)[output]
+  yield* program.pipe(
+    Effect.scoped,
+    Effect.provide(
+      Option.match(sessionFile, {
+        onNone: () => NodeGateway.layer,
+        onSome: NodeGateway.layerWithSessionFile
+      }).pipe(Layer.provide(builtIn === undefined ? GatewayConfig.layerEnvWith(options) : builtInConfig(options)))
+    ),
+    Effect.provideService(
+      References.MinimumLogLevel,
+      Option.getOrElse(logLevel, () => quiet)
+    ),
+    Option.isSome(lasting) ? Effect.timeoutOption(lasting.value) : Effect.asSome,
+    Effect.mapError(explain)
+  )
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is printed
+// ---------------------------------------------------------------------------------------------------------------------
+
+const linesForPeople = (
+  payloads: Stream.Stream<Payload, GatewayError>,
+  changes: Stream.Stream<ShardEvent>
+): Stream.Stream<string, GatewayError, Stdio.Stdio | Terminal.Terminal> =>
+  Stream.merge(
+    payloads.pipe(
+      Stream.filter(({ op }) => op === GatewayOpcode.Dispatch),
+      Stream.mapEffect((payload) =>
+        Effect.zipWith(paper, Clock.currentTimeMillis, (paper, now) => dispatchLine(payload, now, paper))
+      )
+    ),
+    changes.pipe(
+      Stream.filter((change) => !isFailure(change)),
+      Stream.mapEffect((change) => Effect.map(paper, (paper) => changeLine(change, paper)))
+    ),
+    { haltStrategy: "left" }
+  )
+
+const logChange = (change: ShardEvent): Effect.Effect<void> =>
+  isFailure(change)
+    ? Effect.void
+    : Effect.logWithLevel(levelOfShardEvent(change))(`shard ${change.shard}: ${describeShardEvent(change)}`)
+
+/** What the command fails with is said once, at its end. */
+const isFailure = (change: ShardEvent): boolean => change._tag === "Stopped" && change.reason !== undefined
+
+const describePage = (address: Address): ReadonlyArray<string> => [
+  `Status page: ${urlOf(address)}`,
+  ...(isLocal(address) ? [] : ["It is not only for this computer: everybody who reaches it can read it."])
+]
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Where it connects
+// ---------------------------------------------------------------------------------------------------------------------
+
+type Options = Pick<GatewayOptions, "intents" | "shards" | "apiUrl" | "gatewayUrl">
+
+const builtInConfig = (options: Options): Layer.Layer<GatewayConfig, GatewayError | PortUnavailable> =>
+  Layer.unwrap(
+    Effect.map(DiscordSimulator, ({ apiUrl, token }) =>
+      GatewayConfig.layerEnvWith({ ...options, apiUrl, token, stableAfter: BuiltInDiscord.stableAfter })
+    )
+  ).pipe(Layer.provide(BuiltInDiscord.layer))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What goes wrong
+// ---------------------------------------------------------------------------------------------------------------------
+
+const flagNames: Record<string, string | undefined> = {
+  intents: "--intents",
+  shards: "--shards",
+  apiUrl: "--api-url",
+  gatewayUrl: "--gateway-url"
+}
+
+/** The error as a message that knows the option by its flag. */
+const explain = (
+  error: GatewayError | PortUnavailable | StandardOutput.OutputFailed | StatusPage.AddressUnavailable
+) => {
+  if (error._tag !== "GatewayError" || error.reason._tag !== "InvalidConfig") return StandardError.failure(error)
+  const { description, option } = error.reason
+  return StandardError.failure(error, `${flagNames[option] ?? option}: ${description}`)
+}

@@ -1,0 +1,58 @@
+/**
+ * What `disruption-gateway simulate` does: serves a Discord on a loopback port, for bots in any language.
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { DiscordSimulator } from "../simulator/DiscordSimulator.ts"
+import * as SimulatedClients from "./SimulatedClients.ts"
+import * as StandardError from "./StandardError.ts"
+import * as StandardOutput from "./StandardOutput.ts"
+import { paper, render } from "./TerminalLine.ts"
+
+/** What the flags say. */
+export interface SimulateOptions {
+  readonly port: number
+  /** Events a second. */
+  readonly rate: number
+  /** The average time between incidents; undefined for none. */
+  readonly incidents: Duration.Duration | undefined
+  readonly lasting: Option.Option<Duration.Duration>
+}
+
+const guilds = 10
+
+/** Serves until it is told to end. */
+export const simulate = Effect.fn(
+  function* ({ incidents, lasting, port, rate }: SimulateOptions) {
+    const program = Effect.gen(function* () {
+      const { apiUrl, token } = yield* DiscordSimulator
+      yield* StandardOutput.writeLine(
+        [
+          "# The simulated Discord is up. Point a client at it:",
+          `export DISCORD_TOKEN=${Redacted.value(token)}`,
+          `export DISCORD_API_URL=${apiUrl}`
+        ].join("\n")
+      )
+      const traffic = DiscordSimulator.traffic({
+        perSecond: rate,
+        guilds,
+        ...(incidents === undefined ? {} : { incidents })
+      })
+      yield* Effect.forkScoped(traffic)
+      yield* StandardOutput.writeLines(
+        Stream.mapEffect(SimulatedClients.activity, (parts) =>
+          Effect.map(paper, ({ colours }) => render(parts, { colours, columns: Infinity }))
+        )
+      )
+    })
+    yield* program.pipe(
+      Effect.scoped,
+      Effect.provide(DiscordSimulator.serve({ port, guilds })),
+      Option.isSome(lasting) ? Effect.timeoutOption(lasting.value) : Effect.asSome
+    )
+  },
+  Effect.mapError((error) => StandardError.failure(error))
+)
