@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import * as DashboardBot from "./DashboardBot.ts"
+import * as DashboardBot from "../support/DashboardBot.ts"
 
 const get = (path: string, init: RequestInit = {}) =>
   Effect.flatMap(DashboardBot.origin, (origin) =>

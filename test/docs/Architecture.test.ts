@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { page, root } from "./Markdown.ts"
+import { page, root } from "../support/Markdown.ts"
 
 const source = `${root}src/`
 

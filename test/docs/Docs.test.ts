@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { anchors, blocks, links, page, pages, root } from "./Markdown.ts"
+import { anchors, blocks, links, page, pages, root } from "../support/Markdown.ts"
 
 describe("the documentation", () => {
   it("has every page in its index", () => {

@@ -5,7 +5,7 @@ import * as References from "effect/References"
 import { TestClock } from "effect/testing"
 import * as FastCheck from "fast-check"
 import { Gateway } from "../../src/services/Gateway.ts"
-import * as SimulatedBot from "../services/SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const seed = 20_260_801
 

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "fast-check"
-import { type Doing, injected, type Step } from "../../simulation/FaultSchedule.ts"
-import * as Run from "../../simulation/Run.ts"
-import type { Scenario } from "../../simulation/Scenario.ts"
+import { type Doing, injected, type Step } from "../simulation/FaultSchedule.ts"
+import * as Run from "../simulation/Run.ts"
+import type { Scenario } from "../simulation/Scenario.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
 

@@ -8,7 +8,7 @@ import { TestClock } from "effect/testing"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const seconds = (waits: ReadonlyArray<number>) => waits.map((wait) => wait / 1000)
 

@@ -17,7 +17,7 @@ import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const hasZstd = "createZstdCompress" in zlib
 const limit = 64 * 1024 * 1024

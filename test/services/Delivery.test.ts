@@ -8,7 +8,7 @@ import type { Payload } from "../../src/schema/Payload.ts"
 import * as Delivery from "../../src/services/Delivery.ts"
 import { Gateway } from "../../src/services/Gateway.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const messages = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, index) => ({ t: "MESSAGE_CREATE", d: { n: from + index } }))

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { readDispatchHeader } from "../../src/schema/PayloadHeader.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const header = (text: string) => readDispatchHeader(new TextEncoder().encode(text))
 

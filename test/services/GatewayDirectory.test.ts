@@ -7,7 +7,7 @@ import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
 import { GatewayDirectory } from "../../src/services/GatewayDirectory.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault, type HttpFault } from "../../src/simulator/Fault.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const layer = (token = "simulated-token") =>
   GatewayDirectory.layer.pipe(Layer.provide(GatewayConfig.layer({ token })), Layer.provideMerge(DiscordSimulator.layer))

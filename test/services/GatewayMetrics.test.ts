@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 /** The series as Prometheus reads them: `name{labels}` to value. */
 const scrape = Effect.map(PrometheusMetrics.format(), (text) => {

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { GatewayMonitor } from "../../src/services/GatewayMonitor.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const bot = (arrangement: SimulatedBot.Arrangement = {}) =>
   GatewayMonitor.layer.pipe(Layer.provideMerge(SimulatedBot.layer(arrangement)))

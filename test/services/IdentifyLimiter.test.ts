@@ -7,7 +7,7 @@ import { TestClock } from "effect/testing"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 /** When IDENTIFYs arrived, in milliseconds. */
 const identifies = Effect.gen(function* () {

@@ -9,7 +9,7 @@ import { Gateway } from "../../src/services/Gateway.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const heartbeats = Effect.gen(function* () {
   const simulator = yield* DiscordSimulator

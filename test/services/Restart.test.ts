@@ -17,7 +17,7 @@ import { Heartbeat } from "../../src/services/Heartbeat.ts"
 import { IdentifyLimiter } from "../../src/services/IdentifyLimiter.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 /** A durable store that counts what is written. */
 const makeStore = () => {

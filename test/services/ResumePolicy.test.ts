@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 describe("a session on which RESUME fails again and again", () => {
   it.effect("is given up only after several failures and five minutes, then there is one IDENTIFY", () =>

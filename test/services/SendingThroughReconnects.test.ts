@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as References from "effect/References"
 import { TestClock } from "effect/testing"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const count = 10_000
 const latency = 10

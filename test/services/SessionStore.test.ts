@@ -13,7 +13,7 @@ import * as Redacted from "effect/Redacted"
 import { Session } from "../../src/schema/Session.ts"
 import { ShardId } from "../../src/schema/ShardId.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
-import { hasPostgres, hasRedis } from "./LocalServices.ts"
+import { hasPostgres, hasRedis } from "../support/LocalServices.ts"
 
 const shard = new ShardId({ id: 3, total: 7_000_003 })
 const session = (sequence: number, of = shard) =>

@@ -17,8 +17,8 @@ import { IdentifyLimiter } from "../../src/services/IdentifyLimiter.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
-import { hasRedis } from "./LocalServices.ts"
-import * as SimulatedBot from "./SimulatedBot.ts"
+import { hasRedis } from "../support/LocalServices.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const quietly = Effect.provideService(References.MinimumLogLevel, "None")
 

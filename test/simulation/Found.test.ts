@@ -11,13 +11,13 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
-import * as SkewedClock from "../../simulation/SkewedClock.ts"
+import * as SkewedClock from "./SkewedClock.ts"
 import { ShardId } from "../../src/schema/ShardId.ts"
 import { ShardSession } from "../../src/services/ShardSession.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
-import * as SimulatedBot from "../services/SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 describe("the day's budget of IDENTIFYs", () => {
   it.effect("is not overrun when Discord is asked anew while a shard waits for its turn", () =>

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
 import { Act } from "../../src/simulator/Act.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
-import * as SimulatedBot from "../services/SimulatedBot.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 describe("a payload that is malformed in every replay", () => {
   it.effect("is left out after three times, which is told, and what comes after it is delivered", () =>

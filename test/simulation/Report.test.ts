@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
-import * as Report from "../../simulation/Report.ts"
-import * as Run from "../../simulation/Run.ts"
-import * as Seeds from "../../simulation/Seeds.ts"
+import * as Report from "./Report.ts"
+import * as Run from "./Run.ts"
+import * as Seeds from "./Seeds.ts"
 
 describe("--seeds", () => {
   it("takes a seed, a range, and several of both", () => {

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Report from "../../simulation/Report.ts"
-import * as Run from "../../simulation/Run.ts"
-import * as Scenario from "../../simulation/Scenario.ts"
+import * as Report from "./Report.ts"
+import * as Run from "./Run.ts"
+import * as Scenario from "./Scenario.ts"
 
 const batch = 20
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Delivered } from "../../simulation/Consumer.ts"
-import * as Verdict from "../../simulation/Verdict.ts"
+import type { Delivered } from "./Consumer.ts"
+import * as Verdict from "./Verdict.ts"
 
 const nameOf = (s: number) => (s === 1 ? "READY" : "MESSAGE_CREATE")
 

@@ -4,7 +4,7 @@ import * as zlib from "node:zlib"
 import * as TestClock from "effect/testing/TestClock"
 import { DiscordSimulator } from "disruption-gateway/testing"
 import { zstdStream } from "../../src/simulator/Compression.ts"
-import { dial, mainUrl, type RawClient } from "./RawClient.ts"
+import { dial, mainUrl, type RawClient } from "../support/RawClient.ts"
 
 const second = TestClock.adjust("1 second")
 

@@ -5,7 +5,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import { Act, DiscordSimulator, Fault } from "disruption-gateway/testing"
-import { connected, dial, resumeUrl } from "./RawClient.ts"
+import { connected, dial, resumeUrl } from "../support/RawClient.ts"
 
 const second = TestClock.adjust("1 second")
 

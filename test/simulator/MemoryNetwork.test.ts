@@ -7,7 +7,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { WebSocketConstructor } from "effect/socket/Socket"
 import { DiscordSimulator } from "disruption-gateway/testing"
-import { connected, dial, mainUrl, RawClient } from "./RawClient.ts"
+import { connected, dial, mainUrl, RawClient } from "../support/RawClient.ts"
 
 const second = TestClock.adjust("1 second")
 

@@ -7,7 +7,7 @@ import { DiscordSimulator } from "disruption-gateway/testing"
 import { closeCodes } from "../../src/schema/CloseCode.ts"
 import { eventsOfIntent } from "../../src/simulator/EventIntents.ts"
 import intents from "../fixtures/intents.json" with { type: "json" }
-import { connected, dial, identifyWith, mainUrl, type RawClient } from "./RawClient.ts"
+import { connected, dial, identifyWith, mainUrl, type RawClient } from "../support/RawClient.ts"
 
 const second = TestClock.adjust("1 second")
 

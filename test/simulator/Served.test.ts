@@ -7,7 +7,7 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import { Act, DiscordSimulator, Fault } from "disruption-gateway/testing"
 import { WebSocket } from "ws"
-import { RawClient } from "./RawClient.ts"
+import { RawClient } from "../support/RawClient.ts"
 
 const query = "?v=10&encoding=json"
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { Act, DiscordSimulator } from "disruption-gateway/testing"
-import { connected, dial, resumeUrl } from "./RawClient.ts"
+import { connected, dial, resumeUrl } from "../support/RawClient.ts"
 
 /** Its timestamp, which is all above bit 22, is 20. */
 const guildOfShard4 = String(20n << 22n)

@@ -4,7 +4,7 @@ import * as Random from "effect/Random"
 import * as TestClock from "effect/testing/TestClock"
 import { DiscordSimulator } from "disruption-gateway/testing"
 import { intentNames, Intents } from "../../src/schema/Intents.ts"
-import { connected } from "./RawClient.ts"
+import { connected } from "../support/RawClient.ts"
 
 const allIntents = intentNames.reduce((bits, name) => bits | Intents[name], 0)
 

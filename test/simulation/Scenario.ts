@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import type { GatewayOptions } from "../src/services/GatewayConfig.ts"
-import type { MemoryOptions } from "../src/simulator/SimulatorOptions.ts"
+import type { GatewayOptions } from "../../src/services/GatewayConfig.ts"
+import type { MemoryOptions } from "../../src/simulator/SimulatorOptions.ts"
 import * as Dice from "./Dice.ts"
 import * as FaultSchedule from "./FaultSchedule.ts"
 

@@ -4,8 +4,8 @@ import { closeSync, openSync, writeSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Config, Effect, Layer, Schema, Stream } from "effect"
-import { Gateway, GatewayConfig } from "../src/index.ts"
-import { GatewayCluster, NodeCluster } from "../src/cluster.ts"
+import { Gateway, GatewayConfig } from "../../src/index.ts"
+import { GatewayCluster, NodeCluster } from "../../src/cluster.ts"
 
 const Message = Schema.decodeUnknownEffect(Schema.Struct({ id: Schema.String }))
 

@@ -6,8 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import { beforeAll } from "vitest"
-import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { build, finish, shell, start } from "./CommandLine.ts"
+import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
+import { build, finish, shell, start } from "../../support/CommandLine.ts"
 
 beforeAll(build, 60_000)
 

@@ -3,8 +3,8 @@
  * the other or several at once.
  */
 import * as Duration from "effect/Duration"
-import { Act } from "../src/simulator/Act.ts"
-import { Fault, type Host } from "../src/simulator/Fault.ts"
+import { Act } from "../../src/simulator/Act.ts"
+import { Fault, type Host } from "../../src/simulator/Fault.ts"
 import type { Dice } from "./Dice.ts"
 
 /** Something that is done to the client, its consumers or its Discord. Times are milliseconds. */

@@ -13,7 +13,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import { DiscordSimulator } from "../src/simulator/DiscordSimulator.ts"
+import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 
 /** A process that takes part in the fleet. */
 export interface Machine {

@@ -5,8 +5,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import type { GatewayError } from "../src/schema/GatewayError.ts"
-import type { Payload } from "../src/schema/Payload.ts"
+import type { GatewayError } from "../../src/schema/GatewayError.ts"
+import type { Payload } from "../../src/schema/Payload.ts"
 import type { Temper } from "./Scenario.ts"
 
 /** A dispatch as a consumer got it. */

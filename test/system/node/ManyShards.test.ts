@@ -4,10 +4,10 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
-import { NodeGateway } from "../../src/node/NodeGateway.ts"
-import { Gateway } from "../../src/services/Gateway.ts"
-import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
-import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import { NodeGateway } from "../../../src/node/NodeGateway.ts"
+import { Gateway } from "../../../src/services/Gateway.ts"
+import { GatewayConfig } from "../../../src/services/GatewayConfig.ts"
+import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
 
 const total = 1000
 

@@ -3,10 +3,10 @@ import { stripVTControlCharacters } from "node:util"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { Act } from "../../src/simulator/Act.ts"
-import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
-import * as CommandLine from "./CommandLine.ts"
+import { Act } from "../../../src/simulator/Act.ts"
+import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
+import { Fault } from "../../../src/simulator/Fault.ts"
+import * as CommandLine from "../../support/CommandLine.ts"
 
 // `script` of util-linux runs a command in a terminal of its own.
 const hasScript = spawnSync("script", ["--version"]).status === 0

@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { Gateway } from "../../src/services/Gateway.ts"
-import { Act } from "../../src/simulator/Act.ts"
-import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
-import { hasChromium, openPage } from "./Browser.ts"
-import * as DashboardBot from "./DashboardBot.ts"
+import { Gateway } from "../../../src/services/Gateway.ts"
+import { Act } from "../../../src/simulator/Act.ts"
+import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
+import { Fault } from "../../../src/simulator/Fault.ts"
+import { hasChromium, openPage } from "../../support/Browser.ts"
+import * as DashboardBot from "../../support/DashboardBot.ts"
 
 const url = Effect.map(DashboardBot.origin, (origin) => `${origin}/gateway`)
 

@@ -4,7 +4,7 @@
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
-import type { ShardEvent } from "../src/schema/ShardEvent.ts"
+import type { ShardEvent } from "../../src/schema/ShardEvent.ts"
 import type { BotRecord } from "./Bot.ts"
 import { fatalCodes, injected } from "./FaultSchedule.ts"
 import type { Scenario } from "./Scenario.ts"

@@ -2,9 +2,9 @@ import { createServer } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { hasChromium, openPage } from "../dashboard/Browser.ts"
-import { bundle } from "./Bundle.ts"
+import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
+import { hasChromium, openPage } from "../../support/Browser.ts"
+import { bundle } from "../../support/Bundle.ts"
 
 const program = `
 import { Effect, Layer, References, Stream } from "effect"

@@ -2,12 +2,12 @@ import { spawn } from "node:child_process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { type Installed, install, run, tsc } from "./Packed.ts"
+import { type Installed, install, run, tsc } from "../../support/Packed.ts"
 
 const manifest: { readonly exports: Record<string, unknown>; readonly bin: Record<string, string> } = JSON.parse(
-  readFileSync(new URL("../../package.json", import.meta.url), "utf8")
+  readFileSync(new URL("../../../package.json", import.meta.url), "utf8")
 )
-const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")
+const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8")
 const firstProgram = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? ""
 
 /** What the package has to import, but for its manifest. */

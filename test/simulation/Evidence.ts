@@ -3,7 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
-import type { SessionRecord } from "../src/simulator/Observations.ts"
+import type { SessionRecord } from "../../src/simulator/Observations.ts"
 import type { BotRecord } from "./Bot.ts"
 import type { Scenario } from "./Scenario.ts"
 import type { ConsumerEvidence, ProcessEvidence, SessionEvidence } from "./Verdict.ts"

@@ -5,8 +5,8 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { beforeAll } from "vitest"
-import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { build, finish, shell, start } from "./CommandLine.ts"
+import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
+import { build, finish, shell, start } from "../../support/CommandLine.ts"
 
 beforeAll(build, 60_000)
 

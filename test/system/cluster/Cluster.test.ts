@@ -4,11 +4,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { beforeAll } from "vitest"
-import * as Database from "../../cluster-proof/Database.ts"
-import * as Machines from "../../cluster-proof/Machines.ts"
-import * as Proxy from "../../cluster-proof/Proxy.ts"
-import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { hasPostgres, hasRedis } from "../services/LocalServices.ts"
+import * as Database from "../../cluster/Database.ts"
+import * as Machines from "../../cluster/Machines.ts"
+import * as Proxy from "../../cluster/Proxy.ts"
+import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
+import { hasPostgres, hasRedis } from "../../support/LocalServices.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 

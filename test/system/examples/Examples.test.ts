@@ -6,10 +6,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { beforeAll } from "vitest"
-import { Act } from "../../src/simulator/Act.ts"
-import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
-import { hasRedis } from "../services/LocalServices.ts"
+import { Act } from "../../../src/simulator/Act.ts"
+import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
+import { Fault } from "../../../src/simulator/Fault.ts"
+import { hasRedis } from "../../support/LocalServices.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
