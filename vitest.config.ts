@@ -31,5 +31,33 @@ export default defineConfig({
       { find: /^disruption-gateway\/testing$/, replacement: source("testing") }
     ]
   },
-  test: { include: ["test/**/*.test.ts", "examples/**/*.test.ts"], testTimeout: 20_000 }
+  test: {
+    // No test ends by the clock unless it hangs: a slow machine is no defect.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "behaviours",
+          include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+          exclude: ["test/system/**"],
+          // Effect is loaded once for each thread rather than once for each file, which is most of what the suite would take.
+          isolate: false
+        }
+      },
+      {
+        extends: true,
+        test: {
+          name: "system",
+          // The latter do ten times as much here as among the behaviours.
+          include: ["test/system/**/*.test.ts", "test/fuzz/**/*.test.ts", "test/services/StartOfManyShards.test.ts"],
+          env: { SCALE: "full" },
+          globalSetup: "test/system/setup.ts",
+          // They start processes of their own, and are not to starve each other.
+          fileParallelism: false
+        }
+      }
+    ]
+  }
 })

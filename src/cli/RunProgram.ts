@@ -65,8 +65,7 @@ export const run = Effect.fn(function* (flags: RunOptions) {
       onNone: () => gateway.payloads,
       onSome: (names) => Stream.filter(gateway.payloads, ({ t }) => t !== null && names.has(t))
     })
-    if (Option.isSome(dashboard)) yield* StatusPage.serve(dashboard.value)
-    const notes = Option.match(dashboard, { onNone: () => [], onSome: describePage })
+    const notes = Option.isSome(dashboard) ? describePage(yield* StatusPage.serve(dashboard.value)) : []
     if (output === "live") {
       const introduction = builtIn === undefined ? [] : builtIn.split("\n")
       yield* LiveScreen.show([...introduction, ...notes]).pipe(

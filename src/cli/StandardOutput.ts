@@ -22,21 +22,48 @@ export class OutputFailed extends Schema.TaggedError<OutputFailed>()("OutputFail
 /** Writes a stream's strings, each as a line. A reader that goes away, as in `| head -3`, ends it like the stream's end. */
 export const writeLines = <E, R>(lines: Stream.Stream<string, E, R>): Effect.Effect<void, E | OutputFailed, R> =>
   lines.pipe(
-    // What came together is written together: one system call instead of one a line.
-    Stream.runForEachArray((chunk) => write(`${chunk.join("\n")}\n`)),
+    Stream.runForEachArray((chunk) => Effect.forEach(piecesOf(chunk), write, { discard: true })),
     Effect.catchIf(isReaderGone, () => Effect.void)
   )
+
+/** What came together is written together, one system call instead of one a line; but no more than a pipe holds. */
+const piecesOf = (lines: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const pieces: Array<string> = []
+  let piece = ""
+  for (const line of lines) {
+    piece += `${line}\n`
+    if (piece.length < pieceSize) continue
+    pieces.push(piece)
+    piece = ""
+  }
+  return piece === "" ? pieces : [...pieces, piece]
+}
+
+const pieceSize = 65_536
 
 /** Writes one line. */
 export const writeLine = (line: string): Effect.Effect<void, OutputFailed> => writeLines(Stream.succeed(line))
 
 /**
- * Ends standard output and waits a second at most until its reader has everything: a process that is ended by a signal
- * loses what is still in Node's buffer.
+ * Ends standard output and waits until its reader has everything, or has taken nothing for a second: a process that is ended
+ * by a signal loses what is still in Node's buffer.
  */
-export const finish: Effect.Effect<void> = Effect.callback<void>((resume) => {
-  process.stdout.end(() => resume(Effect.void))
-}).pipe(Effect.timeoutOption("1 second"), Effect.asVoid)
+export const finish: Effect.Effect<void> = Effect.suspend(() =>
+  Effect.raceFirst(
+    Effect.callback<void>((resume) => {
+      process.stdout.end(() => resume(Effect.void))
+    }),
+    stalled
+  )
+)
+
+const stalled: Effect.Effect<void> = Effect.suspend(() => {
+  const before = process.stdout.writableLength
+  return Effect.andThen(
+    Effect.sleep("1 second"),
+    Effect.suspend(() => (process.stdout.writableLength === before ? Effect.void : stalled))
+  )
+})
 
 /** Writes text as it is. */
 export const write = (text: string): Effect.Effect<void, OutputFailed> =>

@@ -14,7 +14,8 @@ import type { GatewayConfig } from "../services/GatewayConfig.ts"
 import type { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import { IdentifyLimiter, type TakeTurn } from "../services/IdentifyLimiter.ts"
 
-const make: Effect.Effect<TakeTurn, SqlError, SqlClient.SqlClient> = Effect.gen(function* () {
+/** Takes turns in the database: one statement each, so that one of all who ask at the same time gets it. */
+export const make: Effect.Effect<TakeTurn, SqlError, SqlClient.SqlClient> = Effect.gen(function* () {
   const sql = (yield* SqlClient.SqlClient).withoutTransforms()
   const table = sql("disruption_gateway_identify_turns")
   yield* sql`CREATE TABLE IF NOT EXISTS ${table} (id VARCHAR(191) PRIMARY KEY, free_at BIGINT NOT NULL)`

@@ -2,25 +2,27 @@
  * A fleet of processes on the served simulator: they are started and ended at will, and what their programs were given is
  * compared with what the simulator dispatched.
  */
-import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import * as Schedule from "effect/Schedule"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import { until, untilTrue } from "../support/Patience.ts"
+import * as Process from "../support/Process.ts"
 
 /** A process that takes part in the fleet. */
 export interface Machine {
+  readonly process: Process.Process
   readonly port: number
   readonly pid: number
-  /** What it has logged. */
-  readonly output: () => string
+  /** The shards whose programs run on it. */
+  readonly shards: () => ReadonlySet<number>
   /** Ends it, and returns when it is gone. */
   readonly end: (signal: "SIGKILL" | "SIGTERM") => Effect.Effect<void>
   /** Freezes it, or lets it go on. */
@@ -34,9 +36,9 @@ export interface Tally {
   readonly duplicated: number
 }
 
-/** The tests run this file as it is, the proof as it was compiled. */
+/** `npm run build:test` bundles it. */
 const script = fileURLToPath(
-  new URL(import.meta.url.endsWith(".ts") ? "./dist/cluster-proof/machine.js" : "./machine.js", import.meta.url)
+  new URL(import.meta.url.endsWith(".ts") ? "../dist/machine.js" : "./machine.js", import.meta.url)
 )
 
 /** A port that is free at the moment. */
@@ -63,46 +65,35 @@ export const make = Effect.fnUntraced(function* (options: {
   writeFileSync(record, "")
   const dispatched: Array<number> = Array.from({ length: options.shards }, () => 0)
 
+  const started: Array<Process.Process> = []
+  const describe = () => started.map(({ description }) => description).join("\n\n")
+
   /** Starts a machine, which is killed with the scope if it is still there. */
-  const start = (env: Record<string, string> = {}) =>
+  const start = (env: Process.Environment = {}) =>
     Effect.gen(function* () {
       const port = yield* freePort
-      const { child, gone, output } = yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          const child = spawn(process.execPath, [script], {
-            stdio: ["ignore", "pipe", "pipe"],
-            env: {
-              PATH: process.env["PATH"],
-              DISCORD_TOKEN: Redacted.value(simulator.token),
-              DISCORD_API_URL: simulator.apiUrl,
-              DISCORD_SHARDS: String(options.shards),
-              CLUSTER_HOST: "127.0.0.1",
-              CLUSTER_PORT: String(port),
-              CLUSTER_LISTEN_HOST: "127.0.0.1",
-              DATABASE_URL: options.databaseUrl,
-              PROOF_RECORD: record,
-              ...options.env,
-              ...env
-            }
-          })
-          let output = ""
-          child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text))
-          child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text))
-          const gone = new Promise<void>((resolve) => child.once("close", () => resolve()))
-          return { child, gone, output: () => output }
-        }),
-        ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
-      )
+      const machine = yield* Process.start(process.execPath, [script], {
+        env: {
+          DISCORD_TOKEN: Redacted.value(simulator.token),
+          DISCORD_API_URL: simulator.apiUrl,
+          DISCORD_SHARDS: String(options.shards),
+          CLUSTER_HOST: "127.0.0.1",
+          CLUSTER_PORT: String(port),
+          CLUSTER_LISTEN_HOST: "127.0.0.1",
+          DATABASE_URL: options.databaseUrl,
+          PROOF_RECORD: record,
+          ...options.env,
+          ...env
+        }
+      })
+      started.push(machine)
       return {
+        process: machine,
         port,
-        output,
-        pid: child.pid ?? 0,
-        signal: (signal) => Effect.sync(() => void child.kill(signal)),
-        end: (signal) =>
-          Effect.andThen(
-            Effect.sync(() => child.kill(signal)),
-            Effect.promise(() => gone)
-          )
+        pid: machine.pid,
+        shards: () => shardsIn(machine.stdout),
+        signal: machine.signal,
+        end: (signal) => Effect.asVoid(machine.end(signal))
       } satisfies Machine
     })
 
@@ -113,31 +104,24 @@ export const make = Effect.fnUntraced(function* (options: {
       new Set(connections.flatMap(({ end, shard }) => (end === undefined && shard !== undefined ? [shard] : [])))
   )
 
-  /** Waits until every shard is connected, and gives the time that it took. Dies after a while. */
-  const allConnected = (within: Duration.Input) =>
-    connected.pipe(
-      Effect.repeat({ until: (shards) => shards.size === options.shards, schedule: Schedule.spaced("50 millis") }),
-      Effect.timeoutOrElse({
-        duration: within,
-        orElse: () =>
-          Effect.flatMap(connected, ({ size }) =>
-            Effect.die(new Error(`${size} of ${options.shards} shards are connected after ${String(within)}`))
-          )
-      }),
-      Effect.timed,
-      Effect.map(([time]) => time)
-    )
+  const timed = <A>(effect: Effect.Effect<A>) => Effect.map(Effect.timed(effect), ([time]) => time)
 
-  /** Waits until no shard is connected, and gives the time that it took. Dies after a while. */
-  const noneConnected = (within: Duration.Input) =>
-    connected.pipe(
-      Effect.repeat({ until: (shards) => shards.size === 0, schedule: Schedule.spaced("50 millis") }),
-      Effect.timeoutOrElse({
-        duration: within,
-        orElse: () => Effect.die(new Error(`shards are still connected after ${String(within)}`))
-      }),
-      Effect.timed,
-      Effect.map(([time]) => time)
+  /** Waits until every shard is connected, and gives the time that it took. */
+  const allConnected = timed(until(connected, (shards) => shards.size === options.shards, describe))
+
+  /** Waits until no shard is connected, and gives the time that it took. */
+  const noneConnected = timed(until(connected, (shards) => shards.size === 0, describe))
+
+  /** Waits until each of these machines has shards, and all shards are on them and connected. */
+  const spreadOver = (...machines: ReadonlyArray<Machine>) =>
+    Effect.andThen(
+      untilTrue(
+        () =>
+          machines.every((machine) => machine.shards().size > 0) &&
+          machines.reduce((sum, machine) => sum + machine.shards().size, 0) === options.shards,
+        describe
+      ),
+      allConnected
     )
 
   /** Dispatches one message to every tenth shard's session, from one of the first ten on. */
@@ -150,12 +134,18 @@ export const make = Effect.fnUntraced(function* (options: {
       }
     })
 
-  /** Dispatches that many messages a second and shard, spread over the second, as long as the scope lives. */
+  const traffics: Array<Fiber.Fiber<never>> = []
+
+  /** Dispatches that many messages a second and shard, spread over the second, until `settled`. */
   const traffic = (perSecond: number) =>
     Effect.forEach(
       Array.from({ length: 10 }, (_, from) => from),
       (from) => Effect.delay(dispatch(from), Duration.millis(100 / perSecond))
-    ).pipe(Effect.forever, Effect.forkScoped)
+    ).pipe(
+      Effect.forever,
+      Effect.forkScoped,
+      Effect.map((fiber) => void traffics.push(fiber))
+    )
 
   const tally = Effect.sync((): Tally => {
     const seen = new Map<string, number>()
@@ -176,15 +166,35 @@ export const make = Effect.fnUntraced(function* (options: {
     return { dispatched: total, lost, duplicated }
   })
 
-  /** What became of the messages, once nothing is under way any more. */
+  /** Stops the traffic, waits until no message is under way any more, and gives what became of all. */
   const settled = Effect.gen(function* () {
-    const until = (yield* Clock.currentTimeMillis) + 30_000
-    while (true) {
-      const now = yield* tally
-      if (now.lost === 0 || (yield* Clock.currentTimeMillis) > until) return now
-      yield* Effect.sleep("200 millis")
-    }
+    yield* Fiber.interruptAll(traffics)
+    const wellDone = yield* Effect.exit(until(tally, ({ lost }) => lost === 0))
+    return Exit.isSuccess(wellDone) ? wellDone.value : yield* tally
   })
 
-  return { simulator, start, connected, allConnected, noneConnected, traffic, settled }
+  return {
+    simulator,
+    start,
+    /** What all machines have printed. */
+    describe,
+    connected,
+    allConnected,
+    noneConnected,
+    spreadOver,
+    traffic,
+    /** How many messages were dispatched so far. */
+    dispatched: () => dispatched.reduce((sum, count) => sum + count, 0),
+    settled
+  }
 })
+
+/** The shards of which a machine has said that they are there, and not that they are gone. */
+const shardsIn = (stdout: string): ReadonlySet<number> => {
+  const shards = new Set<number>()
+  for (const [, sign, shard] of stdout.matchAll(/^([+-])(\d+)$/gm)) {
+    if (sign === "+") shards.add(Number(shard))
+    else shards.delete(Number(shard))
+  }
+  return shards
+}

@@ -3,7 +3,7 @@
 import { closeSync, openSync, writeSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Config, Effect, Layer, Schema, Stream } from "effect"
+import { Config, Console, Effect, Layer, Schedule, Schema, Stream } from "effect"
 import { Gateway, GatewayConfig } from "../../src/index.ts"
 import { GatewayCluster, NodeCluster } from "../../src/cluster.ts"
 
@@ -16,6 +16,9 @@ const program = Effect.gen(function* () {
     Effect.sync(() => openSync(path, "a")),
     (file) => Effect.sync(() => closeSync(file))
   )
+  const status = Effect.map(gateway.shards, ([first]) => first)
+  const { shard } = yield* Effect.flatMap(status, Effect.fromNullishOr).pipe(Effect.retry(Schedule.spaced("10 millis")))
+  yield* Effect.acquireRelease(Console.log(`+${shard.id}`), () => Console.log(`-${shard.id}`))
   yield* gateway.payloads.pipe(
     Stream.filter(({ t }) => t === "MESSAGE_CREATE"),
     Stream.runForEach(({ d, shard }) => Effect.map(Message(d), ({ id }) => writeSync(file, `${shard} ${id}\n`)))

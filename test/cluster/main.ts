@@ -33,7 +33,7 @@ const spread = (times: ReadonlyArray<Duration.Duration>) => {
 const fleetOf = Effect.fnUntraced(function* (shards: number, databaseUrl: string) {
   const fleet = yield* Machines.make({ shards, databaseUrl })
   const machines = yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
-  const started = yield* fleet.allConnected("5 minutes")
+  const started = yield* fleet.allConnected
   yield* Console.log(`${shards} shards on 3 machines were ready after ${seconds(started)}`)
   yield* fleet.traffic(perSecond)
   yield* Effect.sleep("8 seconds")
@@ -76,7 +76,7 @@ const kills = Effect.fnUntraced(
           Effect.gen(function* () {
             yield* victim.end(signal)
             yield* Effect.sleep("100 millis")
-            yield* fleet.allConnected("60 seconds")
+            yield* fleet.allConnected
           })
         )
         took.push(time)
@@ -101,7 +101,7 @@ const rolling = Effect.gen(function* () {
         yield* fleet.start()
         yield* Effect.sleep("5 seconds")
         yield* machine.end("SIGTERM")
-        yield* fleet.allConnected("30 seconds")
+        yield* fleet.allConnected
       }
     })
   )
@@ -126,7 +126,7 @@ const start = Effect.fnUntraced(
       yield* Console.log(`  killed one with ${(yield* fleet.connected).size} of ${shards} shards connected`)
       yield* victim.end("SIGKILL")
     }
-    const time = yield* fleet.allConnected("8 minutes")
+    const time = yield* fleet.allConnected
     yield* Console.log(
       `first start of ${shards} shards at max_concurrency 16, limits in ${redis === undefined ? "PostgreSQL" : "Redis"}: ` +
         `${seconds(isKilled ? Duration.sum(time, Duration.seconds(40)) : time)} (the limit allows ${(shards / 16 - 1) * 5} s)`
@@ -150,7 +150,7 @@ const outage = Effect.fnUntraced(
       connectedDuring.push((yield* fleet.connected).size)
     }
     yield* proxy.restore
-    const time = yield* fleet.allConnected("60 seconds")
+    const time = yield* fleet.allConnected
     yield* Console.log(
       `database ${how} for 30 s: shards connected in each second ${connectedDuring.join(" ")}; ` +
         `all connected ${seconds(time)} after it was back`
@@ -167,7 +167,7 @@ const database = Effect.fnUntraced(
     const database = yield* Database.make
     const fleet = yield* Machines.make({ shards: 64, databaseUrl: database.url(), env })
     yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
-    yield* fleet.allConnected("2 minutes")
+    yield* fleet.allConnected
     yield* Effect.sleep("10 seconds")
     const measure = Effect.gen(function* () {
       const before = yield* database.transactions
@@ -192,7 +192,7 @@ const memory = Effect.fnUntraced(
     const database = yield* Database.make
     const fleet = yield* Machines.make({ shards, databaseUrl: database.url() })
     const machine = yield* fleet.start()
-    yield* fleet.allConnected("2 minutes")
+    yield* fleet.allConnected
     yield* Effect.sleep("25 seconds")
     const [, kib = "0"] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${machine.pid}/status`, "utf8")) ?? []
     yield* Console.log(`one machine with ${shards} quiet shards: ${(Number(kib) / 1024).toFixed(0)} MiB`)

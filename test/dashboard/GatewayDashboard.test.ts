@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import { patience } from "../support/Patience.ts"
 import * as DashboardBot from "../support/DashboardBot.ts"
 
 const get = (path: string, init: RequestInit = {}) =>
@@ -22,7 +23,7 @@ const readEvents = (path: string, enough: (events: string) => boolean) =>
       }
       return { answer, text }
     })
-  ).pipe(Effect.timeout("10 seconds"))
+  ).pipe(Effect.timeout(patience))
 
 describe("the status page's routes", () => {
   it.live("serve the page and what it loads, and let nothing else be loaded", () =>

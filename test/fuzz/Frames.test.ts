@@ -6,6 +6,7 @@ import { TestClock } from "effect/testing"
 import * as FastCheck from "fast-check"
 import { Gateway } from "../../src/services/Gateway.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
+import { scaled } from "../support/Scale.ts"
 
 const seed = 20_260_801
 
@@ -118,7 +119,7 @@ describe("whatever comes over a live connection", () => {
         FastCheck.asyncProperty(frames, compression, (frames, compression) =>
           Effect.runPromise(survives(frames, compression).pipe(Effect.provide(quietly)))
         ),
-        { seed, numRuns: 400 }
+        { seed, numRuns: scaled(400) }
       )
     )
   )
@@ -145,7 +146,7 @@ describe("whatever lies about the session come over a connection", () => {
         FastCheck.asyncProperty(framesOf(FastCheck.oneof(forged, anyFrame)), (frames) =>
           Effect.runPromise(survives(frames).pipe(Effect.provide(quietly)))
         ),
-        { seed, numRuns: 200 }
+        { seed, numRuns: scaled(200) }
       )
     )
   )
@@ -169,7 +170,7 @@ describe("whatever comes before READY", () => {
     Effect.promise(() =>
       FastCheck.assert(
         FastCheck.asyncProperty(frames, (frames) => Effect.runPromise(survives(frames).pipe(Effect.provide(quietly)))),
-        { seed, numRuns: 200 }
+        { seed, numRuns: scaled(200) }
       )
     )
   )

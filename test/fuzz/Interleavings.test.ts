@@ -6,6 +6,7 @@ import * as Run from "../simulation/Run.ts"
 import type { Scenario } from "../simulation/Scenario.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
+import { scaled } from "../support/Scale.ts"
 
 const code = FastCheck.constantFrom(undefined, 1000, 1001, 3050, 4000, 4001, 4003, 4007, 4008, 4009, 4242)
 
@@ -81,7 +82,7 @@ describe("frames, closes, timers, lost networks and stops", () => {
               )
             )
         ),
-        { seed: 20_260_802, numRuns: 400 }
+        { seed: 20_260_802, numRuns: scaled(400) }
       )
     )
   )

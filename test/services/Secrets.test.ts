@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
@@ -10,10 +11,6 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { TestClock } from "effect/testing"
 import { inspect } from "node:util"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
 import { Gateway } from "../../src/services/Gateway.ts"
 import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
@@ -66,23 +63,39 @@ const safeJson = (value: unknown): string => {
   )
 }
 
-/** A minute, in which the real file is written, too. */
-const pass = Effect.gen(function* () {
-  yield* TestClock.adjust("1 minute")
-  yield* TestClock.withLive(Effect.sleep("20 millis"))
-})
+const pass = TestClock.adjust("1 minute")
+
+/** Files in memory, all that were ever written. */
+const makeFiles = () => {
+  const files = new Map<string, string>()
+  const written: Array<string> = []
+  const layer = FileSystem.layerNoop({
+    exists: (path) => Effect.sync(() => files.has(path)),
+    readFileString: (path) => Effect.sync(() => files.get(path) ?? ""),
+    writeFileString: (path, text) =>
+      Effect.sync(() => {
+        files.set(path, text)
+        written.push(text)
+      }),
+    rename: (from, to) =>
+      Effect.sync(() => {
+        files.set(to, files.get(from) ?? "")
+        files.delete(from)
+      })
+  })
+  return { layer, written }
+}
 
 describe("the token", () => {
   it.effect("is in no log, span, error, change, status or stored session, whatever happens", () => {
     const { logger, record, seen, tracer } = makeRecorder()
-    const folder = mkdtempSync(join(tmpdir(), "disruption-gateway-"))
-    const file = join(folder, "sessions.json")
+    const files = makeFiles()
     const bot = Gateway.layer.pipe(
       Layer.provide([
         GatewayConnection.layer,
         Heartbeat.layer,
         IdentifyLimiter.layerMemory,
-        SessionStore.layerFile(file).pipe(Layer.provide(NodeFileSystem.layer))
+        SessionStore.layerFile("sessions.json").pipe(Layer.provide(files.layer))
       ]),
       Layer.provide(GatewayDirectory.layer),
       Layer.provide(GatewayConfig.layer({ token, compression: "none", shards: 2, saveEvery: "1 second" })),
@@ -151,7 +164,6 @@ describe("the token", () => {
         yield* TestClock.adjust("2 seconds")
         record("send", yield* Fiber.join(fiber))
       }
-      record("file", readFileSync(file, "utf8"))
       // And in the end the token is wrong.
       yield* simulator.faults.inject(Fault.resume(Act.close(4004, token)))
       yield* simulator.faults.inject(Fault.identify(Act.close(4004, token)))
@@ -171,7 +183,7 @@ describe("the token", () => {
       Effect.provideService(References.MinimumLogLevel, "All"),
       Effect.andThen(
         Effect.sync(() => {
-          const all = [...seen, readFileSync(file, "utf8")]
+          const all = [...seen, ...files.written]
           // The recorder works, and everything was driven.
           for (const word of [
             "log:",
@@ -179,7 +191,8 @@ describe("the token", () => {
             "Shard.connect",
             "Shard.identify",
             "Shard.resume",
-            "AuthenticationFailed"
+            "AuthenticationFailed",
+            "disruption-gateway/sessions"
           ]) {
             assert.isTrue(
               all.some((text) => text.includes(word)),
@@ -192,8 +205,7 @@ describe("the token", () => {
             []
           )
         })
-      ),
-      Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true })))
+      )
     )
   })
 })

@@ -1,6 +1,4 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as NodeRedis from "@effect/platform-node/NodeRedis"
-import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -9,47 +7,9 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as Persistence from "effect/persistence/Persistence"
-import * as Redacted from "effect/Redacted"
-import { Session } from "../../src/schema/Session.ts"
 import { ShardId } from "../../src/schema/ShardId.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
-import { hasPostgres, hasRedis } from "../support/LocalServices.ts"
-
-const shard = new ShardId({ id: 3, total: 7_000_003 })
-const session = (sequence: number, of = shard) =>
-  new Session({
-    id: "abc",
-    resumeUrl: "wss://gateway-us-east1-b.discord.gg",
-    sequence,
-    shard: of,
-    intents: 513,
-    origin: "https://discord.com/api/v10"
-  })
-
-/** What every store has to do. */
-const behaves = Effect.gen(function* () {
-  const store = yield* SessionStore
-  yield* store.remove(shard)
-  assert.deepStrictEqual(yield* store.get(shard), Option.none())
-  yield* store.set(session(1))
-  yield* store.set(session(42))
-  assert.deepStrictEqual(yield* store.get(shard), Option.some(session(42)))
-  const other = new ShardId({ id: 4, total: shard.total })
-  assert.deepStrictEqual(yield* store.get(other), Option.none())
-  assert.isTrue(store.durable)
-})
-
-/** A second run of the program finds what the first one kept. */
-const outlives = <E, R>(store: Layer.Layer<SessionStore, E, R>) =>
-  Effect.gen(function* () {
-    yield* Effect.provide(behaves, store)
-    yield* Effect.gen(function* () {
-      const store = yield* SessionStore
-      assert.deepStrictEqual(yield* store.get(shard), Option.some(session(42)))
-      yield* store.remove(shard)
-      assert.deepStrictEqual(yield* store.get(shard), Option.none())
-    }).pipe(Effect.provide(Layer.fresh(store)))
-  })
+import { behaves, outlives, session, shard } from "../support/SessionStores.ts"
 
 /** Runs an effect with a log that can be read. */
 const logged = <A, E, R>(effect: (lines: ReadonlyArray<string>) => Effect.Effect<A, E, R>) => {
@@ -165,22 +125,4 @@ describe("sessions in a store of effect/persistence", () => {
       )
     )
   }
-
-  it.live.skipIf(!hasRedis)("outlive the program in Redis", () =>
-    outlives(
-      SessionStore.layerPersisted.pipe(
-        Layer.provide(Persistence.layerBackingRedis),
-        Layer.provide(NodeRedis.layer({ url: "redis://127.0.0.1:6379" }))
-      )
-    )
-  )
-
-  it.live.skipIf(!hasPostgres)("outlive the program in PostgreSQL", () =>
-    outlives(
-      SessionStore.layerPersisted.pipe(
-        Layer.provide(Persistence.layerBackingSql),
-        Layer.provide(PgClient.layer({ url: Redacted.make("postgres://postgres@127.0.0.1:5432/test") }))
-      )
-    )
-  )
 })

@@ -1,23 +1,15 @@
-import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import { TestClock } from "effect/testing"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
-import { ShardId, shardOfGuild } from "../../src/schema/ShardId.ts"
-import { Gateway } from "../../src/services/Gateway.ts"
-import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
-import { GatewayDirectory } from "../../src/services/GatewayDirectory.ts"
-import { IdentifyLimiter } from "../../src/services/IdentifyLimiter.ts"
+import { shardOfGuild } from "../../src/schema/ShardId.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
-import { hasRedis } from "../support/LocalServices.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const quietly = Effect.provideService(References.MinimumLogLevel, "None")
@@ -152,48 +144,6 @@ describe("shards", () => {
       quietly
     )
   )
-
-  it.effect(
-    "10,000 of them with max_concurrency 16 are ready after 624 waits of 5 s",
-    () =>
-      Effect.gen(function* () {
-        const gateway = yield* Gateway
-        yield* SimulatedBot.listen
-        const simulator = yield* DiscordSimulator
-        // The start of so many fibers takes real time, for which the test clock does not wait.
-        yield* TestClock.adjust("1 second")
-        while ((yield* gateway.shards).length < 10_000) yield* Effect.yieldNow
-        for (let turn = 0; turn < 100; turn++) yield* Effect.yieldNow
-        yield* TestClock.adjust("1 second")
-        const waits = Math.ceil(10_000 / 16) - 1
-        yield* TestClock.adjust(`${waits * 5.1 + 1} seconds`)
-        const shards = yield* gateway.shards
-        assert.strictEqual(shards.length, 10_000)
-        assert.strictEqual(shards.filter(({ state }) => state === "ready").length, 10_000)
-        const { identifies: count, identifyViolations, overruns } = yield* simulator.counts
-        assert.deepStrictEqual(
-          { count, identifyViolations, overruns },
-          { count: 10_000, identifyViolations: 0, overruns: 0 }
-        )
-        const times = yield* identifies
-        const [first, last] = [times[0]?.at ?? 0, times.at(-1)?.at ?? 0]
-        assert.strictEqual(last - first, waits * 5100)
-      }).pipe(
-        Effect.provide(
-          SimulatedBot.layer({
-            config: { shards: 10_000 },
-            simulator: {
-              shards: 10_000,
-              maxConcurrency: 16,
-              sessionStartLimit: { total: 20_000 },
-              heartbeatInterval: "10 minutes"
-            }
-          })
-        ),
-        quietly
-      ),
-    180_000
-  )
 })
 
 describe("sending with many shards", () => {
@@ -276,33 +226,5 @@ describe("resharding", () => {
       Effect.provide(SimulatedBot.layer({ config: { shards: 2 }, simulator: { shards: 4, maxConcurrency: 2 } })),
       quietly
     )
-  )
-})
-
-describe("limits shared in Redis", () => {
-  it.live.skipIf(!hasRedis)("hold over two processes", () =>
-    Effect.gen(function* () {
-      const token = `token-${yield* Effect.map(
-        Effect.clockWith((clock) => clock.currentTimeMillis),
-        String
-      )}`
-      const process = () =>
-        IdentifyLimiter.layerShared.pipe(
-          Layer.provide(NodeRedis.layer({ url: "redis://127.0.0.1:6379" })),
-          Layer.provideMerge(GatewayDirectory.layer),
-          Layer.provide(GatewayConfig.layer({ token })),
-          Layer.provide(DiscordSimulator.layerWith({ token, latency: "1 millis" }))
-        )
-      const ask = Effect.gen(function* () {
-        const limiter = yield* IdentifyLimiter
-        return yield* limiter.ask(new ShardId({ id: 0, total: 1 }))
-      })
-      const turns = yield* Effect.all([ask.pipe(Effect.provide(process())), ask.pipe(Effect.provide(process()))], {
-        concurrency: "unbounded"
-      })
-      assert.deepStrictEqual(turns.map(({ _tag }) => _tag).toSorted(), ["Granted", "Wait"])
-      const wait = turns.find(({ _tag }) => _tag === "Wait")
-      assert.isAbove(wait?._tag === "Wait" ? Duration.toMillis(wait.time) : 0, 4900)
-    })
   )
 })

@@ -7,16 +7,10 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import { Act, DiscordSimulator, Fault } from "disruption-gateway/testing"
 import { WebSocket } from "ws"
+import { until, untilTrue } from "../support/Patience.ts"
 import { RawClient } from "../support/RawClient.ts"
 
 const query = "?v=10&encoding=json"
-
-/** Waits until something is so, for two seconds at most. */
-const until = (isSo: () => boolean) =>
-  Effect.gen(function* () {
-    for (let tries = 0; tries < 400 && !isSo(); tries++) yield* Effect.sleep("5 millis")
-    assert.isTrue(isSo())
-  })
 
 const dial = (path = "") =>
   Effect.gen(function* () {
@@ -28,11 +22,17 @@ const dial = (path = "") =>
     return new RawClient(socket as never)
   })
 
-const connected = Effect.gen(function* () {
+/** A client that was greeted: whatever was to come to others before has come by then. */
+const greeted = Effect.gen(function* () {
   const client = yield* dial()
-  yield* until(() => client.ops.includes(10))
+  yield* untilTrue(() => client.ops.includes(10))
+  return client
+})
+
+const connected = Effect.gen(function* () {
+  const client = yield* greeted
   client.identify()
-  yield* until(() => client.events.includes("READY"))
+  yield* untilTrue(() => client.events.includes("READY"))
   return client
 })
 
@@ -64,21 +64,21 @@ describe("the served simulator", () => {
       const client = yield* connected
       assert.strictEqual(client.event("READY")["resume_gateway_url"], `${simulator.gatewayUrl}/resume`)
       yield* simulator.drop()
-      yield* until(() => client.closed?.code === 1006)
+      yield* untilTrue(() => client.closed?.code === 1006)
       yield* simulator.dispatch("MESSAGE_CREATE", { content: "missed" })
       const again = yield* dial("/resume")
-      yield* until(() => again.ops.includes(10))
+      yield* untilTrue(() => again.ops.includes(10))
       again.resume(client.sessionId, 1)
-      yield* until(() => again.events.includes("RESUMED"))
+      yield* untilTrue(() => again.events.includes("RESUMED"))
       assert.deepStrictEqual(again.events, ["MESSAGE_CREATE", "RESUMED"])
       assert.deepStrictEqual(
         (yield* simulator.connections).map(({ host }) => host),
         ["main", "resume"]
       )
       again.send(1)
-      yield* until(() => again.ops.includes(11))
+      yield* untilTrue(() => again.ops.includes(11))
       again.socket.close(1000)
-      yield* until(() => again.closed?.code === 1000)
+      yield* untilTrue(() => again.closed?.code === 1000)
       assert.isFalse((yield* simulator.sessions)[0]?.alive)
     }).pipe(Effect.scoped, served)
   )
@@ -87,13 +87,13 @@ describe("the served simulator", () => {
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator
       const first = yield* dial()
-      yield* until(() => first.ops.includes(10))
+      yield* untilTrue(() => first.ops.includes(10))
       first.send(99)
-      yield* until(() => first.closed?.code === 4001)
+      yield* untilTrue(() => first.closed?.code === 4001)
       const next = yield* dial()
-      yield* until(() => next.ops.includes(10))
+      yield* untilTrue(() => next.ops.includes(10))
       yield* simulator.close()
-      yield* until(() => next.closed?.code === 1005)
+      yield* untilTrue(() => next.closed?.code === 1005)
     }).pipe(Effect.scoped, served)
   )
 
@@ -107,15 +107,15 @@ describe("the served simulator", () => {
       )
       for (const _ of ["refuse", "status"]) {
         const refused = yield* dial()
-        yield* until(() => refused.closed !== undefined)
+        yield* untilTrue(() => refused.closed !== undefined)
         assert.deepStrictEqual(refused.happened, ["error", "close"])
       }
       const ignored = yield* dial()
-      yield* Effect.sleep("50 millis")
+      yield* greeted
       assert.deepStrictEqual(ignored.happened, [])
       assert.deepStrictEqual(
         (yield* simulator.dials).map(({ outcome }) => outcome),
-        ["refused", 503, "ignored"]
+        ["refused", 503, "ignored", "accepted"]
       )
     }).pipe(Effect.scoped, served)
   )
@@ -127,14 +127,14 @@ describe("the served simulator", () => {
       yield* simulator.mute()
       yield* simulator.dispatch("MESSAGE_CREATE", {})
       client.send(1)
-      yield* Effect.sleep("50 millis")
+      yield* greeted
       assert.deepStrictEqual(client.ops, [10, 0])
       yield* simulator.unmute()
-      yield* until(() => client.ops.length === 4)
+      yield* untilTrue(() => client.ops.length === 4)
       assert.sameMembers(client.ops.slice(2), [0, 11])
       yield* simulator.mute()
       client.socket.close(4000)
-      yield* Effect.sleep("50 millis")
+      yield* greeted
       assert.notInclude(client.happened, "close")
     }).pipe(Effect.scoped, served)
   )
@@ -144,11 +144,11 @@ describe("the served simulator", () => {
       const simulator = yield* DiscordSimulator
       yield* simulator.faults.inject(Fault.hello(Act.drop, { times: 1 }))
       const dropped = yield* dial()
-      yield* until(() => dropped.closed?.code === 1006)
+      yield* untilTrue(() => dropped.closed?.code === 1006)
       const client = yield* dial()
-      yield* until(() => client.ops.includes(10))
+      yield* untilTrue(() => client.ops.includes(10))
       yield* simulator.sendRaw("{")
-      yield* until(() => client.frames.length === 2)
+      yield* untilTrue(() => client.frames.length === 2)
       assert.strictEqual(String(client.frames[1]), "{")
     }).pipe(Effect.scoped, served)
   )
@@ -184,9 +184,9 @@ describe("the served simulator", () => {
       const client = yield* here(connected)
       yield* simulator.mute()
       const ignored = yield* Effect.andThen(simulator.faults.inject(Fault.dial("ignore")), here(dial()))
-      yield* Effect.sleep("20 millis")
+      yield* until(simulator.dials, (dials) => dials.length === 2)
       yield* Scope.close(scope, Exit.void)
-      yield* until(() => client.closed?.code === 1006 && ignored.closed?.code === 1006)
+      yield* untilTrue(() => client.closed?.code === 1006 && ignored.closed?.code === 1006)
       const port = Number(new URL(simulator.gatewayUrl).port)
       yield* Effect.scoped(Layer.build(DiscordSimulator.serve({ port })))
     }).pipe(Effect.scoped)

@@ -3,8 +3,10 @@
  * and say so; with REQUIRE_SERVICES set (as CI does) that fails them.
  */
 import { existsSync } from "node:fs"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { type BrowserContextOptions, chromium, type Page } from "playwright-core"
+import { patience } from "./Patience.ts"
 
 const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
 
@@ -25,6 +27,7 @@ export const openPage = (url: string, options: BrowserContextOptions = {}) =>
     )
     const complaints: Array<string> = []
     const page: Page = yield* Effect.promise(() => browser.newPage(options))
+    page.setDefaultTimeout(Duration.toMillis(patience))
     page.on("pageerror", (error) => complaints.push(String(error)))
     page.on("console", (message) => {
       if (message.type() === "error") complaints.push(message.text())

@@ -1,8 +1,8 @@
 /**
- * The package as a user gets it: built, packed, and installed from the tarball into an empty folder.
+ * The package as a user gets it: packed, and installed from the tarball into an empty folder.
  */
 import { execFile } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -47,14 +47,8 @@ const unreachable = /ENOTFOUND|EAI_AGAIN|ENETUNREACH|ECONNREFUSED|ENOTCACHED|ETI
 export const install = async (): Promise<Installed | undefined> => {
   const temporary = mkdtempSync(join(tmpdir(), "disruption-gateway-package-"))
   const dispose = () => rmSync(temporary, { recursive: true, force: true })
-  const staging = join(temporary, "staging")
-  mkdirSync(staging)
-  for (const name of ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "src"]) {
-    cpSync(join(root, name), join(staging, name), { recursive: true })
-  }
-  const built = await tsc(["--project", "tsconfig.build.json", "--outDir", join(staging, "dist")], root)
-  if (built.code !== 0) throw new Error(built.output)
-  const packed = await run("npm", ["pack", "--ignore-scripts", "--pack-destination", temporary], { cwd: staging })
+  // `npm run build` has built what is packed.
+  const packed = await run("npm", ["pack", "--ignore-scripts", "--pack-destination", temporary], { cwd: root })
   const tarball = readdirSync(temporary).find((name) => name.endsWith(".tgz"))
   if (packed.code !== 0 || tarball === undefined) throw new Error(packed.output)
 

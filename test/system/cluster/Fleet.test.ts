@@ -4,11 +4,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Database from "../../cluster/Database.ts"
@@ -20,6 +20,7 @@ import { Gateway } from "../../../src/services/Gateway.ts"
 import { GatewayConfig } from "../../../src/services/GatewayConfig.ts"
 import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
 import { hasPostgres } from "../../support/LocalServices.ts"
+import { until, untilTrue } from "../../support/Patience.ts"
 
 const shards = 6
 
@@ -55,120 +56,111 @@ const machine = Effect.fnUntraced(function* <E>(program: Effect.Effect<void, E, 
   return { cluster: Context.get(context, GatewayCluster), port, leave: Scope.close(scope, Exit.void) }
 })
 
-const soon = { schedule: Schedule.spaced("100 millis"), times: 150 } as const
-
 const allReady = (cluster: GatewayCluster["Service"]) =>
-  Effect.repeat(cluster.shards, { ...soon, until: (all) => all.every(({ state }) => state === "ready") })
+  until(cluster.shards, (all) => all.every(({ state }) => state === "ready"))
 
 const discord = Layer.merge(DiscordSimulator.serve({ shards, maxConcurrency: 16, history: 2000 }), Logger.layer([]))
 
-describe.skipIf(!hasPostgres)("a fleet of two machines", { concurrent: true }, () => {
-  it.live(
-    "is seen whole from each of them, and sends from each through the shard that owns the guild",
-    () =>
-      Effect.gen(function* () {
-        const database = yield* Database.make
-        const { program } = makeProgram()
-        const a = yield* machine(program, database.url())
-        const b = yield* machine(program, database.url())
-        yield* Effect.repeat(allReady(a.cluster), {
-          ...soon,
-          until: (all) => new Set(all.map(({ machine }) => Option.getOrThrow(machine))).size === 2
-        })
-        const fromA = yield* a.cluster.shards
-        const fromB = yield* b.cluster.shards
-        assert.deepStrictEqual(
-          fromA.map(({ machine, shard }) => [shard.id, machine]),
-          fromB.map(({ machine, shard }) => [shard.id, machine])
-        )
-        const here = yield* a.cluster.here
-        assert.strictEqual(here.length + (yield* b.cluster.here).length, shards)
-        // One guild on each shard, so at least one is not on the machine that sends.
-        const guilds = Array.from({ length: shards }, (_, shard) => String(BigInt(shard) << 22n))
-        for (const guild_id of guilds) {
-          const join = { guild_id, channel_id: null, self_mute: false, self_deaf: false }
-          yield* a.cluster.send(SendEvent.updateVoiceState(join))
-        }
-        yield* b.cluster.send(
-          SendEvent.updatePresence({ since: null, activities: [], status: PresenceUpdateStatus.Idle, afk: false })
-        )
-        const unknown = yield* Effect.flip(b.cluster.send(SendEvent.raw(99, {}), { shard: shards }))
-        assert.strictEqual(unknown.reason._tag, "UnknownShard")
+describe.skipIf(!hasPostgres)("a fleet of two machines", () => {
+  it.live("is seen whole from each of them, and sends from each through the shard that owns the guild", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      const { program } = makeProgram()
+      const a = yield* machine(program, database.url())
+      const b = yield* machine(program, database.url())
+      yield* until(
+        allReady(a.cluster),
+        (all) => new Set(all.map(({ machine }) => Option.getOrThrow(machine))).size === 2
+      )
+      const fromA = yield* a.cluster.shards
+      const fromB = yield* b.cluster.shards
+      assert.deepStrictEqual(
+        fromA.map(({ machine, shard }) => [shard.id, machine]),
+        fromB.map(({ machine, shard }) => [shard.id, machine])
+      )
+      const here = yield* a.cluster.here
+      assert.strictEqual(here.length + (yield* b.cluster.here).length, shards)
+      // One guild on each shard, so at least one is not on the machine that sends.
+      const guilds = Array.from({ length: shards }, (_, shard) => String(BigInt(shard) << 22n))
+      for (const guild_id of guilds) {
+        const join = { guild_id, channel_id: null, self_mute: false, self_deaf: false }
+        yield* a.cluster.send(SendEvent.updateVoiceState(join))
+      }
+      yield* b.cluster.send(
+        SendEvent.updatePresence({ since: null, activities: [], status: PresenceUpdateStatus.Idle, afk: false })
+      )
+      const unknown = yield* Effect.flip(b.cluster.send(SendEvent.raw(99, {}), { shard: shards }))
+      assert.strictEqual(unknown.reason._tag, "UnknownShard")
 
-        const simulator = yield* DiscordSimulator
-        const sent = yield* Effect.repeat(
-          Effect.map(simulator.connections, (connections) =>
-            connections.flatMap(({ frames, shard }) =>
-              frames.filter(({ op }) => op === 4 || op === 3).map(({ op }) => `${shard}: op ${op}`)
-            )
-          ),
-          { ...soon, until: (sent) => sent.length >= 2 * shards }
-        )
-        assert.deepStrictEqual(
-          sent.toSorted(),
-          guilds.flatMap((_, shard) => [`${shard}: op 3`, `${shard}: op 4`])
-        )
-      }).pipe(Effect.provide(discord)),
-    60_000
+      const simulator = yield* DiscordSimulator
+      const sent = yield* until(
+        Effect.map(simulator.connections, (connections) =>
+          connections.flatMap(({ frames, shard }) =>
+            frames.filter(({ op }) => op === 4 || op === 3).map(({ op }) => `${shard}: op ${op}`)
+          )
+        ),
+        (sent) => sent.length >= 2 * shards
+      )
+      assert.deepStrictEqual(
+        sent.toSorted(),
+        guilds.flatMap((_, shard) => [`${shard}: op 3`, `${shard}: op 4`])
+      )
+    }).pipe(Effect.provide(discord))
   )
 
-  it.live(
-    "gives a shard a new connection, wherever it runs",
-    () =>
-      Effect.gen(function* () {
-        const database = yield* Database.make
-        const { program } = makeProgram()
-        const a = yield* machine(program, database.url())
-        yield* allReady(a.cluster)
-        const b = yield* machine(program, database.url())
-        yield* allReady(b.cluster)
-        const simulator = yield* DiscordSimulator
-        const before = (yield* simulator.counts).resumes
-        for (let shard = 0; shard < shards; shard++) yield* b.cluster.restart(shard)
-        yield* Effect.repeat(simulator.counts, { ...soon, until: ({ resumes }) => resumes >= before + shards })
-        assert.strictEqual((yield* simulator.counts).identifies, shards)
-      }).pipe(Effect.provide(discord)),
-    60_000
+  it.live("gives a shard a new connection, wherever it runs", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      const { program } = makeProgram()
+      const a = yield* machine(program, database.url())
+      yield* allReady(a.cluster)
+      const b = yield* machine(program, database.url())
+      yield* allReady(b.cluster)
+      const simulator = yield* DiscordSimulator
+      const before = (yield* simulator.counts).resumes
+      for (let shard = 0; shard < shards; shard++) yield* b.cluster.restart(shard)
+      yield* until(simulator.counts, ({ resumes }) => resumes >= before + shards)
+      assert.strictEqual((yield* simulator.counts).identifies, shards)
+    }).pipe(Effect.provide(discord))
   )
 
-  it.live(
-    "runs with another number of shards without losing an event",
-    () =>
-      Effect.gen(function* () {
-        const database = yield* Database.make
-        const { program, seen } = makeProgram()
-        const a = yield* machine(program, database.url())
-        const b = yield* machine(program, database.url())
-        yield* allReady(a.cluster)
-        const simulator = yield* DiscordSimulator
-        let sent = 0
-        // Discord sends an event to the shard of its guild in both sets of shards.
-        yield* Effect.forkScoped(
-          Effect.forever(
-            Effect.delay(
-              Effect.suspend(() =>
-                simulator.dispatch("MESSAGE_CREATE", { content: `message ${sent++}` }, { shard: 0 })
-              ),
-              "100 millis"
-            )
+  it.live("runs with another number of shards without losing an event", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      const { program, seen } = makeProgram()
+      const a = yield* machine(program, database.url())
+      const b = yield* machine(program, database.url())
+      yield* allReady(a.cluster)
+      const simulator = yield* DiscordSimulator
+      let sent = 0
+      // Discord sends an event to the shard of its guild in both sets of shards.
+      const traffic = yield* Effect.forkScoped(
+        Effect.forever(
+          Effect.delay(
+            Effect.suspend(() => simulator.dispatch("MESSAGE_CREATE", { content: `message ${sent++}` }, { shard: 0 })),
+            "100 millis"
           )
         )
-        yield* b.cluster.reshard(2)
-        assert.strictEqual(yield* b.cluster.total, 2)
-        assert.strictEqual((yield* allReady(a.cluster)).length, 2)
-        yield* Effect.sleep("3 seconds")
+      )
+      yield* b.cluster.reshard(2)
+      assert.strictEqual(yield* b.cluster.total, 2)
+      assert.strictEqual((yield* allReady(a.cluster)).length, 2)
+      yield* Fiber.interrupt(traffic)
+      assert.isAbove(sent, 20)
+      const missing = () => {
         const messages = new Set(seen.map((line) => line.replace(/^\d+: /, "")))
-        const upTo = sent - 5
-        assert.isAbove(upTo, 50)
-        const missing = Array.from({ length: upTo }, (_, i) => `message ${i}`).filter(
-          (message) => !messages.has(message)
-        )
-        assert.deepStrictEqual(missing, [])
-        assert.strictEqual((yield* simulator.counts).identifies, shards + 2)
-        const open = (yield* simulator.connections).filter(({ end }) => end === undefined)
-        assert.strictEqual(open.length, 2)
-      }).pipe(Effect.provide(discord)),
-    90_000
+        return Array.from({ length: sent }, (_, i) => `message ${i}`).filter((message) => !messages.has(message))
+      }
+      yield* untilTrue(
+        () => missing().length === 0,
+        () => `missing: ${missing().join()}`
+      )
+      assert.strictEqual((yield* simulator.counts).identifies, shards + 2)
+      yield* until(
+        Effect.map(simulator.connections, (all) => all.filter(({ end }) => end === undefined).length),
+        (open) => open === 2
+      )
+    }).pipe(Effect.provide(discord))
   )
 })
 
@@ -182,10 +174,7 @@ describe("a fleet of one machine", () => {
         const ready = yield* allReady(cluster)
         assert.strictEqual(ready.length, shards)
         yield* simulator.dispatch("MESSAGE_CREATE", { content: "hello" }, { shard: 5 })
-        yield* Effect.repeat(
-          Effect.sync(() => seen.length),
-          { ...soon, until: (length) => length > 0 }
-        )
+        yield* untilTrue(() => seen.length > 0)
         assert.deepStrictEqual(seen, ["5: hello"])
       }).pipe(
         Effect.provide(

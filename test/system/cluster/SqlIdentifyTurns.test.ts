@@ -1,48 +1,34 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Database from "../../cluster/Database.ts"
 import * as SqlIdentifyTurns from "../../../src/cluster/SqlIdentifyTurns.ts"
-import { NodeGateway } from "../../../src/node/NodeGateway.ts"
-import { ShardId } from "../../../src/schema/ShardId.ts"
-import { GatewayConfig } from "../../../src/services/GatewayConfig.ts"
-import { IdentifyLimiter } from "../../../src/services/IdentifyLimiter.ts"
+import * as Database from "../../cluster/Database.ts"
 import { hasPostgres } from "../../support/LocalServices.ts"
-
-const shard = new ShardId({ id: 0, total: 1 })
+import { until } from "../../support/Patience.ts"
 
 describe.skipIf(!hasPostgres)("turns to IDENTIFY in PostgreSQL", () => {
-  it.live(
-    "are given to one of all machines that ask at the same time, and to the next when it has passed",
-    () =>
-      Effect.gen(function* () {
-        const database = yield* Database.make
-        const limiter = Effect.map(
-          Layer.build(
-            Layer.fresh(SqlIdentifyTurns.layer).pipe(
-              Layer.provide(PgClient.layer({ url: Redacted.make(database.url()) })),
-              Layer.provide(NodeGateway.layerServices),
-              Layer.provide(GatewayConfig.layer({ token: "simulated-token", gatewayUrl: "ws://127.0.0.1:1" }))
-            )
-          ),
-          (context) => Effect.provideContext(IdentifyLimiter, context)
-        )
-        const machines = yield* Effect.forEach([1, 2, 3], () => Effect.flatten(limiter))
-        const ask = Effect.forEach([...machines, ...machines, ...machines], (machine) => machine.ask(shard), {
-          concurrency: "unbounded"
-        })
-        const first = yield* ask
-        assert.strictEqual(first.filter(({ _tag }) => _tag === "Granted").length, 1)
-        const waits = first.flatMap((turn) => (turn._tag === "Wait" ? [Duration.toMillis(turn.time)] : []))
-        assert.isAtLeast(Math.min(...waits), 4000)
-        assert.isAtMost(Math.max(...waits), 5500)
-        yield* Effect.sleep(Duration.millis(Math.max(...waits) + 50))
-        const second = yield* ask
-        assert.strictEqual(second.filter(({ _tag }) => _tag === "Granted").length, 1)
-      }),
-    30_000
+  it.live("are given to one of all machines that ask at the same time, and to the next when it has passed", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      const machine = Effect.provide(SqlIdentifyTurns.make, PgClient.layer({ url: Redacted.make(database.url()) }), {
+        local: true
+      })
+      const machines = yield* Effect.forEach([1, 2, 3], () => machine)
+      const askAll = (key: string, time: Duration.Duration) =>
+        Effect.forEach([...machines, ...machines, ...machines], (take) => take(key, time), { concurrency: "unbounded" })
+
+      const waits = yield* askAll("long", Duration.hours(1))
+      assert.strictEqual(waits.filter(Duration.isZero).length, 1)
+      for (const wait of waits) assert.isTrue(Duration.isLessThanOrEqualTo(wait, Duration.hours(1)))
+
+      const time = Duration.millis(300)
+      const start = yield* Clock.currentTimeMillis
+      assert.isTrue((yield* askAll("short", time)).some(Duration.isZero))
+      yield* until(askAll("short", time), (waits) => waits.some(Duration.isZero))
+      assert.isAtLeast((yield* Clock.currentTimeMillis) - start, Duration.toMillis(time) - 1)
+    })
   )
 })

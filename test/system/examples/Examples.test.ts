@@ -1,57 +1,26 @@
-import { execFileSync, spawn } from "node:child_process"
 import { createServer, type Server } from "node:http"
 import { connect } from "node:net"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { beforeAll } from "vitest"
 import { Act } from "../../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../../src/simulator/Fault.ts"
 import { hasRedis } from "../../support/LocalServices.ts"
+import { until } from "../../support/Patience.ts"
+import * as Process from "../../support/Process.ts"
 
-const root = fileURLToPath(new URL("../..", import.meta.url))
-
-beforeAll(() => {
-  for (const project of ["tsconfig.build.json", "examples/tsconfig.json"]) {
-    execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "--project", project], { cwd: root })
-  }
-}, 120_000)
+const root = fileURLToPath(new URL("../../..", import.meta.url))
 
 /** Starts an example on the served simulator; it ends with the scope. */
-const start = (name: string, env: Record<string, string> = {}) =>
-  Effect.gen(function* () {
-    const { apiUrl, token } = yield* DiscordSimulator
-    const example = yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const child = spawn(process.execPath, [`examples/dist/${name}.js`], {
-          cwd: root,
-          env: { PATH: process.env["PATH"], DISCORD_TOKEN: Redacted.value(token), DISCORD_API_URL: apiUrl, ...env }
-        })
-        let output = ""
-        child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text))
-        child.stderr.setEncoding("utf8").on("data", (text: string) => (output += text))
-        const ended = new Promise<number | null>((resolve) => child.once("close", resolve))
-        return { child, ended, output: () => output }
-      }),
-      ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
-    )
-    const says = (text: string): Effect.Effect<void> =>
-      Effect.suspend(() => (example.output().includes(text) ? Effect.void : Effect.delay(says(text), "20 millis")))
-    return {
-      says: (text: string) =>
-        Effect.timeoutOrElse(says(text), {
-          duration: "45 seconds",
-          orElse: () => Effect.die(new Error(`"${text}" is not in:\n${example.output()}`))
-        }),
-      output: example.output,
-      stop: Effect.andThen(
-        Effect.sync(() => example.child.kill("SIGINT")),
-        Effect.promise(() => example.ended)
-      )
-    }
+const start = Effect.fnUntraced(function* (name: string, env: Process.Environment = {}) {
+  const { apiUrl, token } = yield* DiscordSimulator
+  return yield* Process.start(process.execPath, [`examples/dist/${name}.js`], {
+    cwd: root,
+    env: { DISCORD_TOKEN: Redacted.value(token), DISCORD_API_URL: apiUrl, ...env }
   })
+})
 
 /** An HTTP server that takes whatever is posted to it. */
 const collector = (onPost: (path: string, body: string) => void, port = 0) =>
@@ -94,7 +63,7 @@ describe("the examples", () => {
         )
       )
       yield* bot.says("ada: hello")
-      yield* bot.stop
+      yield* bot.end("SIGINT")
       assert.strictEqual((yield* simulator.connections)[0]?.end?.code, 1000)
     }).pipe(Effect.provide(DiscordSimulator.serve()))
   )
@@ -104,7 +73,7 @@ describe("the examples", () => {
       const bot = yield* start("fatal-errors")
       yield* bot.says("The bot may not use MESSAGE_CONTENT. Enable it in the Developer Portal")
       yield* bot.says("ready as ")
-      yield* bot.stop
+      yield* bot.end("SIGINT")
     }).pipe(
       Effect.provide(DiscordSimulator.serve({ disallowedIntents: ["MESSAGE_CONTENT"], identifyGrace: "5 seconds" }))
     )
@@ -116,7 +85,7 @@ describe("the examples", () => {
       yield* simulator.faults.inject(Fault.identify(Act.close(4013)))
       const bot = yield* start("fatal-errors")
       yield* bot.says("Check the option intents (DISCORD_INTENTS)")
-      assert.notInclude(bot.output(), "    at ")
+      assert.notInclude(bot.output, "    at ")
     }).pipe(Effect.provide(DiscordSimulator.serve()))
   )
 
@@ -126,20 +95,19 @@ describe("the examples", () => {
       yield* bot.says("shard 3: Ready")
       yield* bot.says("the presence is set on all shards")
       yield* bot.says(" is on shard 2")
-      yield* bot.stop
+      yield* bot.end("SIGINT")
     }).pipe(Effect.provide(DiscordSimulator.serve({ shards: 4, maxConcurrency: 4, guilds: 40 })))
   )
 
   it.live("metrics-prometheus can be scraped", () =>
     Effect.gen(function* () {
       const port = yield* freePort
-      yield* start("metrics-prometheus", { PORT: String(port) })
+      const bot = yield* start("metrics-prometheus", { PORT: String(port) })
       const scrape = Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}/metrics`).then((answer) => answer.text()))
-      yield* scrape.pipe(
-        Effect.orElseSucceed(() => ""),
-        Effect.delay("50 millis"),
-        Effect.repeat({ until: (text) => text.includes('discord_gateway_shards{state="ready"} 1') }),
-        Effect.timeout("30 seconds")
+      yield* until(
+        Effect.orElseSucceed(scrape, () => ""),
+        (text) => text.includes('discord_gateway_shards{state="ready"} 1'),
+        () => bot.description
       )
     }).pipe(Effect.provide(DiscordSimulator.serve()))
   )
@@ -154,7 +122,7 @@ describe("the examples", () => {
       yield* simulator.dispatch("MESSAGE_CREATE", { content: "hello" })
       yield* bot.says("A message of 5 characters")
       // Ending sends what is left.
-      yield* bot.stop
+      yield* bot.end("SIGINT")
       assert.include(received.get("/v1/metrics"), "discord_gateway_dispatches_total")
       assert.include(received.get("/v1/traces"), "process MESSAGE_CREATE")
       assert.include(received.get("/v1/traces"), "Shard.identify")
@@ -179,7 +147,7 @@ describe("the examples", () => {
       })
       const bot = yield* start("behind-a-proxy", { HTTPS_PROXY: `http://127.0.0.1:${port}` })
       yield* bot.says("is ready")
-      yield* bot.stop
+      yield* bot.end("SIGINT")
       const { apiUrl } = yield* DiscordSimulator
       // GET /gateway/bot, and the WebSocket.
       assert.deepStrictEqual(asked, [new URL(apiUrl).host, new URL(apiUrl).host])
@@ -194,9 +162,13 @@ describe("the examples", () => {
         const other = yield* start("many-processes", { DISCORD_SHARDS: "0,2/4" })
         yield* Effect.scoped(
           Effect.gen(function* () {
-            yield* start("many-processes", { DISCORD_SHARDS: "1,3/4" })
-            // Killed while its shards wait for their turns.
-            yield* Effect.sleep("3 seconds")
+            const one = yield* start("many-processes", { DISCORD_SHARDS: "1,3/4" })
+            // Killed while shards of both wait for their turns: each has dialled, at most one has had its turn.
+            yield* until(
+              simulator.counts,
+              ({ dials }) => dials >= 2,
+              () => one.description
+            )
           })
         )
         const again = yield* start("many-processes", { DISCORD_SHARDS: "1,3/4" })
@@ -214,7 +186,6 @@ describe("the examples", () => {
             maxConcurrency: 1
           })
         )
-      ),
-    120_000
+      )
   )
 })

@@ -1,4 +1,4 @@
-import { createServer } from "node:http"
+import { createServer, type Server } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -27,7 +27,7 @@ globalThis.start = (token, gatewayUrl) => {
 }
 `
 
-describe("a bundle for browsers", { timeout: 60_000 }, () => {
+describe("a bundle for browsers", () => {
   it("has none of Node's modules, nor what only Node's entry needs", async () => {
     const { code, modules } = await bundle(program)
     assert.notMatch(code, /(?:import|from|require)\s*\(?\s*["'`]node:/)
@@ -48,25 +48,23 @@ describe("a bundle for browsers", { timeout: 60_000 }, () => {
         const simulator = yield* DiscordSimulator
         const { code } = yield* Effect.promise(() => bundle(program))
         const server = yield* Effect.acquireRelease(
-          Effect.sync(() =>
-            createServer((request, response) => {
+          Effect.callback<Server>((resume) => {
+            const server = createServer((request, response) => {
               const isScript = request.url === "/bundle.js"
               response.setHeader("content-type", isScript ? "text/javascript" : "text/html")
               response.end(
                 isScript ? code : '<script type="module" src="bundle.js"></script><link rel="icon" href="data:,">'
               )
-            }).listen(0, "127.0.0.1")
-          ),
+            })
+            server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+          }),
           (server) => Effect.sync(() => server.close())
         )
-        yield* Effect.sleep("50 millis")
         const address = server.address()
         const port = typeof address === "object" && address !== null ? address.port : 0
         const { complaints, page } = yield* openPage(`http://127.0.0.1:${port}/`)
         const says = (text: string) =>
-          Effect.promise(() =>
-            page.waitForFunction(`globalThis.seen?.includes(${JSON.stringify(text)})`, undefined, { timeout: 15_000 })
-          )
+          Effect.promise(() => page.waitForFunction(`globalThis.seen?.includes(${JSON.stringify(text)})`))
         yield* Effect.promise(() => page.waitForFunction("globalThis.start !== undefined"))
         const settings = [Redacted.value(simulator.token), simulator.gatewayUrl].map((text) => JSON.stringify(text))
         yield* Effect.promise(() => page.evaluate(`start(${settings.join(", ")})`))

@@ -1,8 +1,9 @@
-import { spawn } from "node:child_process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import { type Installed, install, run, tsc } from "../../support/Packed.ts"
+import * as Process from "../../support/Process.ts"
 
 const manifest: { readonly exports: Record<string, unknown>; readonly bin: Record<string, string> } = JSON.parse(
   readFileSync(new URL("../../../package.json", import.meta.url), "utf8")
@@ -15,11 +16,11 @@ const entries = Object.keys(manifest.exports)
   .filter((entry) => entry !== "./package.json")
   .map((entry) => entry.replace(/^\./, "disruption-gateway"))
 
-describe("the package, installed into an empty folder", { timeout: 120_000 }, () => {
+describe("the package, installed into an empty folder", () => {
   let installed: Installed | undefined
   beforeAll(async () => {
     installed = await install()
-  }, 180_000)
+  })
   afterAll(() => installed?.dispose())
 
   const inFolder = (test: (folder: string) => Promise<void>) => async (context: { readonly skip: () => void }) => {
@@ -75,37 +76,24 @@ describe("the package, installed into an empty folder", { timeout: 120_000 }, ()
       const compiled = await tsc([...options, "--outDir", "run", "--ignoreConfig", "program.ts"], folder)
       assert.strictEqual(compiled.code, 0, compiled.output)
 
-      const start = (command: string, args: ReadonlyArray<string>, env: Record<string, string> = {}) => {
-        const child = spawn(command, args, { cwd: folder, detached: true, env: { ...process.env, ...env } })
-        let output = ""
-        for (const stream of [child.stdout, child.stderr]) {
-          stream.setEncoding("utf8").on("data", (text: string) => (output += text))
-        }
-        const says = async (pattern: RegExp) => {
-          for (let n = 0; n < 600; n++) {
-            const match = pattern.exec(output)
-            if (match !== null) return match
-            await new Promise((resolve) => setTimeout(resolve, 50))
-          }
-          throw new Error(`It did not say ${pattern}: ${output}`)
-        }
-        // npx starts another process, so the group is ended.
-        const stop = () => child.pid !== undefined && process.kill(-child.pid, "SIGKILL")
-        return { says, stop }
-      }
-      const simulate = start("npx", ["--no-install", "disruption-gateway", "simulate", "--incidents", "none"])
-      try {
-        const [, token = ""] = await simulate.says(/DISCORD_TOKEN=(\S+)/)
-        const [, apiUrl = ""] = await simulate.says(/DISCORD_API_URL=(\S+)/)
-        const bot = start(process.execPath, ["run/program.js"], { DISCORD_TOKEN: token, DISCORD_API_URL: apiUrl })
-        try {
-          await bot.says(/INFO.*: \S.*: \S/)
-        } finally {
-          bot.stop()
-        }
-      } finally {
-        simulate.stop()
-      }
+      await Effect.runPromise(
+        Effect.scoped(
+          Effect.gen(function* () {
+            const npx = ["--no-install", "disruption-gateway", "simulate", "--incidents", "none"]
+            const home = process.env["HOME"]
+            const simulate = yield* Process.start("npx", npx, {
+              cwd: folder,
+              env: home === undefined ? {} : { HOME: home }
+            })
+            const [, DISCORD_TOKEN = "", DISCORD_API_URL = ""] = yield* simulate.says(
+              /export DISCORD_TOKEN=(\S+)\nexport DISCORD_API_URL=(\S+)\n/
+            )
+            const env = { DISCORD_TOKEN, DISCORD_API_URL }
+            const bot = yield* Process.start(process.execPath, ["run/program.js"], { cwd: folder, env })
+            yield* bot.says(/INFO.*: \S.*: \S/)
+          })
+        )
+      )
     })
   )
 })

@@ -1,0 +1,15 @@
+// Bundles the programs that tests and measurements run as processes and threads of their own.
+import { defineConfig } from "rolldown"
+
+export default defineConfig({
+  input: {
+    simulate: "test/simulation/main.ts",
+    worker: "test/simulation/worker.ts",
+    prove: "test/cluster/main.ts",
+    machine: "test/cluster/machine.ts"
+  },
+  platform: "node",
+  // Optional parts of the client of PostgreSQL.
+  external: [/^pg-native$/],
+  output: { dir: "test/dist", format: "esm", entryFileNames: "[name].js", chunkFileNames: "shared/[name].js" }
+})
