@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as SqlIdentifyTurns from "../../../src/cluster/SqlIdentifyTurns.ts"
 import * as Database from "../../cluster/Database.ts"
@@ -13,9 +14,9 @@ describe.skipIf(!hasPostgres)("turns to IDENTIFY in PostgreSQL", () => {
   it.live("are given to one of all machines that ask at the same time, and to the next when it has passed", () =>
     Effect.gen(function* () {
       const database = yield* Database.make
-      const machine = Effect.provide(SqlIdentifyTurns.make, PgClient.layer({ url: Redacted.make(database.url()) }), {
-        local: true
-      })
+      const machine = Layer.build(Layer.fresh(PgClient.layer({ url: Redacted.make(database.url()) }))).pipe(
+        Effect.flatMap((context) => Effect.provide(SqlIdentifyTurns.make, context))
+      )
       const machines = yield* Effect.forEach([1, 2, 3], () => machine)
       const askAll = (key: string, time: Duration.Duration) =>
         Effect.forEach([...machines, ...machines, ...machines], (take) => take(key, time), { concurrency: "unbounded" })
