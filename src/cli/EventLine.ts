@@ -4,7 +4,7 @@
 import type * as LogLevel from "effect/LogLevel"
 import type { Payload } from "../schema/Payload.ts"
 import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
-import { gistOf } from "./Gist.ts"
+import { summaryOf } from "./EventSummary.ts"
 import { type Paper, type Part, render, type Style, timeOfDay } from "./TerminalLine.ts"
 
 /** A dispatch for people: time, shard, sequence, name and gist, no longer than the terminal is wide. */
@@ -14,7 +14,7 @@ export const dispatchLine = (payload: Payload, at: number, paper: Paper): string
       { text: `${timeOfDay(at)} `, style: "dim" },
       { text: `${payload.shard} ${String(payload.s ?? "").padStart(5)}  `, style: "dim" },
       { text: (payload.t ?? "").padEnd(20), style: "bold" },
-      { text: `  ${gistOf(payload)}` }
+      { text: `  ${summaryOf(payload)}` }
     ],
     paper
   )

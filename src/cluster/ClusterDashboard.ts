@@ -12,8 +12,8 @@ import * as Option from "effect/Option"
 import { type DashboardOptions, GatewayDashboard } from "../dashboard/GatewayDashboard.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
-import { GatewayMonitor, type Watched } from "../services/GatewayMonitor.ts"
-import type { FleetShardStatus } from "./DiscordShard.ts"
+import { GatewayMonitor, type Watched } from "../gateway/GatewayMonitor.ts"
+import type { ClusterShardStatus } from "./DiscordShard.ts"
 import { GatewayCluster } from "./GatewayCluster.ts"
 
 const fleet: Effect.Effect<Watched, never, GatewayCluster | GatewayDirectory> = Effect.gen(function* () {
@@ -32,7 +32,7 @@ const fleet: Effect.Effect<Watched, never, GatewayCluster | GatewayDirectory> = 
 })
 
 /** A shard between two machines is one that connects. */
-const statusOf = (shard: FleetShardStatus, now: number): ShardStatus => ({
+const statusOf = (shard: ClusterShardStatus, now: number): ShardStatus => ({
   ...shard,
   state: shard.state === "moving" ? "connecting" : shard.state,
   since: Option.getOrElse(shard.since, () => now)

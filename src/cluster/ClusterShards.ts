@@ -17,10 +17,10 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { ShardId } from "../schema/ShardId.ts"
-import { Gateway, type GatewayServices } from "../services/Gateway.ts"
+import { Gateway, type GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
-import { DiscordShard, FleetShardStatus, movingStatus, nameOf } from "./DiscordShard.ts"
-import type { Plan } from "./FleetPlan.ts"
+import { DiscordShard, ClusterShardStatus, movingStatus, nameOf } from "./DiscordShard.ts"
+import type { Plan } from "./ClusterPlan.ts"
 import { type LocalShards, startingTime } from "./LocalShards.ts"
 
 /** What a machine's shards work with. */
@@ -147,8 +147,8 @@ const handlers = (local: LocalShards) =>
             const shard = shardOf(address.entityId)
             const [status] = Option.getOrElse(answer, () => [])
             const common = { shard, machine: Option.some(`${machine.host}:${machine.port}`) }
-            if (status === undefined) return new FleetShardStatus({ ...movingStatus, ...common })
-            return new FleetShardStatus({
+            if (status === undefined) return new ClusterShardStatus({ ...movingStatus, ...common })
+            return new ClusterShardStatus({
               ...status,
               ...common,
               since: Option.some(status.since)

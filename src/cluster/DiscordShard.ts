@@ -19,7 +19,7 @@ import { shardStates } from "../schema/ShardStatus.ts"
 export const nameOf = (shard: ShardId): string => `discord-shard-${shard.toString()}`
 
 /** A shard of the fleet at one moment. */
-export class FleetShardStatus extends Schema.Class<FleetShardStatus>("disruption-gateway/FleetShardStatus")({
+export class ClusterShardStatus extends Schema.Class<ClusterShardStatus>("disruption-gateway/ClusterShardStatus")({
   shard: ShardId,
   /** The address of the machine that runs it, `host:port`. None while it is between machines. */
   machine: Schema.OptionFromOptionalKey(Schema.String),
@@ -60,6 +60,6 @@ const TravellingEvent = Schema.fromJsonString(Schema.Unknown).pipe(
 /** What a shard answers, wherever it runs. */
 export const DiscordShard = Entity.make("disruption-gateway/DiscordShard", [
   Rpc.make("Send", { payload: { event: TravellingEvent }, error: GatewayError }),
-  Rpc.make("Status", { success: FleetShardStatus }),
+  Rpc.make("Status", { success: ClusterShardStatus }),
   Rpc.make("Restart", { error: GatewayError })
 ])

@@ -23,14 +23,14 @@ import { encodeSendEvent, route, type SendEvent } from "../schema/SendEvent.ts"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
 import { ShardId } from "../schema/ShardId.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
-import type { SendOptions } from "../services/Fleet.ts"
-import type { Gateway, GatewayServices } from "../services/Gateway.ts"
+import type { SendOptions } from "../gateway/ShardManager.ts"
+import type { Gateway, GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import * as ClusterShards from "./ClusterShards.ts"
-import { DiscordShard, FleetShardStatus, movingStatus, nameOf } from "./DiscordShard.ts"
-import * as FleetPlan from "./FleetPlan.ts"
-import { Plan } from "./FleetPlan.ts"
+import { DiscordShard, ClusterShardStatus, movingStatus, nameOf } from "./DiscordShard.ts"
+import * as ClusterPlan from "./ClusterPlan.ts"
+import { Plan } from "./ClusterPlan.ts"
 import { LocalShards } from "./LocalShards.ts"
 
 /** The program of a shard failed with an error of its own. */
@@ -60,7 +60,7 @@ export class GatewayCluster extends Context.Service<
      */
     readonly send: (event: SendEvent, options?: SendOptions) => Effect.Effect<void, GatewayError>
     /** How every shard of the fleet is doing, by number, asked of the machines. */
-    readonly shards: Effect.Effect<ReadonlyArray<FleetShardStatus>>
+    readonly shards: Effect.Effect<ReadonlyArray<ClusterShardStatus>>
     /** How the shards of this machine are doing. */
     readonly here: Effect.Effect<ReadonlyArray<ShardStatus>>
     /** What happens to the shards of this machine, beginning with the last 128 events. */
@@ -121,7 +121,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     const directory = yield* GatewayDirectory
     const failed = yield* Deferred.make<never, GatewayError | ProgramFailed>()
     const local = yield* LocalShards.make
-    const plans = yield* FleetPlan.make
+    const plans = yield* ClusterPlan.make
     const first = yield* plans.orElse(totalOf(config, directory))
     let plan = first
     if (config.shards !== "auto" && config.shards.length !== plan.total) {
@@ -152,7 +152,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     const statusOf = (shard: ShardId) =>
       Effect.orElseSucceed(
         ask(shard, clientOf(nameOf(shard)).Status(), statusTime),
-        () => new FleetShardStatus({ shard, ...movingStatus })
+        () => new ClusterShardStatus({ shard, ...movingStatus })
       )
 
     const statuses = (total: number) => Effect.forEach(idsOf(total), statusOf, { concurrency })

@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
-import type { Gateway } from "../services/Gateway.ts"
+import type { Gateway } from "../gateway/Gateway.ts"
 import { nameOf } from "./DiscordShard.ts"
 
 /** Which shards run here. */

@@ -32,7 +32,7 @@ import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { SessionStore } from "../services/SessionStore.ts"
 import * as SessionFile from "../services/SessionFile.ts"
 import { shardingConfig } from "./ClusterTiming.ts"
-import * as FleetSessions from "./FleetSessions.ts"
+import * as ClusterSessions from "./ClusterSessions.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
 
@@ -118,7 +118,7 @@ type Stores = <E, R>(
 const storesOf =
   (name: string, lockExpiration: Duration.Input): Stores =>
   (backing) =>
-    FleetSessions.layer(lockExpiration).pipe(
+    ClusterSessions.layer(lockExpiration).pipe(
       Layer.provideMerge(
         Layer.effect(
           Persistence.BackingPersistence,

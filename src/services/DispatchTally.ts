@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
-import * as Series from "./Series.ts"
+import * as LazyMetric from "./LazyMetric.ts"
 
 /** The count of one name. */
 interface Count {
@@ -33,7 +33,7 @@ export const make: Effect.Effect<DispatchTally, never, Scope.Scope> = Effect.gen
   const registrations: Array<Metric.Registration> = []
   const register = (name: string, description: string, event: string, value: () => number) => {
     const metric = Metric.counter(name, { description, attributes: { event }, incremental: true })
-    registrations.push(Series.count(metric, context, value))
+    registrations.push(LazyMetric.registerCounter(metric, context, value))
   }
 
   const counting = (names: {

@@ -25,7 +25,7 @@ import { Decompression } from "./Decompression.ts"
 import * as DispatchTally from "./DispatchTally.ts"
 import { FrameDecoder } from "./FrameDecoder.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
-import { type Batch, Inbox, type SocketEnd } from "./Inbox.ts"
+import { type Batch, SocketInbox, type SocketEnd } from "./SocketInbox.ts"
 
 /** An open connection. */
 export interface Connection {
@@ -104,7 +104,7 @@ export class GatewayConnection extends Context.Service<
             Effect.try({
               try: () => {
                 const ws = construct(href.value)
-                return { ws, inbox: new Inbox(ws, decoder) }
+                return { ws, inbox: new SocketInbox(ws, decoder) }
               },
               catch: (cause) => openFailed(cause instanceof Error ? cause.message : "the WebSocket cannot be made")
             }),

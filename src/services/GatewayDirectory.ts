@@ -45,7 +45,7 @@ export class GatewayDirectory extends Context.Service<
      * Asks Discord. Fails with `AuthenticationFailed` (401), `DirectoryRateLimited` (429), `DirectoryRejected` (any other
      * status), `DirectoryUnreachable` (no answer) or `DirectoryMalformed`.
      */
-    readonly ask: Effect.Effect<DirectoryAnswer, GatewayError>
+    readonly fetch: Effect.Effect<DirectoryAnswer, GatewayError>
     /** The last answer if it is not older than this, otherwise a new one. None when a `gatewayUrl` is configured. */
     readonly recent: (maxAge: Duration.Duration) => Effect.Effect<Option.Option<DirectoryAnswer>, GatewayError>
     /** The last answer, however old; nothing is asked. */
@@ -53,7 +53,7 @@ export class GatewayDirectory extends Context.Service<
     /** The main gateway URL, without a query: the configured one, or that of the last answer. */
     readonly url: Effect.Effect<string, GatewayError>
     /** Connecting to the URL failed: the next `url` asks again, and keeps it only if there is no answer. */
-    readonly doubtUrl: Effect.Effect<void>
+    readonly invalidateUrl: Effect.Effect<void>
   }
 >()("disruption-gateway/GatewayDirectory") {
   static readonly layer: Layer.Layer<GatewayDirectory, never, GatewayConfig | HttpClient.HttpClient> = Layer.effect(
@@ -68,7 +68,7 @@ export class GatewayDirectory extends Context.Service<
       /** Whether connecting to it has failed since Discord named it. */
       let doubtful = false
 
-      const ask = request(client, config).pipe(
+      const fetch = request(client, config).pipe(
         Effect.zip(Clock.currentTimeMillis),
         Effect.map(([info, at]): DirectoryAnswer => {
           const answer = { info, at }
@@ -91,15 +91,15 @@ export class GatewayDirectory extends Context.Service<
         )
 
       return GatewayDirectory.of({
-        ask,
+        fetch,
         recent: (maxAge) =>
-          config.gatewayUrl !== undefined ? Effect.succeedNone : Effect.asSome(kept(recentAnswer(maxAge), ask)),
+          config.gatewayUrl !== undefined ? Effect.succeedNone : Effect.asSome(kept(recentAnswer(maxAge), fetch)),
         last: () => Option.fromUndefinedOr(last),
         url: kept(
           Effect.sync(() => (doubtful ? undefined : url)),
           Effect.suspend(() => {
             const known = url
-            const asked = Effect.map(ask, ({ info }) => info.url)
+            const asked = Effect.map(fetch, ({ info }) => info.url)
             if (known === undefined) return asked
             return Effect.catchIf(
               asked,
@@ -108,7 +108,7 @@ export class GatewayDirectory extends Context.Service<
             )
           })
         ),
-        doubtUrl: Effect.sync(() => {
+        invalidateUrl: Effect.sync(() => {
           doubtful = config.gatewayUrl === undefined
         })
       })

@@ -17,7 +17,7 @@ import { HeartbeatTimeout } from "../schema/ConnectionError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
 
 /** The heartbeat of one connection. */
-export interface Pulse {
+export interface ConnectionHeartbeat {
   /**
    * Beats until the connection is dead: first after a random part of the interval, then every interval. Fails with
    * `HeartbeatTimeout` when no acknowledgement came between two beats.
@@ -38,15 +38,15 @@ export class Heartbeat extends Context.Service<
   Heartbeat,
   {
     /** `send` sends a heartbeat with the last sequence received. */
-    readonly make: (send: Effect.Effect<void, GatewayError>) => Effect.Effect<Pulse>
+    readonly make: (send: Effect.Effect<void, GatewayError>) => Effect.Effect<ConnectionHeartbeat>
   }
 >()("disruption-gateway/Heartbeat") {
   static readonly layer: Layer.Layer<Heartbeat> = Layer.succeed(Heartbeat, {
-    make: (send) => Effect.sync(() => new JudgedPulse(send))
+    make: (send) => Effect.sync(() => new DefaultConnectionHeartbeat(send))
   })
 }
 
-class JudgedPulse implements Pulse {
+class DefaultConnectionHeartbeat implements ConnectionHeartbeat {
   private readonly send: Effect.Effect<void, GatewayError>
   private acknowledged = true
   /** Whether nothing was read for some of the time since the last beat. */

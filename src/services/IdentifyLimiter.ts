@@ -23,7 +23,7 @@ import type { SessionStartLimit } from "../schema/GatewayInfo.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import { type DirectoryAnswer, GatewayDirectory } from "./GatewayDirectory.ts"
-import * as IdentifyLine from "./IdentifyLine.ts"
+import * as IdentifyQueue from "./IdentifyQueue.ts"
 
 /** The answer to a shard that wants to IDENTIFY. */
 export type IdentifyTurn =
@@ -46,14 +46,15 @@ export class IdentifyLimiter extends Context.Service<
   {
     /**
      * Waits until no other shard of the bucket in this process is between its dial and its IDENTIFY, the lowest number
-     * first. `onWait` is told of a wait, and how long it may be. `leave` leaves the line, as does the scope's end.
+     * first. `onWait` is told of a wait, and how long it may be. `release` leaves the queue, as does the scope's
+     * end.
      */
-    readonly standInLine: (
+    readonly acquire: (
       shard: ShardId,
       onWait: (wait: Duration.Duration) => Effect.Effect<void>
-    ) => Effect.Effect<{ readonly leave: Effect.Effect<void> }, GatewayError, Scope.Scope>
+    ) => Effect.Effect<{ readonly release: Effect.Effect<void> }, GatewayError, Scope.Scope>
     /** Whether the shard may IDENTIFY now. A turn that is granted is taken. */
-    readonly ask: (shard: ShardId) => Effect.Effect<IdentifyTurn, GatewayError>
+    readonly takeTurn: (shard: ShardId) => Effect.Effect<IdentifyTurn, GatewayError>
   }
 >()("disruption-gateway/IdentifyLimiter") {
   /** Keeps the limits of this process. */
@@ -126,7 +127,7 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
   const directory = yield* GatewayDirectory
   // Bots do not share limits; a hash tells them apart without naming their token.
   const bot = Hash.string(Redacted.value(config.token))
-  const lines = new Map<number, IdentifyLine.IdentifyLine>()
+  const queues = new Map<number, IdentifyQueue.IdentifyQueue>()
   /** The turns that Discord's last answer may not have counted. */
   let turns: ReadonlyArray<{ readonly at: number }> = []
 
@@ -152,14 +153,14 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
     return leftOf(answer) > 16 ? answer : yield* Effect.orElseSucceed(directory.recent(maxAgeWhenShort), () => answer)
   })
 
-  const standInLine: IdentifyLimiter["Service"]["standInLine"] = Effect.fnUntraced(function* (shard, onWait) {
+  const acquire: IdentifyLimiter["Service"]["acquire"] = Effect.fnUntraced(function* (shard, onWait) {
     const bucket = shard.bucket(limitOf(yield* budget(maxAge))?.max_concurrency ?? 1)
-    const line = lines.get(bucket) ?? IdentifyLine.make()
-    lines.set(bucket, line)
-    return yield* line.stand(shard.id, (ahead) => onWait(Duration.times(spacing, ahead)))
+    const queue = queues.get(bucket) ?? IdentifyQueue.make()
+    queues.set(bucket, queue)
+    return yield* queue.acquire(shard.id, (ahead) => onWait(Duration.times(spacing, ahead)))
   })
 
-  const ask: IdentifyLimiter["Service"]["ask"] = Effect.fnUntraced(function* (shard) {
+  const takeTurn: IdentifyLimiter["Service"]["takeTurn"] = Effect.fnUntraced(function* (shard) {
     const answer = yield* budget(maxAge)
     const limit = limitOf(answer)
     if (Option.isSome(answer) && leftOf(answer) <= 0) {
@@ -179,5 +180,5 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
     return { _tag: "Granted" } as const
   })
 
-  return IdentifyLimiter.of({ standInLine, ask })
+  return IdentifyLimiter.of({ acquire, takeTurn })
 })

@@ -5,7 +5,7 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { membersOfGuild } from "./Believable.ts"
+import { membersOfGuild } from "./SampleData.ts"
 
 const Ids = Schema.Union([Schema.String, Schema.Array(Schema.String)])
 

@@ -11,7 +11,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import { HttpClientError, TransportError } from "effect/http/HttpClientError"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type { WebSocketConstructor } from "effect/socket/Socket"
-import * as Conversation from "./Conversation.ts"
+import * as GatewayProtocol from "./GatewayProtocol.ts"
 import { dial } from "./Dial.ts"
 import { Link } from "./Link.ts"
 import { MemorySocket, type Upward } from "./MemorySocket.ts"
@@ -39,7 +39,7 @@ export const webSocketConstructor =
   (discord: SimulatedDiscord, network: Network): WebSocketConstructor["Service"] =>
   (href) => {
     const url = new URL(href)
-    let conversation: Conversation.Conversation | undefined
+    let conversation: GatewayProtocol.GatewayProtocol | undefined
     const up = new Link<Upward>(discord.timers, network.latency, (item) => {
       switch (item._tag) {
         case "Dial":
@@ -64,7 +64,7 @@ const answerDial = (discord: SimulatedDiscord, url: URL, socket: MemorySocket, p
   if (answer === "ignore") return undefined
   if (answer === "accept") {
     socket.down.put({ _tag: "Accepted" })
-    return Conversation.open(discord, url, peer)
+    return GatewayProtocol.open(discord, url, peer)
   }
   const message =
     answer === "refuse" ? `connect ECONNREFUSED ${url.host}` : `Unexpected server response: ${answer.status}`

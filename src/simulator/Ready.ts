@@ -2,7 +2,7 @@
  * What Discord tells a bot about itself when a session starts: READY, and a GUILD_CREATE for each of its guilds.
  */
 import { shardOfGuild } from "../schema/ShardId.ts"
-import { guild, snowflake } from "./Believable.ts"
+import { guild, snowflake } from "./SampleData.ts"
 import type { Settings } from "./SimulatorOptions.ts"
 
 const applicationId = snowflake(0)

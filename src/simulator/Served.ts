@@ -11,7 +11,7 @@ import { constVoid } from "effect/Function"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type RawData, type WebSocket, WebSocketServer } from "ws"
-import * as Conversation from "./Conversation.ts"
+import * as GatewayProtocol from "./GatewayProtocol.ts"
 import { dial } from "./Dial.ts"
 import * as RestApi from "./RestApi.ts"
 import type { Peer } from "./SimulatedConnection.ts"
@@ -105,7 +105,7 @@ const respond = (discord: SimulatedDiscord, url: URL, request: IncomingMessage, 
 }
 
 const converse = (discord: SimulatedDiscord, url: URL, ws: WebSocket): void => {
-  const conversation = Conversation.open(discord, url, peerOf(ws))
+  const conversation = GatewayProtocol.open(discord, url, peerOf(ws))
   ws.on("message", (data, isBinary) => conversation.received(isBinary ? bytesOf(data) : bytesOf(data).toString()))
   // What a client does against the WebSocket protocol ends its connection; the event "close" tells.
   ws.on("error", constVoid)

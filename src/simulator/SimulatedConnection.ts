@@ -1,7 +1,7 @@
 /**
  * Discord's end of one WebSocket connection, whatever carries it: what was said on it, and what can be done to it.
  *
- * It knows nothing of the protocol's rules; those are in `Conversation`.
+ * It knows nothing of the protocol's rules; those are in `GatewayProtocol`.
  */
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Act } from "./Act.ts"

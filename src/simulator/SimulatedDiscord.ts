@@ -1,7 +1,7 @@
 /**
  * Discord as a whole: its sessions, connections, limits and standing faults, and the events that it dispatches.
  *
- * There is no I/O in it. Transports bring connections and requests to it, through `Conversation` and `RestApi`.
+ * There is no I/O in it. Transports bring connections and requests to it, through `GatewayProtocol` and `RestApi`.
  */
 import * as Redacted from "effect/Redacted"
 import { recoveryOf } from "../schema/CloseCode.ts"

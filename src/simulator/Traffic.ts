@@ -1,5 +1,5 @@
 /**
- * Believable traffic for demonstrations and endurance tests: events as a busy bot gets them, and now and then an incident.
+ * SampleData traffic for demonstrations and endurance tests: events as a busy bot gets them, and now and then an incident.
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Clock from "effect/Clock"
@@ -7,7 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import { Act } from "./Act.ts"
-import { snowflake } from "./Believable.ts"
+import { snowflake } from "./SampleData.ts"
 import { Fault } from "./Fault.ts"
 import type { Target } from "./SimulatedDiscord.ts"
 import { randomEvent, type Scene } from "./TrafficEvents.ts"

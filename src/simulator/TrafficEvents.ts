@@ -1,7 +1,7 @@
 /**
  * The events of believable traffic, in the mix in which a bot with the usual intents gets them.
  */
-import { channelIdOf, guild, guildSize, member, snowflake, snowflakeAt, user } from "./Believable.ts"
+import { channelIdOf, guild, guildSize, member, snowflake, snowflakeAt, user } from "./SampleData.ts"
 
 /** What an event is made from. */
 export interface Scene {

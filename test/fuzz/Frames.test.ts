@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import { TestClock } from "effect/testing"
 import * as FastCheck from "fast-check"
-import { Gateway } from "../../src/services/Gateway.ts"
+import { Gateway } from "../../src/gateway/Gateway.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 import { scaled } from "../support/Scale.ts"
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "fast-check"
-import { type Doing, injected, type Step } from "../simulation/FaultSchedule.ts"
+import { type Action, injected, type Step } from "../simulation/FaultSchedule.ts"
 import * as Run from "../simulation/Run.ts"
 import type { Scenario } from "../simulation/Scenario.ts"
 import { Act } from "../../src/simulator/Act.ts"
@@ -35,14 +35,14 @@ const fault: FastCheck.Arbitrary<Fault> = FastCheck.oneof(
 )
 
 /** A frame, a close, a stop, a lost network: in any order. */
-const doing: FastCheck.Arbitrary<Doing> = FastCheck.oneof(
-  FastCheck.nat(30).map((count): Doing => ({ _tag: "Dispatch", count, bytes: 0, shard: undefined })),
-  act.map((act): Doing => ({ _tag: "Act", act, times: 1, shard: undefined })),
-  fault.map((fault): Doing => ({ _tag: "Inject", faults: [fault], lasting: 60_000 })),
-  FastCheck.nat(5000).map((down): Doing => ({ _tag: "Stop", down })),
-  FastCheck.nat(5000).map((down): Doing => ({ _tag: "Crash", down })),
-  FastCheck.nat(30_000).map((millis): Doing => ({ _tag: "Pause", millis })),
-  FastCheck.constantFrom<Doing>(
+const doing: FastCheck.Arbitrary<Action> = FastCheck.oneof(
+  FastCheck.nat(30).map((count): Action => ({ _tag: "Dispatch", count, bytes: 0, shard: undefined })),
+  act.map((act): Action => ({ _tag: "Act", act, times: 1, shard: undefined })),
+  fault.map((fault): Action => ({ _tag: "Inject", faults: [fault], lasting: 60_000 })),
+  FastCheck.nat(5000).map((down): Action => ({ _tag: "Stop", down })),
+  FastCheck.nat(5000).map((down): Action => ({ _tag: "Crash", down })),
+  FastCheck.nat(30_000).map((millis): Action => ({ _tag: "Pause", millis })),
+  FastCheck.constantFrom<Action>(
     { _tag: "ExpireSessions" },
     { _tag: "Unmute" },
     { _tag: "Send", count: 1, shard: 0 },

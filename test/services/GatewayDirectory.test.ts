@@ -27,10 +27,10 @@ describe("GET /gateway/bot", () => {
       assert.strictEqual(yield* soon(directory.url), "wss://gateway.discord.gg")
       assert.strictEqual(yield* soon(directory.url), "wss://gateway.discord.gg")
       assert.strictEqual((yield* simulator.counts).httpRequests, 1)
-      yield* directory.doubtUrl
+      yield* directory.invalidateUrl
       yield* soon(directory.url)
       assert.strictEqual((yield* simulator.counts).httpRequests, 2)
-      const { info } = yield* soon(directory.ask)
+      const { info } = yield* soon(directory.fetch)
       assert.strictEqual(info.session_start_limit.max_concurrency, 1)
     }).pipe(Effect.provide(layer()))
   )
@@ -50,7 +50,7 @@ describe("GET /gateway/bot", () => {
         const simulator = yield* DiscordSimulator
         const directory = yield* GatewayDirectory
         yield* simulator.faults.inject(Fault.http(fault))
-        const error = yield* soon(Effect.flip(directory.ask))
+        const error = yield* soon(Effect.flip(directory.fetch))
         assert.strictEqual(error.reason._tag, tag)
         assert.strictEqual(error.recovery, recovery)
         assert.notInclude(JSON.stringify(error) + error.stack, "simulated-token")
@@ -61,7 +61,7 @@ describe("GET /gateway/bot", () => {
   it.effect("tells a wrong token apart: AuthenticationFailed", () =>
     Effect.gen(function* () {
       const directory = yield* GatewayDirectory
-      const error = yield* soon(Effect.flip(directory.ask))
+      const error = yield* soon(Effect.flip(directory.fetch))
       assert.strictEqual(error.reason._tag, "AuthenticationFailed")
       assert.strictEqual(error.recovery, "fatal")
     }).pipe(Effect.provide(layer("wrong")))

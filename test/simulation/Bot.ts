@@ -16,7 +16,7 @@ import * as Stream from "effect/Stream"
 import type { GatewayError } from "../../src/schema/GatewayError.ts"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
 import type { ShardEvent } from "../../src/schema/ShardEvent.ts"
-import { Gateway } from "../../src/services/Gateway.ts"
+import { Gateway } from "../../src/gateway/Gateway.ts"
 import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
 import { GatewayConnection } from "../../src/services/GatewayConnection.ts"
 import { GatewayDirectory } from "../../src/services/GatewayDirectory.ts"
@@ -24,7 +24,7 @@ import { Heartbeat } from "../../src/services/Heartbeat.ts"
 import { IdentifyLimiter } from "../../src/services/IdentifyLimiter.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
 import * as Consumer from "./Consumer.ts"
-import { type Scenario, type Temper, token } from "./Scenario.ts"
+import { type Scenario, type ConsumerSpeed, token } from "./Scenario.ts"
 import * as Wire from "./Wire.ts"
 
 /** How a process came to its end. `failed`: its stream failed, with what nobody but a person can mend. */
@@ -113,7 +113,11 @@ export const start = Effect.fnUntraced(function* (options: {
 
   const firstResumed = (shard: number) =>
     wire.record.resumes.find(({ sessionId }) => options.watchers.shardOf(sessionId) === shard)?.sessionId
-  const consume = (temper: Temper, consumer: Consumer.ConsumerRecord, resumed: (shard: number) => string | undefined) =>
+  const consume = (
+    temper: ConsumerSpeed,
+    consumer: Consumer.ConsumerRecord,
+    resumed: (shard: number) => string | undefined
+  ) =>
     Consumer.run({
       payloads: gateway.payloads,
       temper,

@@ -7,7 +7,7 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { GatewayError } from "../../src/schema/GatewayError.ts"
 import type { Payload } from "../../src/schema/Payload.ts"
-import type { Temper } from "./Scenario.ts"
+import type { ConsumerSpeed } from "./Scenario.ts"
 
 /** A dispatch as a consumer got it. */
 export interface Delivered {
@@ -46,7 +46,7 @@ export interface Rest {
 /** Subscribes, and takes what comes. */
 export const run = (options: {
   readonly payloads: Stream.Stream<Payload, GatewayError>
-  readonly temper: Temper
+  readonly temper: ConsumerSpeed
   readonly rest: Rest
   readonly record: ConsumerRecord
   /** The session that the process resumed first. */

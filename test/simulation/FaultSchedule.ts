@@ -8,7 +8,7 @@ import { Fault, type Host } from "../../src/simulator/Fault.ts"
 import type { Dice } from "./Dice.ts"
 
 /** Something that is done to the client, its consumers or its Discord. Times are milliseconds. */
-export type Doing =
+export type Action =
   /** Discord dispatches so many events of this size, to one shard or to all. */
   | { readonly _tag: "Dispatch"; readonly count: number; readonly bytes: number; readonly shard: number | undefined }
   /** The program sends so many payloads. */
@@ -34,7 +34,7 @@ export type Doing =
 export interface Step {
   /** So long after the step before. */
   readonly after: number
-  readonly doing: Doing
+  readonly doing: Action
 }
 
 /** What a schedule may contain. */
@@ -72,7 +72,7 @@ export const draw = (dice: Dice, options: ScheduleOptions): ReadonlyArray<Step> 
   return options.mutes ? steps : steps.map(({ after, doing }) => ({ after, doing: withoutMutes(doing) }))
 }
 
-const withoutMutes = (doing: Doing): Doing => {
+const withoutMutes = (doing: Action): Action => {
   const other = <A extends { readonly _tag: string }>(act: A) => (act._tag === "Mute" ? Act.drop : act)
   switch (doing._tag) {
     case "Act":
@@ -163,8 +163,8 @@ const garbage = [
 
 const harmless = ['{"op":99,"d":null,"s":null,"t":null}', '{"op":12,"d":{"x":1}}', '{"op":11}'] as const
 
-const now = (doing: Doing): Step => ({ after: 0, doing })
-const later = (after: number, doing: Doing): Step => ({ after, doing })
+const now = (doing: Action): Step => ({ after: 0, doing })
+const later = (after: number, doing: Action): Step => ({ after, doing })
 
 type Trouble = (dice: Dice, options: ScheduleOptions) => ReadonlyArray<Step>
 
@@ -374,7 +374,7 @@ const drawTrouble: Trouble = (dice, options) => {
 }
 
 /** A step in words. */
-export const describe = (doing: Doing): string => {
+export const describe = (doing: Action): string => {
   const details = JSON.stringify(doing, (key, value: unknown) =>
     key === "_tag" && value === doing._tag
       ? undefined

@@ -20,8 +20,8 @@ import type { Counts, SessionRecord } from "../../src/simulator/Observations.ts"
 import * as Bot from "./Bot.ts"
 import * as Evidence from "./Evidence.ts"
 import type { Rest } from "./Consumer.ts"
-import { type Doing, describe } from "./FaultSchedule.ts"
-import * as Manners from "./Manners.ts"
+import { type Action, describe } from "./FaultSchedule.ts"
+import * as ProtocolChecks from "./ProtocolChecks.ts"
 import * as Scenario from "./Scenario.ts"
 import * as SkewedClock from "./SkewedClock.ts"
 import * as Verdict from "./Verdict.ts"
@@ -192,7 +192,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
     yield* startAgain(10_000)
   })
 
-  const perform = Effect.fnUntraced(function* (doing: Doing) {
+  const perform = Effect.fnUntraced(function* (doing: Action) {
     tell(() => `-- ${describe(doing)}`)
     switch (doing._tag) {
       case "Dispatch": {
@@ -329,7 +329,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
   const verdict = Verdict.judge(
     Evidence.gather({ sessions: yield* simulator.sessions, bots: records, givenUp, events: scenario.client.events })
   )
-  const breaches = records.flatMap((record) => Manners.judge(record, scenario, slept))
+  const breaches = records.flatMap((record) => ProtocolChecks.judge(record, scenario, slept))
   tell(() => `wire: ${JSON.stringify(records.map(({ wire }) => wire))}`)
   tell(
     () =>

@@ -9,7 +9,7 @@ import * as Dice from "./Dice.ts"
 import * as FaultSchedule from "./FaultSchedule.ts"
 
 /** How a consumer takes payloads. Times are milliseconds. */
-export interface Temper {
+export interface ConsumerSpeed {
   readonly name: "quick" | "slow" | "bursty"
   /** After so many payloads it rests for so long. */
   readonly rest: { readonly every: number; readonly millis: number } | undefined
@@ -23,11 +23,11 @@ export interface Scenario {
   readonly shards: number
   /** Whether the sessions outlive the program, and how long a write takes. */
   readonly store: { readonly durable: boolean; readonly latency: number }
-  readonly consumer: Temper
+  readonly consumer: ConsumerSpeed
   /** How long after the start it subscribes. */
   readonly subscribesAfter: number
   /** Another one, that subscribes later. */
-  readonly second: { readonly temper: Temper; readonly after: number } | undefined
+  readonly second: { readonly temper: ConsumerSpeed; readonly after: number } | undefined
   readonly steps: ReadonlyArray<FaultSchedule.Step>
 }
 
@@ -37,8 +37,8 @@ export const token = "MTk4NjIyNDgzNDcxOTI1MjQ4.simulated.0f-a-bot"
 const second = 1000
 const minute = 60 * second
 
-const drawTemper = (dice: Dice.Dice): Temper =>
-  dice.weighted<() => Temper>([
+const drawTemper = (dice: Dice.Dice): ConsumerSpeed =>
+  dice.weighted<() => ConsumerSpeed>([
     [4, () => ({ name: "quick", rest: undefined })],
     [2, () => ({ name: "slow", rest: { every: dice.integer(1, 20), millis: dice.magnitude(1, 200) } })],
     [2, () => ({ name: "bursty", rest: { every: dice.magnitude(20, 1000), millis: dice.magnitude(second, minute) } })]

@@ -65,7 +65,7 @@ export const judge = (evidence: {
   readonly sessions: ReadonlyArray<SessionEvidence>
   readonly processes: ReadonlyArray<ProcessEvidence>
 }): Verdict => {
-  const docket = new Docket()
+  const docket = new Findings()
   const sessions = new Map(evidence.sessions.map((session) => [session.id, session]))
   /** What the consumers have finished with, by session. */
   const finished = new Map<string, Set<number>>()
@@ -105,7 +105,7 @@ export const judge = (evidence: {
   return { dispatched, delivered, lost, duplicated, outOfOrder, gone: dispatched - delivered - lost, findings }
 }
 
-class Docket {
+class Findings {
   readonly lost = new Set<string>()
   readonly findings: Array<string> = []
   duplicated = 0
@@ -137,7 +137,7 @@ const keyOf = ({ s, session }: { readonly session: string; readonly s: number })
 
 /** In one process everything of a session comes once and in order, without a hole, and sessions do not come back. */
 const judgeOrder = (
-  docket: Docket,
+  docket: Findings,
   { handed }: ConsumerEvidence,
   who: string,
   sessions: ReadonlyMap<string, SessionEvidence>
@@ -170,7 +170,7 @@ const judgeOrder = (
 
 /** After a stop in peace nothing comes again. */
 const judgeRestart = (
-  docket: Docket,
+  docket: Findings,
   { consumer }: ProcessEvidence,
   where: string,
   previous: ProcessEvidence | undefined
@@ -183,7 +183,7 @@ const judgeRestart = (
 }
 
 /** The process that lives on gets all that reached it, and so do all of its consumers. */
-const judgeEnd = (docket: Docket, { consumer, reached, second }: ProcessEvidence, where: string): void => {
+const judgeEnd = (docket: Findings, { consumer, reached, second }: ProcessEvidence, where: string): void => {
   const handed = new Set(consumer.handed.map(keyOf))
   for (const { s, sessionId: session } of reached) {
     if (!handed.has(keyOf({ session, s }))) docket.lose(session, s, `it had reached ${where}, which lived on`)

@@ -26,7 +26,7 @@ describe("limits shared in Redis", () => {
         )
       const ask = Effect.gen(function* () {
         const limiter = yield* IdentifyLimiter
-        return yield* limiter.ask(new ShardId({ id: 0, total: 1 }))
+        return yield* limiter.takeTurn(new ShardId({ id: 0, total: 1 }))
       })
       const turns = yield* Effect.all([ask.pipe(Effect.provide(process())), ask.pipe(Effect.provide(process()))], {
         concurrency: "unbounded"

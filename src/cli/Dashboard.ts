@@ -1,0 +1,42 @@
+/**
+ * The status page that `run --dashboard` serves.
+ */
+import { createServer } from "node:http"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { GatewayDashboard } from "../dashboard/GatewayDashboard.ts"
+import type { Gateway } from "../gateway/Gateway.ts"
+import type { Address } from "./Address.ts"
+
+/** Nothing can be served there. */
+export class AddressUnavailable extends Schema.TaggedError<AddressUnavailable>()("AddressUnavailable", {
+  address: Schema.String,
+  description: Schema.String
+}) {
+  override get message() {
+    return `--dashboard ${this.address}: ${this.description}`
+  }
+}
+
+/** Serves the page until the scope closes, and gives its address: with port 0 any free one is taken. */
+export const serve = (address: Address): Effect.Effect<Address, AddressUnavailable, Gateway | Scope.Scope> =>
+  Layer.build(
+    HttpRouter.serve(GatewayDashboard.layerWith({ path: "/" }), { disableLogger: true, disableListenLog: true }).pipe(
+      Layer.provideMerge(NodeHttpServer.layer(createServer, { ...address, gracefulShutdownTimeout: 0 }))
+    )
+  ).pipe(
+    Effect.map((context) => {
+      const bound = Context.get(context, HttpServer.HttpServer).address
+      return bound._tag === "UnixPathAddress" ? address : { ...address, port: bound.port }
+    }),
+    Effect.mapError(({ cause }) => {
+      const description = cause instanceof Error ? cause.message : String(cause)
+      return new AddressUnavailable({ address: `${address.host}:${address.port}`, description })
+    })
+  )

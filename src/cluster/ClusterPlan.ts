@@ -1,0 +1,64 @@
+/**
+ * How many shards the fleet has: one word for all machines, in the store that they share.
+ *
+ * The first machine of all writes what its configuration says, and from then on the plan is what counts: machines that
+ * disagreed would run some guilds twice and others not at all.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Persistence from "effect/persistence/Persistence"
+import * as Schema from "effect/Schema"
+
+/** What the fleet runs. */
+export class Plan extends Schema.Class<Plan>("disruption-gateway/ClusterPlan")({
+  version: Schema.Literal(1),
+  /** The number of shards whose events programs get. */
+  total: Schema.Int,
+  /** The number of shards that are being brought up beside them. */
+  next: Schema.optionalKey(Schema.Int)
+}) {}
+
+/** Reads and writes the plan. */
+export interface ClusterPlan {
+  readonly read: Effect.Effect<Option.Option<Plan>, Persistence.PersistenceError | Schema.SchemaError>
+  readonly write: (plan: Plan) => Effect.Effect<void, Persistence.PersistenceError>
+  /** The plan; where there is none, one with this total. Waits for a store that does not answer. */
+  readonly orElse: <E, R>(total: Effect.Effect<number, E, R>) => Effect.Effect<Plan, E, R>
+}
+
+const key = "plan"
+const decode = Schema.decodeUnknownEffect(Plan)
+const encode = Schema.encodeSync(Plan)
+
+/** Until the store answers. */
+const patiently = <A, E extends { readonly message: string }>(effect: Effect.Effect<A, E>) =>
+  effect.pipe(
+    Effect.tapError(({ message }) => Effect.logWarning(`The plan of the fleet is out of reach: ${message}`)),
+    Effect.tapError(() => Effect.sleep("1 second")),
+    Effect.eventually
+  )
+
+/** The plan in a store that all machines reach. */
+export const make: Effect.Effect<ClusterPlan, never, Persistence.BackingPersistence> = Effect.gen(function* () {
+  const backing = yield* Persistence.BackingPersistence
+  const store = yield* Effect.scoped(backing.make("disruption-gateway_fleet"))
+  const read = Effect.flatMap(store.get(key), (value) =>
+    value === undefined ? Effect.succeedNone : Effect.asSome(decode(value))
+  )
+  const write = (plan: Plan) => store.set(key, encode(plan), undefined)
+
+  return {
+    read,
+    write,
+    orElse: (total) =>
+      Effect.gen(function* () {
+        const found = yield* patiently(read)
+        if (Option.isSome(found)) return found.value
+        const plan = new Plan({ version: 1, total: yield* total })
+        yield* patiently(write(plan))
+        // Of several machines that start at once the last word counts.
+        yield* Effect.sleep("500 millis")
+        return Option.getOrElse(yield* patiently(read), () => plan)
+      })
+  }
+})

@@ -1,0 +1,91 @@
+/**
+ * What a shard makes of failures while it resumes: where it resumes, when it gives the session up, and when it leaves out
+ * what it cannot read.
+ *
+ * RESUME costs nothing and IDENTIFY is rationed, so a session is given up only on Discord's word, or after failing for
+ * longer than Discord could keep it.
+ */
+import * as Duration from "effect/Duration"
+import type { GatewayError } from "../schema/GatewayError.ts"
+import type { ShardState } from "../schema/ShardStatus.ts"
+
+/** What is known of a connection that has ended. */
+export interface Outcome {
+  readonly error: GatewayError
+  /** The state in which it ended. */
+  readonly state: ShardState
+  /** The last sequence received. */
+  readonly received: number | null
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+/** How much a shard puts up with. */
+export interface RecoveryLimits {
+  readonly giveUpResume: { readonly failures: number; readonly after: Duration.Duration }
+  readonly malformedReplays: number
+}
+
+/** The memory of one shard's failures. */
+export class RecoveryPolicy {
+  private readonly patience: RecoveryLimits
+  private failures = 0
+  private failingSince = 0
+  private resumeHostAnswers = true
+  private inflateFailures = 0
+  private malformedAfter = Number.NaN
+  private malformedTimes = 0
+
+  constructor(patience: RecoveryLimits) {
+    this.patience = patience
+  }
+
+  /** Learns from the end of a connection, and says whether the session is kept. */
+  judge({ error, now, received, state }: Outcome): "keep" | "drop" {
+    const { giveUpResume, malformedReplays } = this.patience
+    if (state === "ready") {
+      this.failures = 0
+      this.resumeHostAnswers = true
+    }
+    if (error.reason._tag === "OpenFailed") this.resumeHostAnswers = !this.resumeHostAnswers
+    if (error.reason._tag === "DecompressionFailed") this.inflateFailures++
+    else if (state === "ready" && this.inflateFailures < malformedReplays) this.inflateFailures = 0
+    if (error.reason._tag === "MalformedPayload") {
+      const after = received ?? 0
+      this.malformedTimes = this.malformedAfter === after ? this.malformedTimes + 1 : 1
+      this.malformedAfter = after
+    }
+    if (error.recovery === "identify") {
+      this.failures = 0
+      return "drop"
+    }
+    if (state !== "resuming") return "keep"
+    if (this.failures === 0) this.failingSince = now
+    this.failures++
+    if (this.failures < giveUpResume.failures || now - this.failingSince < Duration.toMillis(giveUpResume.after)) {
+      return "keep"
+    }
+    this.failures = 0
+    return "drop"
+  }
+
+  /** Whether the session's own host is worth a try; otherwise the main one resumes it. They take turns. */
+  resumeUrlAnswers(): boolean {
+    return this.resumeHostAnswers
+  }
+
+  /** There is no main URL to turn to. */
+  noMainUrl(): void {
+    this.resumeHostAnswers = true
+  }
+
+  /** Whether inflating works; after several failures in a row it is tried without compression. */
+  canInflate(): boolean {
+    return this.inflateFailures < this.patience.malformedReplays
+  }
+
+  /** Whether the payload after this sequence was malformed so often that it is to be left out. */
+  skipMalformed(received: number | null): boolean {
+    return this.malformedTimes >= this.patience.malformedReplays && this.malformedAfter === (received ?? 0)
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * What leads from HELLO to a session: RESUME where there is one, otherwise IDENTIFY when it is this shard's turn.
+ */
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { IdentifyBudgetExhausted } from "../schema/FatalError.ts"
+import { GatewayError } from "../schema/GatewayError.ts"
+import { encodeHandshake, identify, resume } from "../schema/Handshake.ts"
+import type { Session } from "../schema/Session.ts"
+import { ShardEvent } from "../schema/ShardEvent.ts"
+import type { Connection } from "../services/GatewayConnection.ts"
+import { GatewayConfig } from "../services/GatewayConfig.ts"
+import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import type { ShardContext } from "./ShardContext.ts"
+
+/** Sends RESUME. */
+export const sendResume = Effect.fnUntraced(function* (shard: ShardContext, connection: Connection, session: Session) {
+  const { token } = yield* GatewayConfig
+  const { id: sessionId, sequence } = session
+  shard.enter("resuming")
+  yield* shard.announce((common) => ShardEvent.Resuming({ ...common, sessionId, sequence }))
+  yield* connection.send(encodeHandshake(resume(session, token)))
+})
+
+/** A place in the queue of a bucket. */
+export type IdentifySlot = Effect.Success<ReturnType<IdentifyLimiter["Service"]["acquire"]>>
+
+/** Waits for the shard's turn and sends IDENTIFY, which lets the next shard of the bucket connect. */
+export const sendIdentify = Effect.fnUntraced(function* (
+  shard: ShardContext,
+  connection: Connection,
+  slot: IdentifySlot | undefined
+) {
+  const config = yield* GatewayConfig
+  yield* awaitTurn(shard)
+  shard.enter("identifying")
+  yield* shard.announce((common) => ShardEvent.Identifying(common))
+  const presence = shard.presence() ?? config.presence
+  yield* connection.send(
+    encodeHandshake(identify(shard.id, { ...config, presence, compress: config.compression === "payload" }))
+  )
+  if (slot !== undefined) yield* slot.release
+})
+
+/**
+ * Waits in the identify queue of the shard's bucket before anything is dialled: shards that wait for hours should not hold a
+ * connection meanwhile. `release` gives the place up, as does the scope's end.
+ */
+export const acquireIdentifySlot = Effect.fnUntraced(function* (shard: ShardContext) {
+  const limiter = yield* IdentifyLimiter
+  return yield* limiter.acquire(shard.id, (wait) => announceWait(shard, wait))
+})
+
+const announceWait = (shard: ShardContext, wait: Duration.Duration) =>
+  Effect.suspend(() => {
+    shard.enter("queued")
+    return shard.announce((common) => ShardEvent.IdentifyQueued({ ...common, wait }))
+  })
+
+const awaitTurn = Effect.fnUntraced(function* (shard: ShardContext) {
+  const config = yield* GatewayConfig
+  const limiter = yield* IdentifyLimiter
+  while (true) {
+    const turn = yield* limiter.takeTurn(shard.id)
+    if (turn._tag === "Granted") return
+    if (turn._tag === "Wait") {
+      yield* announceWait(shard, turn.time)
+      yield* Effect.sleep(turn.time)
+      continue
+    }
+    const { remaining, resetAt, total } = turn
+    if (config.whenBudgetExhausted === "fail") {
+      return yield* new GatewayError({ reason: new IdentifyBudgetExhausted({ total, remaining, resetAt }) })
+    }
+    shard.enter("queued")
+    yield* shard.announce((common) => ShardEvent.IdentifyBudgetExhausted({ ...common, total, remaining, resetAt }))
+    // Not sooner than this, should the answer be older than the reset that it names.
+    yield* Effect.sleep(Math.max(resetAt - (yield* Clock.currentTimeMillis), 5000))
+  }
+})

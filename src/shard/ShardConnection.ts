@@ -1,0 +1,127 @@
+/**
+ * The life of one connection of a shard, from the dial to the reason for its end:
+ *
+ *     connect → HELLO → heartbeats → RESUME or IDENTIFY → READY or RESUMED → payloads … → reason
+ *
+ * Reading, the heartbeat, and what leads to a session and then sends go on at once, each in a fiber of the connection's
+ * scope. The first that fails ends the connection with its reason, and so can the shard.
+ */
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { HelloTimeout } from "../schema/ConnectionError.ts"
+import { GatewayError } from "../schema/GatewayError.ts"
+import { hostOf } from "../schema/GatewayUrl.ts"
+import { encodeHandshake, heartbeat } from "../schema/Handshake.ts"
+import type { Session } from "../schema/Session.ts"
+import { ShardEvent } from "../schema/ShardEvent.ts"
+import { type Connection, GatewayConnection } from "../services/GatewayConnection.ts"
+import { GatewayConfig } from "../services/GatewayConfig.ts"
+import { Heartbeat, type ConnectionHeartbeat } from "../services/Heartbeat.ts"
+import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import { acquireIdentifySlot, type IdentifySlot, sendIdentify, sendResume } from "./SessionHandshake.ts"
+import { SessionStore } from "../services/SessionStore.ts"
+import type { ConnectionOptions, ShardContext } from "./ShardContext.ts"
+import { type Milestones, ShardReader } from "./ShardReader.ts"
+
+/** Connects to a URL and stays until there is a reason to end. */
+export const run = Effect.fnUntraced(function* (
+  shard: ShardContext,
+  options: ConnectionOptions
+): Effect.fn.Return<
+  never,
+  GatewayError,
+  GatewayConnection | GatewayConfig | Heartbeat | IdentifyLimiter | SessionStore | Scope.Scope
+> {
+  const session = shard.session.current()
+  const slot = Option.isNone(session) ? yield* acquireIdentifySlot(shard) : undefined
+  shard.enter("connecting")
+  yield* shard.announce((common) =>
+    ShardEvent.Connecting({ ...common, host: hostOf(options.url), resuming: Option.isSome(session) })
+  )
+  const connections = yield* GatewayConnection
+  const { durable } = yield* SessionStore
+  const connection = yield* inSpan(shard, "Shard.connect", { host: hostOf(options.url) }, () =>
+    connections.open({
+      url: options.url,
+      shard: shard.id,
+      closeCode: durable ? sessionKeepingCode : sessionEndingCode,
+      compress: options.compress
+    })
+  )
+  shard.enter("greeting")
+  const heartbeats = yield* Heartbeat
+  const pulse = yield* heartbeats.make(sendHeartbeat(shard, connection, durable))
+  const end = Deferred.makeUnsafe<never, GatewayError>()
+  shard.connected(pulse, end)
+  const milestones = { hello: Deferred.makeUnsafe<Duration.Duration>(), established: Deferred.makeUnsafe<void>() }
+  yield* forkParts(end, [
+    new ShardReader({ shard, options, pulse, milestones }).read(connection),
+    beat(shard, pulse, milestones),
+    converse(shard, connection, milestones, session, slot)
+  ])
+  return yield* Deferred.await(end)
+})
+
+/** A span of its own, since no one waits for a connection. It is not kept by what the effect leaves behind. */
+const inSpan = <A, E, R>(
+  { id }: ShardContext,
+  name: string,
+  attributes: Record<string, string>,
+  effect: () => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.useSpan(name, { root: true, kind: "client", attributes: { shard: id.id, ...attributes } }, effect)
+
+/** Runs parts of a connection until its scope closes. A failure of one is the connection's end. */
+const forkParts = <R>(
+  end: Deferred.Deferred<never, GatewayError>,
+  parts: ReadonlyArray<Effect.Effect<never, GatewayError, R>>
+) =>
+  Effect.gen(function* () {
+    const fibers: Array<Fiber.Fiber<never, GatewayError>> = []
+    yield* Effect.addFinalizer(() => Fiber.interruptAll(fibers))
+    for (const part of parts) {
+      const failing = Effect.onError(part, (cause) => Deferred.failCause(end, cause))
+      fibers.push(yield* Effect.forkDetach(failing, { startImmediately: true }))
+    }
+  }).pipe(Effect.uninterruptible)
+
+/** Discord may forget what a heartbeat acknowledges, and a restart resumes from what was handled. */
+const sendHeartbeat = ({ session }: ShardContext, connection: Connection, durable: boolean) =>
+  Effect.suspend(() => connection.send(encodeHandshake(heartbeat(durable ? session.handled : session.received))))
+
+const beat = Effect.fnUntraced(function* (shard: ShardContext, pulse: ConnectionHeartbeat, { hello }: Milestones) {
+  const { timeouts } = yield* GatewayConfig
+  const heartbeatInterval = yield* Effect.timeoutOrElse(Deferred.await(hello), {
+    duration: timeouts.hello,
+    orElse: () => Effect.fail(new GatewayError({ reason: new HelloTimeout({ after: timeouts.hello }) }))
+  })
+  yield* shard.announce((common) => ShardEvent.Greeted({ ...common, heartbeatInterval }))
+  return yield* pulse.run(heartbeatInterval)
+})
+
+const converse = Effect.fnUntraced(function* (
+  shard: ShardContext,
+  connection: Connection,
+  { established, hello }: Milestones,
+  session: Option.Option<Session>,
+  slot: IdentifySlot | undefined
+) {
+  const heartbeatInterval = yield* Deferred.await(hello)
+  yield* Option.isSome(session)
+    ? inSpan(shard, "Shard.resume", { session: session.value.id }, () =>
+        Effect.andThen(sendResume(shard, connection, session.value), Deferred.await(established))
+      )
+    : inSpan(shard, "Shard.identify", {}, () =>
+        Effect.andThen(sendIdentify(shard, connection, slot), Deferred.await(established))
+      )
+  return yield* shard.sendQueue.drain(connection, heartbeatInterval)
+})
+
+/** Ends the session at Discord: the bot goes offline at once. */
+const sessionEndingCode = 1000
+/** Leaves the session alive for as long as Discord keeps it. */
+const sessionKeepingCode = 4000

@@ -1,0 +1,231 @@
+/**
+ * Reads a connection: takes what has come, acts on it, hands it on, and only then reads more.
+ *
+ * Handing over and counting the sequence happen in one step that nothing can interrupt: what counts as received is in the
+ * log of the delivery.
+ */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import {
+  type DecompressionFailed,
+  MalformedPayload,
+  ReconnectRequested,
+  SessionInvalidated
+} from "../schema/ConnectionError.ts"
+import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
+import { GatewayOpcode, isDocumentedOpcode } from "../schema/GatewayOpcode.ts"
+import { hostOf, isTrustedResumeUrl } from "../schema/GatewayUrl.ts"
+import type { Payload } from "../schema/Payload.ts"
+import { decodeHello, decodeReady, isResumable } from "../schema/ReceiveEvent.ts"
+import { ShardEvent } from "../schema/ShardEvent.ts"
+import type { Connection } from "../services/GatewayConnection.ts"
+import type { ConnectionHeartbeat } from "../services/Heartbeat.ts"
+import type { Batch } from "../services/SocketInbox.ts"
+import type { Announcement, ConnectionOptions, ShardContext } from "./ShardContext.ts"
+
+/** The milestones of a connection, reached by what is read. */
+export interface Milestones {
+  /** HELLO came, with the interval of heartbeats. */
+  readonly hello: Deferred.Deferred<Duration.Duration>
+  /** READY or RESUMED came. */
+  readonly established: Deferred.Deferred<void>
+}
+
+/** What follows from one read: what to hand on, what to do, and whether the connection is over. */
+interface Reaction {
+  readonly payloads: Array<Payload>
+  readonly effects: Array<Effect.Effect<unknown, GatewayError>>
+  end?: GatewayErrorReason
+  /** The last sequence of the dispatches that nobody asked for. */
+  droppedUpTo?: number
+}
+
+/** What a reader works with. */
+export interface ReaderParts {
+  readonly shard: ShardContext
+  readonly options: ConnectionOptions
+  readonly pulse: ConnectionHeartbeat
+  readonly milestones: Milestones
+}
+
+/** Reads one connection. */
+export class ShardReader {
+  private readonly parts: ReaderParts
+  /** How many dispatches came before RESUMED. */
+  private replayed = 0
+
+  constructor(parts: ReaderParts) {
+    this.parts = parts
+  }
+
+  /** Reads until the connection has ended. */
+  read(connection: Connection): Effect.Effect<never, GatewayError> {
+    return Effect.forever(Effect.flatMap(connection.receive, (batch) => this.handOn(batch)))
+  }
+
+  private handOn({ received, size }: Batch): Effect.Effect<void, GatewayError> {
+    const { shard } = this.parts
+    const { droppedUpTo, effects, end, payloads } = this.react(received)
+    shard.append(payloads, size, droppedUpTo)
+    // Nearly always there is nothing more to do.
+    if (effects.length === 0 && end === undefined && !shard.delivery.isFull()) return Effect.void
+    return this.follow(effects, end)
+  }
+
+  private follow(effects: Reaction["effects"], end: GatewayErrorReason | undefined): Effect.Effect<void, GatewayError> {
+    const { pulse, shard } = this.parts
+    return Effect.gen(function* () {
+      for (const effect of effects) yield* effect
+      if (end !== undefined) return yield* new GatewayError({ reason: end })
+      if (!shard.delivery.isFull()) return
+      const [held] = yield* Effect.timed(pulse.whileNotReading(awaitRoom(shard)))
+      shard.metrics.onHeld(shard.id.id, held)
+    })
+  }
+
+  private react(batch: Batch["received"]): Reaction {
+    const reaction: Reaction = { payloads: [], effects: [] }
+    for (const payload of batch) {
+      if (typeof payload === "number") this.onUnwanted(payload, reaction)
+      else if ("_tag" in payload) this.onFailure(payload, reaction)
+      else if (payload.op === GatewayOpcode.Dispatch) this.onDispatch(payload, reaction)
+      else {
+        reaction.payloads.push(payload)
+        this.onControl(payload, reaction)
+      }
+      if (reaction.end !== undefined) break
+    }
+    return reaction
+  }
+
+  private announce(reaction: Reaction, event: Announcement): void {
+    reaction.effects.push(this.parts.shard.announce(event))
+  }
+
+  private reachSession(reaction: Reaction): void {
+    this.parts.shard.enter("ready")
+    reaction.effects.push(Deferred.succeed(this.parts.milestones.established, undefined))
+  }
+
+  private onReady(payload: Payload, reaction: Reaction): void {
+    const ready = decodeReady(payload.d)
+    if (Result.isFailure(ready)) {
+      reaction.end = new MalformedPayload({ description: "READY has no session_id or no resume_gateway_url" })
+      return
+    }
+    const { resume_gateway_url: resumeUrl, session_id: sessionId } = ready.success
+    const trusted = isTrustedResumeUrl(resumeUrl, this.parts.options.url)
+    if (!trusted)
+      this.announce(reaction, (common) => ShardEvent.ResumeUrlRefused({ ...common, host: hostOf(resumeUrl) }))
+    this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : this.parts.options.url)
+    this.reachSession(reaction)
+    this.announce(reaction, (common) => ShardEvent.Ready({ ...common, sessionId }))
+  }
+
+  private onResumed(reaction: Reaction): void {
+    const missed = this.replayed
+    const sessionId = Option.match(this.parts.shard.session.current(), { onNone: () => "", onSome: ({ id }) => id })
+    this.reachSession(reaction)
+    this.announce(reaction, (common) => ShardEvent.Resumed({ ...common, sessionId, replayed: missed }))
+  }
+
+  /** Counts a sequence. Whether it is new. */
+  private onSequence(sequence: number, reaction: Reaction): boolean {
+    const arrival = this.parts.shard.session.receive(sequence)
+    if (arrival._tag === "New") return true
+    if (arrival._tag === "Duplicate") {
+      this.announce(reaction, (common) => ShardEvent.DuplicateDropped({ ...common, sequence }))
+      return false
+    }
+    const { from, to } = arrival
+    this.announce(reaction, (common) => ShardEvent.GapDetected({ ...common, from, to }))
+    return true
+  }
+
+  private onDispatch(payload: Payload, reaction: Reaction): void {
+    if (payload.t === "READY") this.onReady(payload, reaction)
+    if (reaction.end !== undefined) return
+    if (payload.t === "RESUMED") {
+      // It closes the replay. Whether it has a sequence of its own is not for us to insist on.
+      if (payload.s !== null) this.parts.shard.session.receive(payload.s)
+      this.onResumed(reaction)
+    } else if (payload.s !== null && !this.onSequence(payload.s, reaction)) return
+    this.replayed++
+    this.parts.shard.onDispatch(payload)
+    reaction.payloads.push(payload)
+  }
+
+  private onUnwanted(sequence: number, reaction: Reaction): void {
+    if (!this.onSequence(sequence, reaction)) return
+    this.replayed++
+    reaction.droppedUpTo = sequence
+  }
+
+  private onHello(payload: Payload, reaction: Reaction): void {
+    const decoded = decodeHello(payload.d)
+    if (Result.isFailure(decoded)) {
+      reaction.end = new MalformedPayload({ description: "HELLO has no heartbeat_interval" })
+      return
+    }
+    reaction.effects.push(
+      Deferred.succeed(this.parts.milestones.hello, Duration.millis(decoded.success.heartbeat_interval))
+    )
+  }
+
+  private onControl(payload: Payload, reaction: Reaction): void {
+    switch (payload.op) {
+      case GatewayOpcode.Heartbeat:
+        reaction.effects.push(this.parts.pulse.beat)
+        return
+      case GatewayOpcode.HeartbeatAck:
+        reaction.effects.push(this.acknowledge)
+        return
+      case GatewayOpcode.Hello:
+        this.onHello(payload, reaction)
+        return
+      case GatewayOpcode.Reconnect:
+        reaction.end = new ReconnectRequested()
+        return
+      case GatewayOpcode.InvalidSession:
+        reaction.end = new SessionInvalidated({ resumable: isResumable(payload.d) })
+        return
+      default:
+        if (isDocumentedOpcode(payload.op)) return
+        this.announce(reaction, (common) => ShardEvent.UnknownOpcode({ ...common, op: payload.op }))
+    }
+  }
+
+  private get acknowledge(): Effect.Effect<void> {
+    const { pulse, shard } = this.parts
+    return Effect.map(pulse.acknowledge, () => Option.map(pulse.latency(), shard.metrics.onLatency))
+  }
+
+  private onFailure(malformed: MalformedPayload | DecompressionFailed, reaction: Reaction): void {
+    // Once the inflater is out of step, nothing that follows can be read.
+    if (!this.parts.options.skipMalformed || malformed._tag === "DecompressionFailed") {
+      reaction.end = malformed
+      return
+    }
+    const { description } = malformed
+    this.announce(reaction, (common) => ShardEvent.MalformedSkipped({ ...common, description }))
+  }
+}
+
+const awaitRoom = Effect.fnUntraced(function* (shard: ShardContext) {
+  const since = yield* Clock.currentTimeMillis
+  const soon = yield* Effect.timeoutOption(shard.delivery.room, patience)
+  if (Option.isSome(soon)) return
+  const { payloads, subscribers } = shard.delivery.size()
+  yield* shard.announce((common) => ShardEvent.ConsumerBehind({ ...common, buffered: payloads, subscribers }))
+  yield* shard.delivery.room
+  yield* shard.announce((common) =>
+    ShardEvent.ConsumerCaughtUp({ ...common, after: Duration.millis(common.at - since) })
+  )
+})
+
+/** A full buffer is everyday business; one that stays full is news. */
+const patience = Duration.seconds(1)

@@ -1,0 +1,265 @@
+/**
+ * What Discord says on a connection, from HELLO on, and what it answers to every frame of the client.
+ *
+ * Source: Discord, "Connection Lifecycle". A standing fault may put something else in the place of an answer.
+ */
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { CloseCode } from "../schema/CloseCode.ts"
+import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
+import { encoderOf, largePayloads } from "./Compression.ts"
+import { hostOf } from "./Dial.ts"
+import type { FaultAt } from "./Fault.ts"
+import { ClientPayload, Identify, judgeIntents, judgeShard, Resume } from "./Identify.ts"
+import { guildsOfShard, ready } from "./Ready.ts"
+import type { Peer, SimulatedConnection } from "./SimulatedConnection.ts"
+import type { Session, SimulatedDiscord } from "./SimulatedDiscord.ts"
+
+const maxFrameBytes = 4096
+const maxFrames = 120
+const framesWindow = 60_000
+
+const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
+const decodePayload = Schema.decodeUnknownOption(ClientPayload)
+const decodeIdentify = Schema.decodeUnknownOption(Identify)
+const decodeResume = Schema.decodeUnknownOption(Resume)
+
+/** What a transport brings to Discord about one connection. */
+export interface GatewayProtocol {
+  readonly received: (frame: string | Uint8Array) => void
+  /** The client sent a close frame. It is answered in kind. */
+  readonly closed: (code: number | undefined, reason: string) => void
+  /** The connection was lost without a close frame. */
+  readonly lost: () => void
+}
+
+/** Begins the conversation on a connection that has just been opened. */
+export const open = (discord: SimulatedDiscord, url: URL, peer: Peer): GatewayProtocol => {
+  const connection = discord.connect(url, hostOf(discord, url), peer)
+  const conversation = new OpenConversation(discord, connection)
+  conversation.begin()
+  return conversation
+}
+
+class OpenConversation implements GatewayProtocol {
+  private readonly discord: SimulatedDiscord
+  private readonly connection: SimulatedConnection
+  private lastHeartbeat: number
+  private recentFrames: ReadonlyArray<number> = []
+
+  constructor(discord: SimulatedDiscord, connection: SimulatedConnection) {
+    this.discord = discord
+    this.connection = connection
+    this.lastHeartbeat = discord.timers.now()
+  }
+
+  begin(): void {
+    const { connection, discord } = this
+    const { heartbeatInterval, heartbeatTimeout } = discord.settings
+    const query = connection.url.searchParams
+    if (query.get("v") !== "10") return this.refuse(CloseCode.InvalidApiVersion, "Invalid API version.")
+    if (query.get("encoding") !== "json") return this.refuse(CloseCode.DecodeError, "Unknown encoding.")
+    const encode = encoderOf(query.get("compress"))
+    if (encode === undefined) return this.refuse(CloseCode.DecodeError, "Unknown compression.")
+    connection.encode = encode
+    if (heartbeatTimeout) this.watchHeartbeats(2 * heartbeatInterval)
+    this.meet("hello", connection.session, () =>
+      connection.send(GatewayOpcode.Hello, { heartbeat_interval: heartbeatInterval })
+    )
+  }
+
+  received(frame: string | Uint8Array): void {
+    this.connection.hear(() => this.judge(frame))
+  }
+
+  closed(code: number | undefined, reason: string): void {
+    const { connection, discord } = this
+    connection.closedByClient(code, reason, () => {
+      const { session } = connection
+      if ((code === 1000 || code === 1001) && session !== undefined) discord.endSession(session)
+    })
+  }
+
+  lost(): void {
+    this.connection.lost()
+  }
+
+  private judge(frame: string | Uint8Array): void {
+    const { connection, discord } = this
+    const text = typeof frame === "string" ? frame : new TextDecoder().decode(frame)
+    const json = decodeJson(text)
+    const payload = Option.flatMap(json, decodePayload)
+    const now = discord.timers.now()
+    connection.note({
+      at: now,
+      op: Option.getOrUndefined(payload)?.op,
+      payload: Option.match(json, {
+        onNone: () => text.replaceAll(discord.token, "<token>"),
+        onSome: (json) => withoutToken(json, discord.token)
+      })
+    })
+    const bytes = typeof frame === "string" ? new TextEncoder().encode(frame).length : frame.length
+    if (bytes > maxFrameBytes) return this.refuse(CloseCode.DecodeError, "Payload too large.")
+    this.recentFrames = [...this.recentFrames.filter((at) => at > now - framesWindow), now]
+    if (this.recentFrames.length > maxFrames) return this.refuse(CloseCode.RateLimited, "Rate limited.")
+    if (Option.isNone(payload)) return this.refuse(CloseCode.DecodeError, "Error while decoding payload.")
+    this.answer(payload.value)
+  }
+
+  private answer({ d, op }: typeof ClientPayload.Type): void {
+    switch (op) {
+      case GatewayOpcode.Heartbeat:
+        return this.heartbeat()
+      case GatewayOpcode.Identify:
+        return this.startOnce(Option.map(decodeIdentify(d), (identify) => () => this.identify(identify)))
+      case GatewayOpcode.Resume:
+        return this.startOnce(Option.map(decodeResume(d), (resume) => () => this.resume(resume)))
+      case GatewayOpcode.RequestGuildMembers:
+        return this.authenticated((session) => {
+          const answer = session.memberRequests.answer(d, this.discord.timers.now())
+          if (answer === undefined) return this.refuse(CloseCode.DecodeError, "Error while decoding payload.")
+          tell(session, answer.t, answer.d)
+        })
+      case GatewayOpcode.PresenceUpdate:
+      case GatewayOpcode.VoiceStateUpdate:
+      case GatewayOpcode.RequestSoundboardSounds:
+      case GatewayOpcode.RequestChannelInfo:
+        return this.authenticated(() => {})
+      default:
+        return this.refuse(CloseCode.UnknownOpcode, "Unknown opcode.")
+    }
+  }
+
+  private authenticated(use: (session: Session) => void): void {
+    const { session } = this.connection
+    if (session === undefined) return this.refuse(CloseCode.NotAuthenticated, "Not authenticated.")
+    use(session)
+  }
+
+  private heartbeat(): void {
+    const { connection, discord } = this
+    discord.counts.heartbeats += 1
+    this.lastHeartbeat = discord.timers.now()
+    this.meet("heartbeat", connection.session, () => connection.send(GatewayOpcode.HeartbeatAck))
+  }
+
+  /** A connection takes one IDENTIFY or RESUME, and another one only after it was answered by op 9. */
+  private startOnce(start: Option.Option<() => void>): void {
+    if (this.connection.phase !== "new") return this.refuse(CloseCode.AlreadyAuthenticated, "Already authenticated.")
+    if (Option.isNone(start)) return this.refuse(CloseCode.DecodeError, "Error while decoding payload.")
+    this.connection.phase = "pending"
+    start.value()
+  }
+
+  private identify(identify: typeof Identify.Type): void {
+    const { connection, discord } = this
+    const { counts, limits, settings, timers } = discord
+    counts.identifies += 1
+    if (!this.isToken(identify.token)) return this.refuse(CloseCode.AuthenticationFailed, "Authentication failed.")
+    const shard = judgeShard(identify, settings)
+    const intents = judgeIntents(identify, settings)
+    const verdict = limits.identify(Result.isSuccess(shard) ? shard.success[0] : 0, timers.now())
+    if (verdict === "overrun") return discord.resetToken()
+    if (verdict === "violation") {
+      counts.identifyViolations += 1
+      return discord.perform({ _tag: "InvalidSession", resumable: false }, connection)
+    }
+    if (Result.isFailure(shard)) return this.refuse(shard.failure.code, shard.failure.reason)
+    if (Result.isFailure(intents)) return this.refuse(intents.failure.code, intents.failure.reason)
+    this.meet(
+      "identify",
+      undefined,
+      () => {
+        const session = discord.startSession(shard.success, intents.success)
+        const isPlain = !connection.url.searchParams.has("compress")
+        if (identify.compress === true && isPlain) connection.encode = largePayloads()
+        session.attach(connection)
+        connection.carry(session)
+        const sharded = identify.shard !== undefined
+        tell(session, "READY", ready({ settings, sessionId: session.id, shard: shard.success, sharded }))
+        if (!session.wants("GUILD_CREATE")) return
+        for (const guild of guildsOfShard(settings, shard.success)) tell(session, "GUILD_CREATE", guild)
+      },
+      shard.success[0]
+    )
+  }
+
+  private resume(resume: typeof Resume.Type): void {
+    const { connection, discord } = this
+    discord.counts.resumes += 1
+    if (!this.isToken(resume.token)) return this.refuse(CloseCode.AuthenticationFailed, "Authentication failed.")
+    this.meet("resume", discord.findSession(resume.session_id), () => {
+      // The client is back while its old connection seems to be there: that one is dead, and a session that was let expire
+      // has gone with it.
+      discord.findSession(resume.session_id)?.connection?.drop()
+      const session = discord.findSession(resume.session_id)
+      if (session === undefined || !session.canReplay(resume.seq)) {
+        return discord.perform({ _tag: "InvalidSession", resumable: false }, connection, session)
+      }
+      if (resume.seq > session.sequence) {
+        discord.endSession(session)
+        return this.refuse(CloseCode.InvalidSeq, "Invalid seq.")
+      }
+      session.attach(connection)
+      connection.carry(session)
+      session.replay(resume.seq)
+      // RESUMED has a sequence of its own and is kept like every dispatch, so that there is never a gap.
+      tell(session, "RESUMED", {})
+    })
+  }
+
+  /** Gives the right answer, unless a fault has something else in mind. */
+  private meet(
+    at: "hello" | "heartbeat" | "identify" | "resume",
+    session: Session | undefined,
+    giveRightAnswer: () => void,
+    shard = session?.shard[0]
+  ): void {
+    const { connection, discord } = this
+    const fault: FaultAt<typeof at> | undefined = discord.faults.meet(at, { host: connection.host, shard })
+    if (fault === undefined) return giveRightAnswer()
+    const { answer, when = "instead" } = fault
+    if (answer._tag === "Nothing") return
+    if (answer._tag === "Late") {
+      const callOff = discord.timers.after(Duration.toMillis(answer.by), giveRightAnswer)
+      return connection.onEnd(callOff)
+    }
+    if (when === "after") giveRightAnswer()
+    if (!connection.isOver) discord.perform(answer, connection, connection.session ?? session)
+    if (when === "before" && !connection.isOver) giveRightAnswer()
+  }
+
+  private watchHeartbeats(patience: number): void {
+    const { connection, discord } = this
+    const check = (): void => {
+      const idle = discord.timers.now() - this.lastHeartbeat
+      // Someone who does not listen has no reason to complain of silence.
+      if (connection.isMute) this.lastHeartbeat = discord.timers.now()
+      else if (idle >= patience) {
+        if (connection.session !== undefined) discord.endSession(connection.session)
+        return this.refuse(CloseCode.SessionTimedOut, "Session timed out.")
+      }
+      callOff = discord.timers.after(connection.isMute ? patience : patience - idle, check)
+    }
+    let callOff = discord.timers.after(patience, check)
+    connection.onEnd(() => callOff())
+  }
+
+  private isToken(token: string): boolean {
+    return token === this.discord.token
+  }
+
+  private refuse(code: CloseCode, reason: string): void {
+    this.connection.close(code, reason)
+  }
+}
+
+const tell = (session: Session, event: string, d: unknown): void => session.dispatch(event, d, JSON.stringify(d))
+
+const withoutToken = (payload: unknown, token: string): unknown =>
+  Predicate.isObject(payload) && Predicate.hasProperty(payload, "d") && Predicate.hasProperty(payload.d, "token")
+    ? { ...payload, d: { ...payload.d, token: payload.d.token === token ? "<token>" : "<wrong token>" } }
+    : payload

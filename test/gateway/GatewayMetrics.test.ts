@@ -1,0 +1,141 @@
+import { assert, describe, it } from "@effect/vitest"
+import { PresenceUpdateStatus } from "discord-api-types/v10"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import { TestClock } from "effect/testing"
+import { readFileSync } from "node:fs"
+import { SendEvent } from "../../src/schema/SendEvent.ts"
+import { Act } from "../../src/simulator/Act.ts"
+import { Fault } from "../../src/simulator/Fault.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
+
+/** The series as Prometheus reads them: `name{labels}` to value. */
+const scrape = Effect.map(PrometheusMetrics.format(), (text) => {
+  const series = new Map<string, number>()
+  for (const line of text.split("\n")) {
+    const match = /^(discord_gateway_\S+) (\S+)$/.exec(line)
+    if (match?.[1] !== undefined) series.set(match[1], Number(match[2]))
+  }
+  return series
+})
+
+const families = (series: ReadonlyMap<string, number>) =>
+  new Set([...series.keys()].map((key) => key.replace(/\{.*/, "").replace(/_(bucket|sum|count)$/, "")))
+
+const bot = (arrangement: SimulatedBot.Arrangement = {}) =>
+  Layer.provideMerge(SimulatedBot.layer(arrangement), Layer.succeed(Metric.MetricRegistry, new Map()))
+
+describe("the metrics", () => {
+  it.effect("count dispatches and their bytes by event, and those dropped before parsing", () =>
+    Effect.gen(function* () {
+      const { simulator } = yield* SimulatedBot.ready
+      yield* simulator.dispatch("MESSAGE_CREATE", { content: "hello" })
+      yield* simulator.dispatch("MESSAGE_CREATE", { content: "hello" })
+      yield* simulator.dispatch("TYPING_START", {})
+      yield* TestClock.adjust("1 second")
+      const series = yield* scrape
+      const bytes = '{"t":"MESSAGE_CREATE","s":2,"op":0,"d":{"content":"hello"}}'.length
+      assert.strictEqual(series.get('discord_gateway_dispatches_total{event="READY"}'), 1)
+      assert.strictEqual(series.get('discord_gateway_dispatches_total{event="MESSAGE_CREATE"}'), 2)
+      assert.strictEqual(series.get('discord_gateway_dispatch_bytes_total{event="MESSAGE_CREATE"}'), 2 * bytes)
+      assert.strictEqual(series.get('discord_gateway_dropped_dispatches_total{event="TYPING_START"}'), 1)
+      assert.isFalse(series.has('discord_gateway_dispatches_total{event="TYPING_START"}'))
+    }).pipe(Effect.provide(bot({ config: { events: ["MESSAGE_CREATE"] } })))
+  )
+
+  it.effect("tell how the shards are doing, and what became of their connections", () =>
+    Effect.gen(function* () {
+      const { simulator } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("1 minute")
+      const before = yield* scrape
+      assert.strictEqual(before.get('discord_gateway_shards{state="ready"}'), 1)
+      assert.strictEqual(before.get('discord_gateway_shard_ready{shard="0"}'), 1)
+      assert.strictEqual(before.get('discord_gateway_identifies_total{shard="0"}'), 1)
+      assert.strictEqual(before.get("discord_gateway_identify_budget_total"), 1000)
+      assert.strictEqual(before.get("discord_gateway_identify_budget_remaining"), 999)
+      assert.strictEqual(before.get("discord_gateway_heartbeat_latency_seconds_count"), 2)
+      assert.isAtLeast(before.get("discord_gateway_event_loop_lag_seconds_count") ?? 0, 12)
+
+      yield* simulator.faults.inject(Fault.dial("refuse", { times: 2 }))
+      yield* simulator.drop()
+      for (let n = 0; n < 3; n++) yield* simulator.dispatch("MESSAGE_CREATE", {})
+      const meanwhile = yield* TestClock.adjust("1500 millis").pipe(Effect.andThen(scrape))
+      assert.strictEqual(meanwhile.get('discord_gateway_shard_ready{shard="0"}'), 0)
+      assert.strictEqual(meanwhile.get('discord_gateway_shards{state="waiting"}'), 1)
+      yield* TestClock.adjust("1 minute")
+      const after = yield* scrape
+      assert.strictEqual(after.get('discord_gateway_reconnects_total{shard="0",reason="ConnectionClosed"}'), 1)
+      assert.strictEqual(after.get('discord_gateway_reconnects_total{shard="0",reason="OpenFailed"}'), 2)
+      assert.strictEqual(after.get('discord_gateway_resumes_total{shard="0"}'), 1)
+      assert.strictEqual(after.get('discord_gateway_replayed_dispatches_total{shard="0"}'), 3)
+      assert.strictEqual(after.get('discord_gateway_identifies_total{shard="0"}'), 1)
+    }).pipe(Effect.provide(bot()))
+  )
+
+  it.effect("time what is sent, and count what is not, by why", () =>
+    Effect.gen(function* () {
+      const { gateway } = yield* SimulatedBot.ready
+      yield* gateway.send(
+        SendEvent.updatePresence({ status: PresenceUpdateStatus.Idle, activities: [], since: null, afk: false })
+      )
+      yield* Effect.flip(
+        gateway.send(SendEvent.requestGuildMembers({ guild_id: "1", query: "", limit: 0 }), { shard: 7 })
+      )
+      const series = yield* scrape
+      assert.strictEqual(series.get('discord_gateway_sends_total{op="PresenceUpdate"}'), 1)
+      assert.strictEqual(series.get("discord_gateway_send_wait_seconds_count"), 1)
+      assert.strictEqual(
+        series.get('discord_gateway_send_failures_total{op="RequestGuildMembers",reason="UnknownShard"}'),
+        1
+      )
+    }).pipe(Effect.provide(bot()))
+  )
+
+  it.effect("are all in the table of docs/metrics.md, and nothing else is", () =>
+    Effect.gen(function* () {
+      const { gateway, simulator } = yield* SimulatedBot.ready
+      yield* simulator.dispatch("TYPING_START", {})
+      yield* simulator.dispatch("MESSAGE_CREATE", {})
+      yield* gateway.send(
+        SendEvent.updatePresence({ status: PresenceUpdateStatus.Idle, activities: [], since: null, afk: false })
+      )
+      yield* Effect.flip(
+        gateway.send(SendEvent.requestGuildMembers({ guild_id: "1", query: "", limit: 0 }), { shard: 7 })
+      )
+      yield* simulator.faults.inject(Fault.resume(Act.invalidSession(false), { times: 1 }))
+      yield* simulator.drop()
+      yield* TestClock.adjust("2 minutes")
+      const measured = families(yield* scrape)
+      const table = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8")
+      const documented = new Set([...table.matchAll(/^\| `(discord_gateway_\w+)`/gm)].map(([, name]) => name))
+      assert.isAbove(measured.size, 15)
+      assert.deepStrictEqual(
+        [...measured].filter((name) => !documented.has(name)),
+        []
+      )
+      const source = readFileSync(new URL("../../src/gateway/GatewayMetrics.ts", import.meta.url), "utf8")
+      // Those that take a misbehaving server to be seen are at least in the source.
+      const unknown = [...documented].filter(
+        (name) => name === undefined || (!measured.has(name) && !source.includes(name.replace("discord_gateway_", "")))
+      )
+      assert.deepStrictEqual(unknown, [])
+    }).pipe(Effect.provide(bot({ config: { events: ["MESSAGE_CREATE"] } })))
+  )
+
+  it.effect("of a gateway's state go with the gateway", () =>
+    Effect.gen(function* () {
+      const registry = new Map()
+      yield* SimulatedBot.ready.pipe(
+        Effect.provide(SimulatedBot.layer()),
+        Effect.provideService(Metric.MetricRegistry, registry),
+        Effect.scoped
+      )
+      const left = yield* Effect.provideService(scrape, Metric.MetricRegistry, registry)
+      assert.isFalse(left.has('discord_gateway_shards{state="ready"}'))
+      assert.isFalse(left.has('discord_gateway_shard_ready{shard="0"}'))
+      assert.strictEqual(left.get('discord_gateway_identifies_total{shard="0"}'), 1)
+    })
+  )
+})

@@ -1,0 +1,209 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import type { Payload } from "../../src/schema/Payload.ts"
+import type { Session } from "../../src/schema/Session.ts"
+import { Gateway } from "../../src/gateway/Gateway.ts"
+import { GatewayConfig, type GatewayOptions } from "../../src/services/GatewayConfig.ts"
+import { GatewayConnection } from "../../src/services/GatewayConnection.ts"
+import { GatewayDirectory } from "../../src/services/GatewayDirectory.ts"
+import { Heartbeat } from "../../src/services/Heartbeat.ts"
+import { IdentifyLimiter } from "../../src/services/IdentifyLimiter.ts"
+import { SessionStore } from "../../src/services/SessionStore.ts"
+import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
+
+/** A durable store that counts what is written. */
+const makeStore = () => {
+  const written: Array<Session> = []
+  let stored = Option.none<Session>()
+  const layer = Layer.succeed(SessionStore, {
+    get: () => Effect.sync(() => stored),
+    set: (session) =>
+      Effect.sync(() => {
+        stored = Option.some(session)
+        written.push(session)
+      }),
+    remove: () =>
+      Effect.sync(() => {
+        stored = Option.none()
+      }),
+    durable: true
+  })
+  return { layer, written, stored: () => stored, put: (session: Session) => (stored = Option.some(session)) }
+}
+
+/** Starts a program: a gateway of its own on the given store. */
+const start = (store: Layer.Layer<SessionStore>, config: Partial<GatewayOptions> = {}) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(
+      Gateway.layer.pipe(
+        Layer.provide([GatewayConnection.layer, Heartbeat.layer, store, IdentifyLimiter.layerMemory]),
+        Layer.provide(GatewayDirectory.layer),
+        Layer.provide(GatewayConfig.layer({ token: "simulated-token", compression: "none", ...config }))
+      ),
+      scope
+    )
+    return { scope, context, stop: Scope.close(scope, Exit.void) }
+  })
+
+const message = (n: number) => ({ t: "MESSAGE_CREATE", d: { n } })
+const numbers = (payloads: ReadonlyArray<Payload>) =>
+  payloads.flatMap(({ d, t }) => (t === "MESSAGE_CREATE" ? [(d as { n: number }).n] : []))
+
+describe("a program that is started again", () => {
+  it.effect("resumes at the stored URL: no IDENTIFY, nothing lost, nothing twice", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const store = makeStore()
+      const got: Array<Payload> = []
+      for (let deploy = 0; deploy < 3; deploy++) {
+        const program = yield* start(store.layer)
+        yield* Effect.gen(function* () {
+          const gateway = yield* Gateway
+          yield* Effect.forkIn(
+            Stream.runForEach(gateway.payloads, (payload) => Effect.sync(() => void got.push(payload))),
+            program.scope
+          )
+        }).pipe(Effect.provideContext(program.context))
+        yield* TestClock.adjust("1 second")
+        yield* simulator.dispatchAll([message(deploy * 10 + 1), message(deploy * 10 + 2)])
+        yield* TestClock.adjust("1 second")
+        yield* program.stop
+        yield* simulator.dispatch("MESSAGE_CREATE", { n: deploy * 10 + 3 })
+        yield* TestClock.adjust("10 seconds")
+      }
+      assert.deepStrictEqual(numbers(got), [1, 2, 3, 11, 12, 13, 21, 22])
+      assert.deepStrictEqual(yield* SimulatedBot.handshakes, [[2], [6], [6]])
+      const connections = yield* simulator.connections
+      assert.deepStrictEqual(
+        connections.map(({ end, host }) => [host, end?.by, end?.how, end?.code]),
+        [
+          ["main", "client", "close", 4000],
+          ["resume", "client", "close", 4000],
+          ["resume", "client", "close", 4000]
+        ]
+      )
+    }).pipe(Effect.provide(SimulatedBot.discord()))
+  )
+
+  it.effect("is given again what it had not handled", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const store = makeStore()
+      const first = yield* start(store.layer)
+      const handling: Array<number> = []
+      const stuck = yield* Latch.make(false)
+      yield* Effect.gen(function* () {
+        const gateway = yield* Gateway
+        yield* Effect.forkIn(
+          Stream.runForEach(Stream.rechunk(gateway.on("MESSAGE_CREATE"), 1), ({ d }) =>
+            Effect.suspend(() => {
+              const { n } = d as never as { n: number }
+              handling.push(n)
+              return n < 3 ? Effect.void : stuck.await
+            })
+          ),
+          first.scope
+        )
+      }).pipe(Effect.provideContext(first.context))
+      yield* TestClock.adjust("1 second")
+      for (let n = 1; n <= 5; n++) {
+        yield* simulator.dispatch("MESSAGE_CREATE", { n })
+        yield* TestClock.adjust("1 second")
+      }
+      assert.deepStrictEqual(handling, [1, 2, 3])
+      yield* first.stop
+      // READY is 1, the messages are 2 to 6; the third was never finished.
+      assert.strictEqual(Option.getOrThrow(store.stored()).sequence, 3)
+
+      const second = yield* start(store.layer)
+      const listener = yield* Effect.provideContext(SimulatedBot.listen, second.context)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(numbers(listener.payloads), [3, 4, 5])
+      yield* second.stop
+    }).pipe(Effect.provide(SimulatedBot.discord()))
+  )
+
+  it.effect("acknowledges to Discord only what was handled", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const store = makeStore()
+      const program = yield* start(store.layer)
+      yield* TestClock.adjust("1 second")
+      yield* simulator.dispatchAll([message(1), message(2)])
+      yield* TestClock.adjust("1 second")
+      yield* simulator.requestHeartbeat()
+      yield* TestClock.adjust("1 second")
+      const beats = (yield* simulator.connections)[0]?.frames.filter(({ op }) => op === 1) ?? []
+      assert.deepInclude(beats.at(-1)?.payload, { d: null }, "nobody has subscribed")
+      yield* program.stop
+    }).pipe(Effect.provide(SimulatedBot.discord({ heartbeatInterval: "10 minutes" })))
+  )
+
+  it.effect("identifies where the session was started with other intents, or at another Discord", () =>
+    Effect.gen(function* () {
+      const store = makeStore()
+      const first = yield* start(store.layer, { intents: 1 })
+      yield* TestClock.adjust("1 second")
+      yield* first.stop
+      yield* TestClock.adjust("10 seconds")
+      const second = yield* start(store.layer, { intents: 513 })
+      yield* TestClock.adjust("10 seconds")
+      yield* second.stop
+      const third = yield* start(store.layer, { intents: 513, apiUrl: "https://elsewhere.example/api" })
+      yield* TestClock.adjust("20 seconds")
+      yield* third.stop
+      assert.deepStrictEqual(yield* SimulatedBot.handshakes, [[2], [2], [2]])
+    }).pipe(Effect.provide(SimulatedBot.discord()))
+  )
+})
+
+describe("writes to the store", () => {
+  it.effect("are few: 10,000 payloads in 10 s cause at most one a second", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const store = makeStore()
+      const program = yield* start(store.layer)
+      yield* Effect.provideContext(SimulatedBot.listen, program.context)
+      yield* TestClock.adjust("1 second")
+      const before = store.written.length
+      for (let i = 0; i < 100; i++) {
+        yield* simulator.dispatchAll(Array.from({ length: 100 }, (_, n) => message(i * 100 + n)))
+        yield* TestClock.adjust("100 millis")
+      }
+      assert.isAtMost(store.written.length - before, 11)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(store.written.at(-1)?.sequence, 10_001)
+      const idle = store.written.length
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(store.written.length, idle, "nothing new, nothing written")
+      yield* program.stop
+      assert.strictEqual(store.written.length, idle + 1)
+    }).pipe(Effect.provide(SimulatedBot.discord()))
+  )
+
+  it.effect("come as often as configured", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const store = makeStore()
+      const program = yield* start(store.layer, { saveEvery: "1 minute" })
+      yield* Effect.provideContext(SimulatedBot.listen, program.context)
+      yield* TestClock.adjust("1 second")
+      const before = store.written.length
+      for (let n = 0; n < 100; n++) {
+        yield* simulator.dispatch("MESSAGE_CREATE", { n })
+        yield* TestClock.adjust("3 seconds")
+      }
+      assert.isAtMost(store.written.length - before, 6)
+      yield* program.stop
+    }).pipe(Effect.provide(SimulatedBot.discord()))
+  )
+})

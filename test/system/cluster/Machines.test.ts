@@ -1,0 +1,226 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { PresenceUpdateStatus } from "discord-api-types/v10"
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Database from "../../cluster/Database.ts"
+import { freePort } from "../../cluster/Machines.ts"
+import { GatewayCluster } from "../../../src/cluster/GatewayCluster.ts"
+import { NodeCluster } from "../../../src/cluster/NodeCluster.ts"
+import { SendEvent } from "../../../src/schema/SendEvent.ts"
+import { Gateway } from "../../../src/gateway/Gateway.ts"
+import { GatewayConfig } from "../../../src/services/GatewayConfig.ts"
+import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
+import { hasPostgres } from "../../support/LocalServices.ts"
+import { until, untilTrue } from "../../support/Patience.ts"
+
+const shards = 6
+
+const configured = Layer.unwrap(
+  Effect.map(DiscordSimulator, ({ apiUrl, token }) => GatewayConfig.layer({ token, apiUrl, shards }))
+)
+
+/** What the programs of all machines saw. */
+const makeProgram = () => {
+  const seen: Array<string> = []
+  const program = Effect.gen(function* () {
+    const gateway = yield* Gateway
+    yield* gateway
+      .on("MESSAGE_CREATE")
+      .pipe(Stream.runForEach(({ d, shard }) => Effect.sync(() => void seen.push(`${shard}: ${d.content}`))))
+  })
+  return { seen, program }
+}
+
+/** A machine in this process, which leaves with its scope. */
+const machine = Effect.fnUntraced(function* <E>(program: Effect.Effect<void, E, Gateway>, databaseUrl: string) {
+  const scope = yield* Scope.fork(yield* Effect.scope)
+  const port = yield* freePort
+  const context = yield* Layer.buildWithScope(
+    Layer.fresh(
+      GatewayCluster.layer(program).pipe(
+        Layer.provide(NodeCluster.layer({ host: "127.0.0.1", port, listenHost: "127.0.0.1" })),
+        Layer.provide([PgClient.layer({ url: Redacted.make(databaseUrl) }), configured])
+      )
+    ),
+    scope
+  )
+  return { cluster: Context.get(context, GatewayCluster), port, leave: Scope.close(scope, Exit.void) }
+})
+
+const allReady = (cluster: GatewayCluster["Service"]) =>
+  until(cluster.shards, (all) => all.every(({ state }) => state === "ready"))
+
+const discord = Layer.merge(DiscordSimulator.serve({ shards, maxConcurrency: 16, history: 2000 }), Logger.layer([]))
+
+describe.skipIf(!hasPostgres)("a fleet of two machines", () => {
+  it.live("is seen whole from each of them, and sends from each through the shard that owns the guild", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      const { program } = makeProgram()
+      const a = yield* machine(program, database.url())
+      const b = yield* machine(program, database.url())
+      yield* until(
+        allReady(a.cluster),
+        (all) => new Set(all.map(({ machine }) => Option.getOrThrow(machine))).size === 2
+      )
+      const fromA = yield* a.cluster.shards
+      const fromB = yield* b.cluster.shards
+      assert.deepStrictEqual(
+        fromA.map(({ machine, shard }) => [shard.id, machine]),
+        fromB.map(({ machine, shard }) => [shard.id, machine])
+      )
+      const here = yield* a.cluster.here
+      assert.strictEqual(here.length + (yield* b.cluster.here).length, shards)
+      // One guild on each shard, so at least one is not on the machine that sends.
+      const guilds = Array.from({ length: shards }, (_, shard) => String(BigInt(shard) << 22n))
+      for (const guild_id of guilds) {
+        const join = { guild_id, channel_id: null, self_mute: false, self_deaf: false }
+        yield* a.cluster.send(SendEvent.updateVoiceState(join))
+      }
+      yield* b.cluster.send(
+        SendEvent.updatePresence({ since: null, activities: [], status: PresenceUpdateStatus.Idle, afk: false })
+      )
+      const unknown = yield* Effect.flip(b.cluster.send(SendEvent.raw(99, {}), { shard: shards }))
+      assert.strictEqual(unknown.reason._tag, "UnknownShard")
+
+      const simulator = yield* DiscordSimulator
+      const sent = yield* until(
+        Effect.map(simulator.connections, (connections) =>
+          connections.flatMap(({ frames, shard }) =>
+            frames.filter(({ op }) => op === 4 || op === 3).map(({ op }) => `${shard}: op ${op}`)
+          )
+        ),
+        (sent) => sent.length >= 2 * shards
+      )
+      assert.deepStrictEqual(
+        sent.toSorted(),
+        guilds.flatMap((_, shard) => [`${shard}: op 3`, `${shard}: op 4`])
+      )
+    }).pipe(Effect.provide(discord))
+  )
+
+  it.live("gives a shard a new connection, wherever it runs", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      const { program } = makeProgram()
+      const a = yield* machine(program, database.url())
+      yield* allReady(a.cluster)
+      const b = yield* machine(program, database.url())
+      yield* allReady(b.cluster)
+      const simulator = yield* DiscordSimulator
+      const before = (yield* simulator.counts).resumes
+      for (let shard = 0; shard < shards; shard++) yield* b.cluster.restart(shard)
+      yield* until(simulator.counts, ({ resumes }) => resumes >= before + shards)
+      assert.strictEqual((yield* simulator.counts).identifies, shards)
+    }).pipe(Effect.provide(discord))
+  )
+
+  it.live("runs with another number of shards without losing an event", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      const { program, seen } = makeProgram()
+      const a = yield* machine(program, database.url())
+      const b = yield* machine(program, database.url())
+      yield* allReady(a.cluster)
+      const simulator = yield* DiscordSimulator
+      let sent = 0
+      // Discord sends an event to the shard of its guild in both sets of shards.
+      const traffic = yield* Effect.forkScoped(
+        Effect.forever(
+          Effect.delay(
+            Effect.suspend(() => simulator.dispatch("MESSAGE_CREATE", { content: `message ${sent++}` }, { shard: 0 })),
+            "100 millis"
+          )
+        )
+      )
+      yield* b.cluster.reshard(2)
+      assert.strictEqual(yield* b.cluster.total, 2)
+      assert.strictEqual((yield* allReady(a.cluster)).length, 2)
+      yield* Fiber.interrupt(traffic)
+      assert.isAbove(sent, 20)
+      const missing = () => {
+        const messages = new Set(seen.map((line) => line.replace(/^\d+: /, "")))
+        return Array.from({ length: sent }, (_, i) => `message ${i}`).filter((message) => !messages.has(message))
+      }
+      yield* untilTrue(
+        () => missing().length === 0,
+        () => `missing: ${missing().join()}`
+      )
+      assert.strictEqual((yield* simulator.counts).identifies, shards + 2)
+      yield* until(
+        Effect.map(simulator.connections, (all) => all.filter(({ end }) => end === undefined).length),
+        (open) => open === 2
+      )
+    }).pipe(Effect.provide(discord))
+  )
+})
+
+describe("a fleet of one machine", () => {
+  it.live("runs the same program without a database", () =>
+    Effect.gen(function* () {
+      const { program, seen } = makeProgram()
+      const simulator = yield* DiscordSimulator
+      yield* Effect.gen(function* () {
+        const cluster = yield* GatewayCluster
+        const ready = yield* allReady(cluster)
+        assert.strictEqual(ready.length, shards)
+        yield* simulator.dispatch("MESSAGE_CREATE", { content: "hello" }, { shard: 5 })
+        yield* untilTrue(() => seen.length > 0)
+        assert.deepStrictEqual(seen, ["5: hello"])
+      }).pipe(
+        Effect.provide(
+          GatewayCluster.layer(program).pipe(Layer.provide(NodeCluster.layerSingle), Layer.provide(configured))
+        )
+      )
+    }).pipe(Effect.provide(discord))
+  )
+
+  it.live("says why a shard cannot go on", () =>
+    Effect.gen(function* () {
+      const { program } = makeProgram()
+      const { apiUrl } = yield* DiscordSimulator
+      const error = yield* GatewayCluster.run(program).pipe(
+        Effect.provide(
+          Layer.provideMerge(NodeCluster.layerSingle, GatewayConfig.layer({ token: "wrong", apiUrl, shards }))
+        ),
+        Effect.flip
+      )
+      assert.strictEqual(error._tag === "GatewayError" ? error.reason._tag : error._tag, "AuthenticationFailed")
+    }).pipe(Effect.provide(discord))
+  )
+
+  it.live("says that the program of a shard failed", () =>
+    Effect.gen(function* () {
+      const error = yield* GatewayCluster.run(Effect.fail("no more")).pipe(
+        Effect.provide(Layer.provideMerge(NodeCluster.layerSingle, configured)),
+        Effect.flip
+      )
+      assert.strictEqual(error._tag === "ProgramFailed" ? error.cause : error._tag, "no more")
+    }).pipe(Effect.provide(discord))
+  )
+
+  it.live("refuses to be told which shards to run: that is up to the cluster", () =>
+    Effect.gen(function* () {
+      const { apiUrl, token } = yield* DiscordSimulator
+      const error = yield* GatewayCluster.run(Effect.never).pipe(
+        Effect.provide(
+          Layer.provideMerge(
+            NodeCluster.layerSingle,
+            GatewayConfig.layer({ token, apiUrl, shards: { ids: [0, 1], total: 4 } })
+          )
+        ),
+        Effect.flip
+      )
+      assert.include(error.message, "which machine runs which one is up to the cluster")
+    }).pipe(Effect.provide(discord))
+  )
+})
