@@ -12,30 +12,10 @@ import * as Latch from "effect/Latch"
 import * as Stream from "effect/Stream"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Payload } from "../schema/Payload.ts"
-
-/** Called with payloads that are handled, in order. */
-export type OnHandled = (payloads: ReadonlyArray<Payload>) => void
+import type { ShardBuffer } from "../shard/ShardHost.ts"
 
 /** The log. */
-export interface Delivery {
-  /**
-   * Appends payloads at once, whatever room there is: what was read from the socket cannot be put back. Whoever appends
-   * waits for `room` before reading on, so the log never holds more than its capacity and one read of each shard.
-   */
-  readonly append: (
-    payloads: ReadonlyArray<Payload>,
-    /** How much memory they take, roughly, in bytes. */
-    size: number,
-    onHandled: OnHandled,
-    /** Called when all of these are handled, and all before them. */
-    onComplete?: () => void
-  ) => void
-  /** Whether the log holds as much as it may. */
-  readonly isFull: () => boolean
-  /** Waits until the log holds less than it may. */
-  readonly room: Effect.Effect<void>
-  /** How many payloads wait, and for how many subscribers; and the share of the room that they take. */
-  readonly size: () => { readonly payloads: number; readonly subscribers: number; readonly fill: number }
+export interface Delivery extends ShardBuffer {
   /** Everything from now on; for the first subscriber, and one that finds no other, from where the log begins. */
   readonly payloads: Stream.Stream<Payload, GatewayError>
   /** Ends every subscription, now and later, once it has read what the log holds. */
@@ -46,7 +26,7 @@ export interface Delivery {
 interface Segment {
   readonly payloads: ReadonlyArray<Payload>
   readonly size: number
-  readonly onHandled: OnHandled
+  readonly onHandled: (payloads: ReadonlyArray<Payload>) => void
   readonly onComplete: (() => void) | undefined
 }
 

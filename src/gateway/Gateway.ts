@@ -32,11 +32,11 @@ import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import * as MemberRequests from "./MemberRequests.ts"
 import type { MembersChunk, MembersRequest } from "./MemberRequests.ts"
 import { SessionStore } from "../services/SessionStore.ts"
-import type { Services } from "../shard/Shard.ts"
+import type { ShardServices } from "../shard/Shard.ts"
 import * as ShardEvents from "./ShardEvents.ts"
 
 /** The services that a gateway is made of. */
-export type GatewayServices = Services
+export type GatewayServices = ShardServices
 
 /** The Discord gateway. */
 export class Gateway extends Context.Service<
@@ -109,12 +109,12 @@ export class Gateway extends Context.Service<
       })
       const delivery = Delivery.make({ capacity: config.buffer, capacityBytes: config.bufferBytes })
       const members = MemberRequests.make()
-      const fleet = yield* ShardManager.make({ delivery, events, metrics, onDispatch: members.onDispatch })
-      const shards = () => fleet.shards().map((shard) => shard.status)
+      const manager = yield* ShardManager.make({ delivery, events, metrics, onDispatch: members.onDispatch })
+      const shards = () => manager.shards().map((shard) => shard.status)
       yield* GatewayMetrics.observe({ shards, buffer: delivery.size, budget: () => budget.left })
       const send: Gateway["Service"]["send"] = (event, options) =>
         metrics
-          .measureSend(event, fleet.send(event, options))
+          .measureSend(event, manager.send(event, options))
           .pipe(Effect.withSpan("Gateway.send", { kind: "producer", attributes: { op: event.op } }))
 
       yield* Effect.addFinalizer(() =>
@@ -123,7 +123,7 @@ export class Gateway extends Context.Service<
           events.end
         )
       )
-      yield* fleet.run.pipe(
+      yield* manager.run.pipe(
         Effect.onError((cause) => Effect.sync(() => delivery.end(Exit.failCause(cause)))),
         Effect.forkScoped
       )
@@ -145,15 +145,15 @@ export class Gateway extends Context.Service<
         changes: events.changes,
         session: (id) =>
           Effect.sync(() => {
-            const shard = fleet.shards().find((shard) => id === undefined || shard.id.id === id)
+            const shard = manager.shards().find((shard) => id === undefined || shard.id.id === id)
             return shard === undefined ? Option.none() : shard.currentSession
           }),
         info: Effect.map(
           directory.recent(Duration.minutes(1)),
           Option.map(({ info }) => info)
         ),
-        restart: fleet.restart,
-        reshard: fleet.reshard
+        restart: manager.restart,
+        reshard: manager.reshard
       })
     })
   )

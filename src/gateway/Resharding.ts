@@ -1,52 +1,121 @@
 /**
- * Two sets of shards that see the same events, heard as one: what makes resharding seamless.
+ * Seamless resharding: two generations of shards that see the same events, heard as one.
  *
- * Discord numbers events by session, so the same event has nothing in common in both sets but its content. For a while
- * around the switch each event is counted by its content in both sets, and handed on when one set has seen it more often
- * than it was handed on. Events that one set saw and the other never will are handed on, too: nothing is lost.
+ * Discord numbers events by session, so the same event has nothing in common in both generations but its content. For a
+ * while around the switch each event is counted by its content in both, and handed on when one generation has seen it more
+ * often than it was handed on. An event that one generation saw and the other never will is handed on, too: nothing is lost.
  */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
+import type { GatewayError } from "../schema/GatewayError.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Payload } from "../schema/Payload.ts"
+import type { ShardServices } from "../shard/Shard.ts"
+import type { ShardBuffer } from "../shard/ShardHost.ts"
+import * as ShardGeneration from "./ShardGeneration.ts"
 
-/** Which of the two sets. */
-export type Side = "old" | "new"
+/** How long both generations are heard on both sides of the switch: longer than an event is late on one of them. */
+const overlapTime = Duration.seconds(5)
 
-/** The ears for both sets. */
-export interface Resharding {
-  /** What is new of a read of one set. */
-  readonly hear: (side: Side, payloads: ReadonlyArray<Payload>) => ReadonlyArray<Payload>
-  /** From now on what only the new set has seen is handed on. */
-  readonly switchOver: () => void
-}
+/**
+ * Replaces a generation by another: brings the next one up beside the old, switches when all of it is ready, ends the old
+ * one. A failure before the switch leaves the old one as it was.
+ */
+export const run = Effect.fnUntraced(function* (options: {
+  readonly old: ShardGeneration.ShardGeneration
+  readonly next: ShardGeneration.ShardGeneration
+  readonly buffer: ShardBuffer
+  /** From now on the next generation is that of the bot. */
+  readonly onSwitch: Effect.Effect<void>
+}): Effect.fn.Return<void, GatewayError, ShardServices> {
+  const { buffer, next, old, onSwitch } = options
+  const overlap = new Overlap()
+  next.appendTo(overlap.filter("new", buffer))
+  old.appendTo(overlap.filter("old", buffer))
+  yield* Effect.gen(function* () {
+    yield* ShardGeneration.launch(next)
+    const ready = Effect.forEach(next.shards.values(), (shard) => shard.whenReady, {
+      concurrency: "unbounded",
+      discard: true
+    })
+    yield* Effect.raceFirst(ready, Deferred.await(next.failed))
+    // What is under way on one generation when the other takes over arrives within this time on both sides of it.
+    yield* Effect.sleep(overlapTime)
+  }).pipe(Effect.onError(() => settle(old, next, buffer)))
 
-/** Both sets are heard from now on; until the switch only the old one speaks. */
-export const make = (): Resharding => {
-  const counts = new Map<string, { old: number; new: number; handedOn: number }>()
-  let switched = false
+  overlap.switchOver()
+  yield* onSwitch
+  yield* Effect.sleep(overlapTime).pipe(
+    Effect.andThen(sendsDone(old)),
+    Effect.andThen(settle(next, old, buffer)),
+    Effect.andThen(Effect.forEach(old.shards.values(), (shard) => shard.forget, { discard: true })),
+    Effect.uninterruptible
+  )
+})
 
-  const isFresh = (side: Side, payload: Payload): boolean => {
-    // Of the session, not of the bot: READY, RESUMED and control payloads are of the set that speaks.
+/** One generation goes on alone, the other ends. */
+const settle = (winner: ShardGeneration.ShardGeneration, loser: ShardGeneration.ShardGeneration, buffer: ShardBuffer) =>
+  Effect.andThen(
+    Effect.sync(() => {
+      winner.appendTo(buffer)
+      loser.appendTo(filtered(buffer, () => []))
+    }),
+    ShardGeneration.end(loser)
+  )
+
+/** What waits to be sent on shards that are to end is given a minute. */
+const sendsDone = ({ shards }: ShardGeneration.ShardGeneration) =>
+  Effect.sleep("100 millis").pipe(
+    Effect.repeat({ while: () => [...shards.values()].some((shard) => shard.status.waitingToSend > 0) }),
+    Effect.timeoutOption("1 minute")
+  )
+
+type Side = "old" | "new"
+
+/** Counts events by their content in both generations. */
+class Overlap {
+  private readonly counts = new Map<string, { old: number; new: number; handedOn: number }>()
+  private switched = false
+
+  /** The buffer for one generation: before the switch only what the old one has seen passes. */
+  filter(side: Side, buffer: ShardBuffer): ShardBuffer {
+    return filtered(buffer, (payloads) => payloads.filter((payload) => this.isFresh(side, payload)))
+  }
+
+  /** From now on what only the new generation has seen passes. */
+  switchOver(): void {
+    this.switched = true
+  }
+
+  private isFresh(side: Side, payload: Payload): boolean {
+    // READY, RESUMED and control payloads are of the session, not of the bot.
     if (payload.op !== GatewayOpcode.Dispatch || payload.t === "READY" || payload.t === "RESUMED") {
-      return (side === "new") === switched
+      return (side === "new") === this.switched
     }
     const key = keyOf(payload)
-    const count = counts.get(key) ?? { old: 0, new: 0, handedOn: 0 }
-    counts.set(key, count)
+    const count = this.counts.get(key) ?? { old: 0, new: 0, handedOn: 0 }
+    this.counts.set(key, count)
     count[side]++
-    if (side === "new" && !switched) return false
+    if (side === "new" && !this.switched) return false
     if (count[side] <= count.handedOn) return false
     count.handedOn++
     return true
   }
-
-  return {
-    hear: (side, payloads) => payloads.filter((payload) => isFresh(side, payload)),
-    switchOver: () => {
-      switched = true
-    }
-  }
 }
+
+const filtered = (
+  buffer: ShardBuffer,
+  filter: (payloads: ReadonlyArray<Payload>) => ReadonlyArray<Payload>
+): ShardBuffer => ({
+  ...buffer,
+  append: (payloads, size, onHandled, onComplete) => {
+    const fresh = filter(payloads)
+    if (fresh.length === 0) onHandled(payloads)
+    buffer.append(fresh, fresh.length === 0 ? 0 : size, onHandled, onComplete)
+  }
+})
 
 const keyOf = ({ d, t }: Payload): string => {
   const content = JSON.stringify(d)

@@ -12,10 +12,14 @@ import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { Connection } from "../services/GatewayConnection.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
-import type { ShardContext } from "./ShardContext.ts"
+import type { ShardLifecycle } from "./ShardLifecycle.ts"
 
 /** Sends RESUME. */
-export const sendResume = Effect.fnUntraced(function* (shard: ShardContext, connection: Connection, session: Session) {
+export const sendResume = Effect.fnUntraced(function* (
+  shard: ShardLifecycle,
+  connection: Connection,
+  session: Session
+) {
   const { token } = yield* GatewayConfig
   const { id: sessionId, sequence } = session
   shard.enter("resuming")
@@ -28,7 +32,7 @@ export type IdentifySlot = Effect.Success<ReturnType<IdentifyLimiter["Service"][
 
 /** Waits for the shard's turn and sends IDENTIFY, which lets the next shard of the bucket connect. */
 export const sendIdentify = Effect.fnUntraced(function* (
-  shard: ShardContext,
+  shard: ShardLifecycle,
   connection: Connection,
   slot: IdentifySlot | undefined
 ) {
@@ -36,7 +40,7 @@ export const sendIdentify = Effect.fnUntraced(function* (
   yield* awaitTurn(shard)
   shard.enter("identifying")
   yield* shard.announce((common) => ShardEvent.Identifying(common))
-  const presence = shard.presence() ?? config.presence
+  const presence = shard.presence ?? config.presence
   yield* connection.send(
     encodeHandshake(identify(shard.id, { ...config, presence, compress: config.compression === "payload" }))
   )
@@ -47,18 +51,18 @@ export const sendIdentify = Effect.fnUntraced(function* (
  * Waits in the identify queue of the shard's bucket before anything is dialled: shards that wait for hours should not hold a
  * connection meanwhile. `release` gives the place up, as does the scope's end.
  */
-export const acquireIdentifySlot = Effect.fnUntraced(function* (shard: ShardContext) {
+export const acquireIdentifySlot = Effect.fnUntraced(function* (shard: ShardLifecycle) {
   const limiter = yield* IdentifyLimiter
   return yield* limiter.acquire(shard.id, (wait) => announceWait(shard, wait))
 })
 
-const announceWait = (shard: ShardContext, wait: Duration.Duration) =>
+const announceWait = (shard: ShardLifecycle, wait: Duration.Duration) =>
   Effect.suspend(() => {
     shard.enter("queued")
     return shard.announce((common) => ShardEvent.IdentifyQueued({ ...common, wait }))
   })
 
-const awaitTurn = Effect.fnUntraced(function* (shard: ShardContext) {
+const awaitTurn = Effect.fnUntraced(function* (shard: ShardLifecycle) {
   const config = yield* GatewayConfig
   const limiter = yield* IdentifyLimiter
   while (true) {

@@ -24,12 +24,21 @@ import { Heartbeat, type ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { acquireIdentifySlot, type IdentifySlot, sendIdentify, sendResume } from "./SessionHandshake.ts"
 import { SessionStore } from "../services/SessionStore.ts"
-import type { ConnectionOptions, ShardContext } from "./ShardContext.ts"
+import type { ShardLifecycle } from "./ShardLifecycle.ts"
 import { type Milestones, ShardReader } from "./ShardReader.ts"
+
+/** How a connection is made. */
+export interface ConnectionOptions {
+  readonly url: string
+  /** Whether malformed payloads are left out; otherwise the first one ends the connection. */
+  readonly skipMalformed: boolean
+  /** Whether to use the configured compression. */
+  readonly compress: boolean
+}
 
 /** Connects to a URL and stays until there is a reason to end. */
 export const run = Effect.fnUntraced(function* (
-  shard: ShardContext,
+  shard: ShardLifecycle,
   options: ConnectionOptions
 ): Effect.fn.Return<
   never,
@@ -54,13 +63,13 @@ export const run = Effect.fnUntraced(function* (
   )
   shard.enter("greeting")
   const heartbeats = yield* Heartbeat
-  const pulse = yield* heartbeats.make(sendHeartbeat(shard, connection, durable))
+  const connectionHeartbeat = yield* heartbeats.make(sendHeartbeat(shard, connection, durable))
   const end = Deferred.makeUnsafe<never, GatewayError>()
-  shard.connected(pulse, end)
-  const milestones = { hello: Deferred.makeUnsafe<Duration.Duration>(), established: Deferred.makeUnsafe<void>() }
+  shard.connected(connectionHeartbeat, end)
+  const milestones = { hello: Deferred.makeUnsafe<Duration.Duration>(), session: Deferred.makeUnsafe<void>() }
   yield* forkParts(end, [
-    new ShardReader({ shard, options, pulse, milestones }).read(connection),
-    beat(shard, pulse, milestones),
+    new ShardReader({ shard, options, heartbeat: connectionHeartbeat, milestones }).read(connection),
+    beat(shard, connectionHeartbeat, milestones),
     converse(shard, connection, milestones, session, slot)
   ])
   return yield* Deferred.await(end)
@@ -68,7 +77,7 @@ export const run = Effect.fnUntraced(function* (
 
 /** A span of its own, since no one waits for a connection. It is not kept by what the effect leaves behind. */
 const inSpan = <A, E, R>(
-  { id }: ShardContext,
+  { id }: ShardLifecycle,
   name: string,
   attributes: Record<string, string>,
   effect: () => Effect.Effect<A, E, R>
@@ -90,33 +99,37 @@ const forkParts = <R>(
   }).pipe(Effect.uninterruptible)
 
 /** Discord may forget what a heartbeat acknowledges, and a restart resumes from what was handled. */
-const sendHeartbeat = ({ session }: ShardContext, connection: Connection, durable: boolean) =>
+const sendHeartbeat = ({ session }: ShardLifecycle, connection: Connection, durable: boolean) =>
   Effect.suspend(() => connection.send(encodeHandshake(heartbeat(durable ? session.handled : session.received))))
 
-const beat = Effect.fnUntraced(function* (shard: ShardContext, pulse: ConnectionHeartbeat, { hello }: Milestones) {
+const beat = Effect.fnUntraced(function* (
+  shard: ShardLifecycle,
+  connectionHeartbeat: ConnectionHeartbeat,
+  { hello }: Milestones
+) {
   const { timeouts } = yield* GatewayConfig
   const heartbeatInterval = yield* Effect.timeoutOrElse(Deferred.await(hello), {
     duration: timeouts.hello,
     orElse: () => Effect.fail(new GatewayError({ reason: new HelloTimeout({ after: timeouts.hello }) }))
   })
   yield* shard.announce((common) => ShardEvent.Greeted({ ...common, heartbeatInterval }))
-  return yield* pulse.run(heartbeatInterval)
+  return yield* connectionHeartbeat.run(heartbeatInterval)
 })
 
 const converse = Effect.fnUntraced(function* (
-  shard: ShardContext,
+  shard: ShardLifecycle,
   connection: Connection,
-  { established, hello }: Milestones,
+  { hello, session: hasSession }: Milestones,
   session: Option.Option<Session>,
   slot: IdentifySlot | undefined
 ) {
   const heartbeatInterval = yield* Deferred.await(hello)
   yield* Option.isSome(session)
     ? inSpan(shard, "Shard.resume", { session: session.value.id }, () =>
-        Effect.andThen(sendResume(shard, connection, session.value), Deferred.await(established))
+        Effect.andThen(sendResume(shard, connection, session.value), Deferred.await(hasSession))
       )
     : inSpan(shard, "Shard.identify", {}, () =>
-        Effect.andThen(sendIdentify(shard, connection, slot), Deferred.await(established))
+        Effect.andThen(sendIdentify(shard, connection, slot), Deferred.await(hasSession))
       )
   return yield* shard.sendQueue.drain(connection, heartbeatInterval)
 })

@@ -25,14 +25,14 @@ import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { Connection } from "../services/GatewayConnection.ts"
 import type { ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import type { Batch } from "../services/SocketInbox.ts"
-import type { Announcement, ConnectionOptions, ShardContext } from "./ShardContext.ts"
+import type { Announcement, ShardLifecycle } from "./ShardLifecycle.ts"
 
 /** The milestones of a connection, reached by what is read. */
 export interface Milestones {
   /** HELLO came, with the interval of heartbeats. */
   readonly hello: Deferred.Deferred<Duration.Duration>
   /** READY or RESUMED came. */
-  readonly established: Deferred.Deferred<void>
+  readonly session: Deferred.Deferred<void>
 }
 
 /** What follows from one read: what to hand on, what to do, and whether the connection is over. */
@@ -46,9 +46,14 @@ interface Reaction {
 
 /** What a reader works with. */
 export interface ReaderParts {
-  readonly shard: ShardContext
-  readonly options: ConnectionOptions
-  readonly pulse: ConnectionHeartbeat
+  readonly shard: ShardLifecycle
+  readonly options: {
+    /** Where the connection leads. */
+    readonly url: string
+    /** Whether malformed payloads are left out; otherwise the first one ends the connection. */
+    readonly skipMalformed: boolean
+  }
+  readonly heartbeat: ConnectionHeartbeat
   readonly milestones: Milestones
 }
 
@@ -70,20 +75,44 @@ export class ShardReader {
   private handOn({ received, size }: Batch): Effect.Effect<void, GatewayError> {
     const { shard } = this.parts
     const { droppedUpTo, effects, end, payloads } = this.react(received)
-    shard.append(payloads, size, droppedUpTo)
+    this.append(payloads, size, droppedUpTo)
     // Nearly always there is nothing more to do.
-    if (effects.length === 0 && end === undefined && !shard.delivery.isFull()) return Effect.void
+    if (effects.length === 0 && end === undefined && !shard.host.buffer.isFull()) return Effect.void
     return this.follow(effects, end)
   }
 
+  private append(payloads: ReadonlyArray<Payload>, size: number, droppedUpTo: number | undefined): void {
+    this.parts.shard.host.buffer.append(
+      payloads,
+      size,
+      this.onHandled,
+      droppedUpTo === undefined ? undefined : () => this.onDroppedHandled(droppedUpTo)
+    )
+  }
+
+  private readonly onHandled = (payloads: ReadonlyArray<Payload>): void => {
+    const { saver, session } = this.parts.shard
+    const before = session.handled
+    for (const { op, s, t } of payloads) {
+      if (op === GatewayOpcode.Dispatch && s !== null) session.handle(s, t)
+    }
+    if (session.handled !== before) saver.changed()
+  }
+
+  private onDroppedHandled(sequence: number): void {
+    const { saver, session } = this.parts.shard
+    session.handle(sequence, null)
+    saver.changed()
+  }
+
   private follow(effects: Reaction["effects"], end: GatewayErrorReason | undefined): Effect.Effect<void, GatewayError> {
-    const { pulse, shard } = this.parts
+    const { heartbeat, shard } = this.parts
     return Effect.gen(function* () {
       for (const effect of effects) yield* effect
       if (end !== undefined) return yield* new GatewayError({ reason: end })
-      if (!shard.delivery.isFull()) return
-      const [held] = yield* Effect.timed(pulse.whileNotReading(awaitRoom(shard)))
-      shard.metrics.onHeld(shard.id.id, held)
+      if (!shard.host.buffer.isFull()) return
+      const [held] = yield* Effect.timed(heartbeat.whileNotReading(awaitRoom(shard)))
+      shard.host.onHeld(shard.id.id, held)
     })
   }
 
@@ -108,7 +137,8 @@ export class ShardReader {
 
   private reachSession(reaction: Reaction): void {
     this.parts.shard.enter("ready")
-    reaction.effects.push(Deferred.succeed(this.parts.milestones.established, undefined))
+    this.parts.shard.saver.changed()
+    reaction.effects.push(Deferred.succeed(this.parts.milestones.session, undefined))
   }
 
   private onReady(payload: Payload, reaction: Reaction): void {
@@ -155,7 +185,7 @@ export class ShardReader {
       this.onResumed(reaction)
     } else if (payload.s !== null && !this.onSequence(payload.s, reaction)) return
     this.replayed++
-    this.parts.shard.onDispatch(payload)
+    this.parts.shard.host.onDispatch(payload)
     reaction.payloads.push(payload)
   }
 
@@ -179,7 +209,7 @@ export class ShardReader {
   private onControl(payload: Payload, reaction: Reaction): void {
     switch (payload.op) {
       case GatewayOpcode.Heartbeat:
-        reaction.effects.push(this.parts.pulse.beat)
+        reaction.effects.push(this.parts.heartbeat.beat)
         return
       case GatewayOpcode.HeartbeatAck:
         reaction.effects.push(this.acknowledge)
@@ -200,8 +230,8 @@ export class ShardReader {
   }
 
   private get acknowledge(): Effect.Effect<void> {
-    const { pulse, shard } = this.parts
-    return Effect.map(pulse.acknowledge, () => Option.map(pulse.latency(), shard.metrics.onLatency))
+    const { heartbeat, shard } = this.parts
+    return Effect.map(heartbeat.acknowledge, () => Option.map(heartbeat.latency(), shard.host.onLatency))
   }
 
   private onFailure(malformed: MalformedPayload | DecompressionFailed, reaction: Reaction): void {
@@ -215,17 +245,17 @@ export class ShardReader {
   }
 }
 
-const awaitRoom = Effect.fnUntraced(function* (shard: ShardContext) {
+const awaitRoom = Effect.fnUntraced(function* (shard: ShardLifecycle) {
   const since = yield* Clock.currentTimeMillis
-  const soon = yield* Effect.timeoutOption(shard.delivery.room, patience)
+  const soon = yield* Effect.timeoutOption(shard.host.buffer.room, behindAfter)
   if (Option.isSome(soon)) return
-  const { payloads, subscribers } = shard.delivery.size()
+  const { payloads, subscribers } = shard.host.buffer.size()
   yield* shard.announce((common) => ShardEvent.ConsumerBehind({ ...common, buffered: payloads, subscribers }))
-  yield* shard.delivery.room
+  yield* shard.host.buffer.room
   yield* shard.announce((common) =>
     ShardEvent.ConsumerCaughtUp({ ...common, after: Duration.millis(common.at - since) })
   )
 })
 
 /** A full buffer is everyday business; one that stays full is news. */
-const patience = Duration.seconds(1)
+const behindAfter = Duration.seconds(1)

@@ -1,0 +1,51 @@
+/**
+ * What a shard needs of whoever hosts it: somewhere to put payloads, somewhere to tell what happens, and what all shards of
+ * a bot have in common.
+ */
+import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type { Payload } from "../schema/Payload.ts"
+import type { ShardEvent } from "../schema/ShardEvent.ts"
+
+/** The host of a shard. */
+export interface ShardHost {
+  /** Bounded buffer between the shards and the subscribers. */
+  readonly buffer: ShardBuffer
+  /** Announces an event; `event` is given the time. */
+  readonly announce: (event: (at: number) => ShardEvent) => Effect.Effect<void>
+  /** Every dispatch that is handed on, before it is. */
+  readonly onDispatch: (payload: Payload) => void
+  /** A heartbeat was acknowledged. */
+  readonly onLatency: (latency: Duration.Duration) => void
+  /** Nothing was read for this time, since the buffer was full. */
+  readonly onHeld: (shard: number, time: Duration.Duration) => void
+  /** The presence that the program set last for all shards. */
+  readonly presence: () => GatewayPresenceUpdateData | undefined
+  /** Runs an effect beside the shards, for as long as the host lives. */
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+}
+
+/** Bounded buffer of payloads, which stay in it until they are handled. */
+export interface ShardBuffer {
+  /**
+   * Appends payloads at once, whatever room there is: a read of the socket cannot be put back. Whoever appends waits for
+   * `room` before reading on, so the buffer never holds more than its capacity and one read of each shard.
+   */
+  readonly append: (
+    payloads: ReadonlyArray<Payload>,
+    /** Memory that they take, roughly, in bytes. */
+    size: number,
+    /** Called with payloads that are handled, in order. */
+    onHandled: (payloads: ReadonlyArray<Payload>) => void,
+    /** Called when all of these are handled, and all before them. */
+    onComplete?: () => void
+  ) => void
+  /** Whether the buffer holds as much as it may. */
+  readonly isFull: () => boolean
+  /** Waits until the buffer holds less than it may. */
+  readonly room: Effect.Effect<void>
+  /** How many payloads wait, for how many subscribers, and the share of the room that they take. */
+  readonly size: () => { readonly payloads: number; readonly subscribers: number; readonly fill: number }
+}
