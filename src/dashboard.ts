@@ -1,4 +1,6 @@
 /**
- * `disruption-gateway/dashboard`: a status page for a bot, as routes of `effect/http`. Free of any platform's modules.
+ * `disruption-gateway/dashboard`: a page that shows how a bot is doing, as routes of `effect/http`. Free of any platform's
+ * modules.
  */
-export { type DashboardOptions, GatewayDashboard } from "./dashboard/GatewayDashboard.ts"
+export type { DashboardOptions } from "./dashboard/GatewayDashboard.ts"
+export * as GatewayDashboard from "./dashboard/GatewayDashboard.ts"

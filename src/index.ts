@@ -10,11 +10,45 @@ export {
   recoveryOf
 } from "./schema/CloseCode.ts"
 export type { Compression, TransportCompression } from "./schema/Compression.ts"
-export * from "./schema/ConnectionError.ts"
-export * from "./schema/DirectoryError.ts"
-export * from "./schema/FatalError.ts"
-export * from "./schema/GatewayError.ts"
-export * from "./schema/SendError.ts"
+export {
+  ConnectionClosed,
+  DecompressionFailed,
+  HeartbeatTimeout,
+  HelloTimeout,
+  LimiterUnavailable,
+  MalformedPayload,
+  OpenFailed,
+  ReconnectRequested,
+  RestartRequested,
+  SessionInvalidated,
+  SystemSlept
+} from "./schema/ConnectionError.ts"
+export {
+  DirectoryMalformed,
+  DirectoryRateLimited,
+  DirectoryRejected,
+  DirectoryUnreachable
+} from "./schema/DirectoryError.ts"
+export {
+  AuthenticationFailed,
+  DisallowedIntents,
+  IdentifyBudgetExhausted,
+  InvalidApiVersion,
+  InvalidConfig,
+  InvalidIntents,
+  InvalidShard,
+  ReconnectScheduleEnded,
+  ShardingRequired
+} from "./schema/FatalError.ts"
+export { GatewayError, GatewayErrorReason, isGatewayError } from "./schema/GatewayError.ts"
+export {
+  GatewayStopped,
+  InvalidSendEvent,
+  SendQueueFull,
+  SendTimeout,
+  ShardUnreachable,
+  UnknownShard
+} from "./schema/SendError.ts"
 export type { IdentifyProperties } from "./schema/Handshake.ts"
 export { GatewayInfo, SessionStartLimit } from "./schema/GatewayInfo.ts"
 export type {
@@ -44,7 +78,6 @@ export {
   isDispatch,
   type Payload
 } from "./schema/Payload.ts"
-export { Hello, Ready } from "./schema/ReceiveEvent.ts"
 export { maxSendBytes, type RequestChannelInfo, SendEvent } from "./schema/SendEvent.ts"
 export { Session } from "./schema/Session.ts"
 export { describeShardEvent, levelOfShardEvent, ShardEvent } from "./schema/ShardEvent.ts"
@@ -52,14 +85,16 @@ export { ShardId, shardOfGuild } from "./schema/ShardId.ts"
 export { shardStates, type ShardState, type ShardStatus } from "./schema/ShardStatus.ts"
 export { withDispatchSpan } from "./gateway/DispatchSpan.ts"
 export { Gateway, GatewayLive, type GatewayServices } from "./gateway/Gateway.ts"
+export type { MembersChunk, MembersRequest } from "./gateway/MemberRequests.ts"
+export type { SendOptions } from "./gateway/ShardManager.ts"
+export { type ShardSelection } from "./schema/ShardSelection.ts"
 export { defaultIntents, defaultReconnect, GatewayConfig, type GatewayOptions } from "./services/GatewayConfig.ts"
 export { Decompression, type Decompressor, type Decompressors, type Inflated } from "./services/Decompression.ts"
-export type { Received } from "./services/FrameDecoder.ts"
-export { type Connection, GatewayConnection } from "./services/GatewayConnection.ts"
-export { type DirectoryAnswer, GatewayDirectory } from "./services/GatewayDirectory.ts"
+export type { ReceivedPayload } from "./services/FrameDecoder.ts"
+export { type OpenConnection, GatewayConnection } from "./services/GatewayConnection.ts"
+export { type DirectoryAnswer, GatewayDirectory, type IdentifyBudget } from "./services/GatewayDirectory.ts"
 export { Heartbeat, type ConnectionHeartbeat } from "./services/Heartbeat.ts"
-export { IdentifyLimiter, type IdentifyTurn } from "./services/IdentifyLimiter.ts"
-export { GatewayMonitor } from "./gateway/GatewayMonitor.ts"
-export type { Batch } from "./services/SocketInbox.ts"
+export { IdentifyLimiter, type IdentifyTurn, type TakeTurn } from "./services/IdentifyLimiter.ts"
+export { GatewayMonitor, type MonitoredGateway } from "./gateway/GatewayMonitor.ts"
+export type { ConnectionBatch } from "./services/SocketInbox.ts"
 export { SessionStore } from "./services/SessionStore.ts"
-export { version } from "./version.ts"

@@ -1,4 +1,4 @@
 /**
  * `disruption-gateway/node`: the gateway for programs on Node.js.
  */
-export { NodeGateway } from "./node/NodeGateway.ts"
+export * as NodeGateway from "./node/NodeGateway.ts"

@@ -10,15 +10,18 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { GatewayDashboard } from "../dashboard/GatewayDashboard.ts"
+import * as GatewayDashboard from "../dashboard/GatewayDashboard.ts"
 import type { Gateway } from "../gateway/Gateway.ts"
 import type { Address } from "./Address.ts"
 
 /** Nothing can be served there. */
-export class AddressUnavailable extends Schema.TaggedError<AddressUnavailable>()("AddressUnavailable", {
-  address: Schema.String,
-  description: Schema.String
-}) {
+export class AddressUnavailable extends Schema.TaggedError<AddressUnavailable>("disruption-gateway/AddressUnavailable")(
+  "AddressUnavailable",
+  {
+    address: Schema.String,
+    description: Schema.String
+  }
+) {
   override get message() {
     return `--dashboard ${this.address}: ${this.description}`
   }

@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 /** Standard output takes no more: the disk is full, say. */
-export class OutputFailed extends Schema.TaggedError<OutputFailed>()("OutputFailed", {
+export class OutputFailed extends Schema.TaggedError<OutputFailed>("disruption-gateway/OutputFailed")("OutputFailed", {
   code: Schema.String,
   description: Schema.String
 }) {

@@ -9,14 +9,14 @@ import * as Effect from "effect/Effect"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { type DashboardOptions, GatewayDashboard } from "../dashboard/GatewayDashboard.ts"
+import * as GatewayDashboard from "../dashboard/GatewayDashboard.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
-import { GatewayMonitor, type Watched } from "../gateway/GatewayMonitor.ts"
+import { GatewayMonitor, type MonitoredGateway } from "../gateway/GatewayMonitor.ts"
 import type { ClusterShardStatus } from "./DiscordShard.ts"
 import { GatewayCluster } from "./GatewayCluster.ts"
 
-const fleet: Effect.Effect<Watched, never, GatewayCluster | GatewayDirectory> = Effect.gen(function* () {
+const fleet: Effect.Effect<MonitoredGateway, never, GatewayCluster | GatewayDirectory> = Effect.gen(function* () {
   const cluster = yield* GatewayCluster
   const directory = yield* GatewayDirectory
   return {
@@ -38,12 +38,13 @@ const statusOf = (shard: ClusterShardStatus, now: number): ShardStatus => ({
   since: Option.getOrElse(shard.since, () => now)
 })
 
-const layerWith = (
-  options: DashboardOptions
+/** The cluster's dashboard at a path of your choice. */
+export const layerWith = (
+  options: GatewayDashboard.DashboardOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayCluster | GatewayDirectory> =>
   GatewayDashboard.layerOfMonitor({ title: "Discord fleet", ...options }).pipe(
     Layer.provide(GatewayMonitor.layerOf(fleet))
   )
 
-/** The fleet's status page: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`. */
-export const ClusterDashboard = { layer: layerWith({}), layerWith } as const
+/** The cluster's dashboard: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`. */
+export const layer = layerWith({})

@@ -43,6 +43,5 @@ const routes = Effect.gen(function* () {
  * HttpRouter.serve(ClusterHealth.layer).pipe(Layer.provide(NodeHttpServer.layer(createServer, { port: 8080 })))
  * ```
  */
-export const ClusterHealth: {
-  readonly layer: Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayCluster | Sharding.Sharding>
-} = { layer: HttpRouter.addAll(routes) }
+export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayCluster | Sharding.Sharding> =
+  HttpRouter.addAll(routes)

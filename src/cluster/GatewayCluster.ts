@@ -34,10 +34,13 @@ import { Plan } from "./ClusterPlan.ts"
 import { LocalShards } from "./LocalShards.ts"
 
 /** The program of a shard failed with an error of its own. */
-export class ProgramFailed extends Schema.TaggedError<ProgramFailed>()("ProgramFailed", {
-  shard: ShardId,
-  cause: Schema.Defect()
-}) {
+export class ProgramFailed extends Schema.TaggedError<ProgramFailed>("disruption-gateway/ProgramFailed")(
+  "ProgramFailed",
+  {
+    shard: ShardId,
+    cause: Schema.Defect()
+  }
+) {
   override get message() {
     return `The program of shard ${this.shard.toString()} failed`
   }

@@ -26,7 +26,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type { SocketServerError } from "effect/socket/SocketServer"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { NodeGateway } from "../node/NodeGateway.ts"
+import * as NodeGateway from "../node/NodeGateway.ts"
 import type { GatewayConfig } from "../services/GatewayConfig.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { SessionStore } from "../services/SessionStore.ts"
@@ -65,7 +65,7 @@ const defaultPort = 34431
 /**
  * One machine of a fleet. The SQL client is PostgreSQL's: `PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })`.
  */
-const layer = (
+export const layer = (
   options: MachineOptions
 ): ClusterLayer<SocketServerError | Config.ConfigError | Cause.UnknownError, SqlClient.SqlClient> => {
   const port = options.port ?? defaultPort
@@ -161,7 +161,7 @@ const environment = Config.all({
  * machine's host name), CLUSTER_PORT, CLUSTER_LISTEN_HOST, CLUSTER_NAME, CLUSTER_LOCK_EXPIRATION ("6 seconds"), REDIS_URL,
  * CLUSTER_RUNNER_HEALTH (`ping` or `k8s`), CLUSTER_K8S_NAMESPACE, CLUSTER_K8S_LABELS.
  */
-const layerEnvWith = (
+export const layerEnvWith = (
   options: Partial<MachineOptions>
 ): ClusterLayer<SocketServerError | Config.ConfigError | Cause.UnknownError, SqlClient.SqlClient> =>
   Layer.unwrap(
@@ -183,6 +183,9 @@ const layerEnvWith = (
     )
   )
 
+/** A machine of the cluster, configured by the environment alone. */
+export const layerEnv = layerEnvWith({})
+
 /** The cluster of one machine, which needs no others. */
 const alone = Sharding.layer.pipe(
   Layer.provide(Runners.layerNoop),
@@ -191,7 +194,7 @@ const alone = Sharding.layer.pipe(
 )
 
 /** The same program on one machine, without a database. Sessions end with the program. */
-const layerSingle: ClusterLayer<never, never> = Layer.mergeAll(
+export const layerSingle: ClusterLayer<never, never> = Layer.mergeAll(
   alone,
   SessionStore.layerMemory,
   IdentifyLimiter.layerMemory,
@@ -199,19 +202,10 @@ const layerSingle: ClusterLayer<never, never> = Layer.mergeAll(
 ).pipe(Layer.provideMerge(NodeGateway.layerServices))
 
 /** The same program on one machine, without a database: sessions, and the number of shards, are in a file. */
-const layerSingleWithFile = (path: string): ClusterLayer<PlatformError, never> =>
+export const layerSingleWithFile = (path: string): ClusterLayer<PlatformError, never> =>
   Layer.mergeAll(alone, SessionStore.layerPersisted, IdentifyLimiter.layerMemory).pipe(
     Layer.provideMerge(Persistence.layerBackingKvs),
     Layer.provide(SessionFile.layer(path)),
     Layer.provide(NodeFileSystem.layer),
     Layer.provideMerge(NodeGateway.layerServices)
   )
-
-/** Where and how the shards of a fleet run. */
-export const NodeCluster = {
-  layer,
-  layerEnv: layerEnvWith({}),
-  layerEnvWith,
-  layerSingle,
-  layerSingleWithFile
-} as const

@@ -38,10 +38,12 @@ const securityHeaders = {
   "cache-control": "no-store"
 }
 
-const layerWith = (options: DashboardOptions): Layer.Layer<never, never, HttpRouter.HttpRouter | Gateway> =>
+/** The dashboard at a path of your choice. */
+export const layerWith = (options: DashboardOptions): Layer.Layer<never, never, HttpRouter.HttpRouter | Gateway> =>
   layerOfMonitor(options).pipe(Layer.provide(GatewayMonitor.layer))
 
-const layerOfMonitor = (
+/** The dashboard of what a `GatewayMonitor` of your choice watches. */
+export const layerOfMonitor = (
   options: DashboardOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayMonitor> => {
   const path = (options.path ?? "/gateway").replace(/\/+$/, "")
@@ -102,7 +104,7 @@ const lastOnly = <A extends object, B>(f: (input: A) => B): ((input: A) => B) =>
 }
 
 /**
- * The status page.
+ * The dashboard, at `/gateway`.
  *
  * ```ts
  * HttpRouter.serve(GatewayDashboard.layer).pipe(
@@ -110,11 +112,4 @@ const lastOnly = <A extends object, B>(f: (input: A) => B): ((input: A) => B) =>
  * ) // at http://127.0.0.1:8080/gateway/
  * ```
  */
-export const GatewayDashboard = {
-  /** At `/gateway`. */
-  layer: layerWith({}),
-  /** At a path of your choice. */
-  layerWith,
-  /** Of what a `GatewayMonitor` of your choice watches. */
-  layerOfMonitor
-} as const
+export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Gateway> = layerWith({})

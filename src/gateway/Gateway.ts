@@ -22,13 +22,14 @@ import type { ShardStatus } from "../schema/ShardStatus.ts"
 import * as Delivery from "./Delivery.ts"
 import * as ShardManager from "./ShardManager.ts"
 import type { SendOptions } from "./ShardManager.ts"
+import * as BotMetrics from "../services/BotMetrics.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayConnection } from "../services/GatewayConnection.ts"
-import { GatewayDirectory } from "../services/GatewayDirectory.ts"
+import { GatewayDirectory, type IdentifyBudget } from "../services/GatewayDirectory.ts"
 import * as GatewayMetrics from "./GatewayMetrics.ts"
 import { Heartbeat } from "../services/Heartbeat.ts"
-import { IdentifyBudget } from "../services/IdentifyBudget.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import * as ProcessMetrics from "./ProcessMetrics.ts"
 import * as MemberRequests from "./MemberRequests.ts"
 import type { MembersChunk, MembersRequest } from "./MemberRequests.ts"
 import { SessionStore } from "../services/SessionStore.ts"
@@ -86,6 +87,8 @@ export class Gateway extends Context.Service<
     readonly session: (shard?: number) => Effect.Effect<Option.Option<Session>>
     /** What GET /gateway/bot says, at most a minute old. None where a `gatewayUrl` is configured. */
     readonly info: Effect.Effect<Option.Option<GatewayInfo>, GatewayError>
+    /** What is left of the day's IDENTIFYs: Discord's last answer, less those sent since. None before the first answer. */
+    readonly identifyBudget: Effect.Effect<Option.Option<IdentifyBudget>>
     /** Gives a shard a new connection, on which it resumes, or ends its wait for the next attempt. */
     readonly restart: (shard: number) => Effect.Effect<void, GatewayError>
     /**
@@ -101,17 +104,20 @@ export class Gateway extends Context.Service<
     Effect.gen(function* () {
       const config = yield* GatewayConfig
       const directory = yield* GatewayDirectory
-      const metrics = yield* GatewayMetrics.make
-      const budget = new IdentifyBudget(directory)
-      const events = yield* ShardEvents.make((event) => {
-        metrics.onEvent(event)
-        budget.onEvent(event)
-      })
+      const metricContext = yield* BotMetrics.contextOf(config.token)
+      const metrics = GatewayMetrics.make(metricContext)
+      const events = yield* ShardEvents.make(metrics.onEvent)
       const delivery = Delivery.make({ capacity: config.buffer, capacityBytes: config.bufferBytes })
       const members = MemberRequests.make()
-      const manager = yield* ShardManager.make({ delivery, events, metrics, onDispatch: members.onDispatch })
+      const manager = yield* ShardManager.make({
+        delivery,
+        events,
+        metrics,
+        metricContext,
+        onDispatch: members.onDispatch
+      })
       const shards = () => manager.shards().map((shard) => shard.status)
-      yield* GatewayMetrics.observe({ shards, buffer: delivery.size, budget: () => budget.left })
+      yield* ProcessMetrics.observe({ shards, buffer: delivery.size, budget: directory.budget }, metricContext)
       const send: Gateway["Service"]["send"] = (event, options) =>
         metrics
           .measureSend(event, manager.send(event, options))
@@ -152,6 +158,7 @@ export class Gateway extends Context.Service<
           directory.recent(Duration.minutes(1)),
           Option.map(({ info }) => info)
         ),
+        identifyBudget: Effect.sync(directory.budget),
         restart: manager.restart,
         reshard: manager.reshard
       })

@@ -4,7 +4,6 @@
  * What happens now and then is counted off the events that people watch, too. What is true at any time (states, latencies,
  * fill) costs nothing until an exporter asks for it.
  */
-import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,8 +13,7 @@ import type { GatewayError } from "../schema/GatewayError.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { SendEvent } from "../schema/SendEvent.ts"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
-import { shardStates, type ShardStatus } from "../schema/ShardStatus.ts"
-import type { Budget } from "../services/IdentifyBudget.ts"
+import type { ShardStatus } from "../schema/ShardStatus.ts"
 import * as LazyMetric from "../services/LazyMetric.ts"
 
 /** The instruments of one gateway. */
@@ -33,16 +31,8 @@ export interface GatewayMetrics {
   ) => Effect.Effect<void, GatewayError>
 }
 
-/** What is read when an exporter asks. */
-export interface Observed {
-  readonly shards: () => ReadonlyArray<ShardStatus>
-  /** What waits for the subscribers, and the share of the room for it that is taken. */
-  readonly buffer: () => { readonly payloads: number; readonly fill: number }
-  /** What Discord last said of the day's IDENTIFYs, less those sent since. */
-  readonly budget: () => Option.Option<Budget>
-}
-
-const nameOf = (name: string) => `discord_gateway_${name}`
+/** The full name of a series. */
+export const nameOf = (name: string) => `discord_gateway_${name}`
 
 const secondsOf = Duration.toSeconds
 
@@ -50,9 +40,6 @@ const secondsOf = Duration.toSeconds
 const latencies = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 /** From at once, over the wait for a session, to that for the rate limit. */
 const waits = [0.001, 0.01, 0.1, 1, 5, 10, 30, 60, 120]
-/** From what garbage collection takes to a process that hangs. */
-const lags = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
-
 const descriptions = {
   reconnects_total: "Connections, and attempts to connect, that ended, by why",
   resumes_total: "Sessions that went on by RESUME",
@@ -68,7 +55,7 @@ const descriptions = {
 } as const
 
 /** Makes the instruments, which write to the registry of the program. */
-export const make: Effect.Effect<GatewayMetrics> = Effect.map(Effect.context<never>(), (context) => {
+export const make = (context: Context.Context<never>): GatewayMetrics => {
   const add = (name: keyof typeof descriptions, attributes: Record<string, string>, amount = 1) =>
     Metric.counter(nameOf(name), { description: descriptions[name], attributes, incremental: true }).updateUnsafe(
       amount,
@@ -117,47 +104,18 @@ export const make: Effect.Effect<GatewayMetrics> = Effect.map(Effect.context<nev
         )
       )
   }
-})
+}
 
 const opNames: Record<number, string> = Object.fromEntries(
   Object.entries(GatewayOpcode).map(([name, op]) => [op, name])
 )
 const nameOfOp = (op: number): string => opNames[op] ?? String(op)
 
-/** Lets exporters read what is true at the moment, and watches the event loop, until the scope closes. */
-export const observe = Effect.fnUntraced(function* ({ buffer, budget, shards }: Observed) {
-  const context = yield* Effect.context<never>()
-  const gauge = (name: string, description: string, value: () => number, attributes: Record<string, string> = {}) =>
-    Effect.acquireRelease(
-      Effect.sync(() =>
-        LazyMetric.register(Metric.gauge(nameOf(name), { description, attributes }), context, () => ({
-          value: value()
-        }))
-      ),
-      (registration) => Effect.sync(registration.remove)
-    )
-  const left = (of: (budget: Budget) => number) => Option.match(budget(), { onNone: () => NaN, onSome: of })
-
-  for (const state of shardStates) {
-    yield* gauge("shards", "Shards, by state", () => shards().filter((shard) => shard.state === state).length, {
-      state
-    })
-  }
-  yield* gauge("sends_waiting", "Payloads that wait to be sent", () =>
-    shards().reduce((waiting, shard) => waiting + shard.waitingToSend, 0)
-  )
-  yield* gauge("buffered_payloads", "Payloads that wait for the slowest subscriber", () => buffer().payloads)
-  yield* gauge("buffer_fill_ratio", "Share of the buffer that is taken; at 1 reading pauses", () => buffer().fill)
-  yield* gauge("identify_budget_remaining", "IDENTIFYs left of the day's budget", () =>
-    left(({ remaining }) => remaining)
-  )
-  yield* gauge("identify_budget_total", "IDENTIFYs that Discord allows in a day", () => left(({ total }) => total))
-  yield* Effect.forkScoped(watchEventLoop(context))
-})
-
 /** Lets exporters read each shard's state and latency, until the scope closes. */
-export const observeShards = Effect.fnUntraced(function* (shards: Iterable<{ readonly status: ShardStatus }>) {
-  const context = yield* Effect.context<never>()
+export const observeShards = Effect.fnUntraced(function* (
+  shards: Iterable<{ readonly status: ShardStatus }>,
+  context: Context.Context<never>
+) {
   const register = (shard: { readonly status: ShardStatus }) => {
     const attributes = { shard: String(shard.status.shard.id) }
     const ready = Metric.gauge(nameOf("shard_ready"), {
@@ -183,19 +141,3 @@ export const observeShards = Effect.fnUntraced(function* (shards: Iterable<{ rea
       })
   )
 })
-
-/** How often it is looked how late a timer is. Each look is one more step for a test that moves its clock by a day. */
-const sampling = Duration.seconds(5)
-
-const watchEventLoop = (context: Context.Context<never>) => {
-  const lag = Metric.histogram(nameOf("event_loop_lag_seconds"), {
-    description: "How late a timer fires: time that the program kept the event loop busy",
-    boundaries: lags
-  })
-  return Effect.gen(function* () {
-    const due = (yield* Clock.monotonicTimeNanos) + Duration.toNanosUnsafe(sampling)
-    yield* Effect.sleep(sampling)
-    const late = (yield* Clock.monotonicTimeNanos) - due
-    lag.updateUnsafe(Math.max(0, secondsOf(Duration.nanos(late))), context)
-  }).pipe(Effect.forever)
-}

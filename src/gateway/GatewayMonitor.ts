@@ -42,7 +42,9 @@ export class GatewayMonitor extends Context.Service<
   )
 
   /** Watches what is like a gateway in this: shards on many machines. */
-  static readonly layerOf = <R>(watched: Effect.Effect<Watched, never, R>): Layer.Layer<GatewayMonitor, never, R> =>
+  static readonly layerOf = <R>(
+    watched: Effect.Effect<MonitoredGateway, never, R>
+  ): Layer.Layer<GatewayMonitor, never, R> =>
     Layer.effect(
       GatewayMonitor,
       Effect.suspend(() => Effect.flatMap(watched, make))
@@ -50,14 +52,14 @@ export class GatewayMonitor extends Context.Service<
 }
 
 /** What is watched of a gateway. */
-export type Watched = Pick<Gateway["Service"], "changes" | "info" | "shards">
+export type MonitoredGateway = Pick<Gateway["Service"], "changes" | "info" | "shards">
 
 const every = Duration.seconds(1)
 const momentsKept = 300
 const changesKept = 200
 
 const make = Effect.fnUntraced(function* (
-  gateway: Watched
+  gateway: MonitoredGateway
 ): Effect.fn.Return<GatewayMonitor["Service"], never, Scope.Scope> {
   const since = yield* Clock.currentTimeMillis
   const changes = new ChangeLog()

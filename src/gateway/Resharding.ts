@@ -5,6 +5,7 @@
  * while around the switch each event is counted by its content in both, and handed on when one generation has seen it more
  * often than it was handed on. An event that one generation saw and the other never will is handed on, too: nothing is lost.
  */
+import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -27,6 +28,8 @@ export const run = Effect.fnUntraced(function* (options: {
   readonly old: ShardGeneration.ShardGeneration
   readonly next: ShardGeneration.ShardGeneration
   readonly buffer: ShardBuffer
+  /** The context in which the metrics of shards are registered. */
+  readonly metrics: Context.Context<never>
   /** From now on the next generation is that of the bot. */
   readonly onSwitch: Effect.Effect<void>
 }): Effect.fn.Return<void, GatewayError, ShardServices> {
@@ -35,7 +38,7 @@ export const run = Effect.fnUntraced(function* (options: {
   next.appendTo(overlap.filter("new", buffer))
   old.appendTo(overlap.filter("old", buffer))
   yield* Effect.gen(function* () {
-    yield* ShardGeneration.launch(next)
+    yield* ShardGeneration.launch(next, options.metrics)
     const ready = Effect.forEach(next.shards.values(), (shard) => shard.whenReady, {
       concurrency: "unbounded",
       discard: true

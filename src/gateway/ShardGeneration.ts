@@ -3,6 +3,7 @@
  * by another.
  */
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,7 +14,7 @@ import { ShardId } from "../schema/ShardId.ts"
 import * as Shard from "../shard/Shard.ts"
 import type { ShardBuffer, ShardHost } from "../shard/ShardHost.ts"
 import * as GatewayMetrics from "./GatewayMetrics.ts"
-import * as SleepDetector from "./SleepDetector.ts"
+import * as ProcessWatch from "./ProcessWatch.ts"
 
 /** A generation of shards. */
 export interface ShardGeneration {
@@ -51,17 +52,20 @@ export const make = Effect.fnUntraced(function* (
   } satisfies ShardGeneration
 })
 
-/** Runs the shards. */
-export const launch = Effect.fnUntraced(function* ({ failed, scope, shards }: ShardGeneration) {
-  yield* Scope.provide(GatewayMetrics.observeShards(shards.values()), scope)
+/** Runs the shards. `metrics` is the context in which theirs are registered. */
+export const launch = Effect.fnUntraced(function* (
+  { failed, scope, shards }: ShardGeneration,
+  metrics: Context.Context<never>
+) {
+  yield* Scope.provide(GatewayMetrics.observeShards(shards.values(), metrics), scope)
   for (const shard of shards.values()) {
     yield* shard.run.pipe(
       Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Deferred.failCause(failed, cause))),
       Effect.forkIn(scope)
     )
   }
-  yield* Effect.forkIn(
-    SleepDetector.watch((slept) => {
+  yield* Scope.provide(
+    ProcessWatch.onWake((slept) => {
       for (const shard of shards.values()) shard.reconnect(new SystemSlept({ slept }))
     }),
     scope

@@ -3,6 +3,7 @@
  */
 import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -46,6 +47,8 @@ export const make = Effect.fnUntraced(function* (parts: {
   readonly delivery: Delivery
   readonly events: ShardEvents
   readonly metrics: GatewayMetrics
+  /** The context in which the metrics of shards are registered. */
+  readonly metricContext: Context.Context<never>
   readonly onDispatch: (payload: Payload) => void
 }) {
   const config = yield* GatewayConfig
@@ -104,7 +107,7 @@ export const make = Effect.fnUntraced(function* (parts: {
       const ids = config.shards === "auto" ? yield* recommended : config.shards
       const generation = yield* ShardGeneration.make(ids, host, yield* Scope.fork(home, "parallel"))
       yield* adopt(generation)
-      yield* ShardGeneration.launch(generation)
+      yield* ShardGeneration.launch(generation, parts.metricContext)
       yield* Deferred.succeed(started, undefined)
       return yield* Deferred.await(failed)
     })
@@ -168,6 +171,7 @@ export const make = Effect.fnUntraced(function* (parts: {
         old,
         next,
         buffer: delivery,
+        metrics: parts.metricContext,
         onSwitch: Effect.andThen(
           adopt(next),
           events.announce((at) => ShardEvent.Resharded({ shard: 0, at, from: old.total, to: total }))

@@ -21,17 +21,17 @@ import * as NodeWebSocket from "./NodeWebSocket.ts"
 const platform = Layer.mergeAll(NodeWebSocket.layer, NodeHttpClient.layerNodeHttp, NodeDecompression.layer)
 
 /** `GatewayLive` with all that it needs but the configuration. */
-const layer: Layer.Layer<Gateway, GatewayError, GatewayConfig> = GatewayLive.pipe(Layer.provide(platform))
+export const layer: Layer.Layer<Gateway, GatewayError, GatewayConfig> = GatewayLive.pipe(Layer.provide(platform))
 
 /** All services but the stores: for `Gateway.layer` with a `SessionStore` and an `IdentifyLimiter` of your choice. */
-const layerServices: Layer.Layer<GatewayConnection | GatewayDirectory | Heartbeat, never, GatewayConfig> =
+export const layerServices: Layer.Layer<GatewayConnection | GatewayDirectory | Heartbeat, never, GatewayConfig> =
   Layer.mergeAll(GatewayConnection.layer, GatewayDirectory.layer, Heartbeat.layer).pipe(Layer.provide(platform))
 
 /**
  * The gateway with its sessions in a file: a program that is started again resumes, and gets what it missed. Fails with
  * `InvalidConfig` if the file cannot be written.
  */
-const layerWithSessionFile = (path: string): Layer.Layer<Gateway, GatewayError, GatewayConfig> => {
+export const layerWithSessionFile = (path: string): Layer.Layer<Gateway, GatewayError, GatewayConfig> => {
   const sessions = SessionStore.layerFile(path).pipe(
     Layer.provide(NodeFileSystem.layer),
     Layer.catch(({ message, reason }) => {
@@ -46,7 +46,5 @@ const layerWithSessionFile = (path: string): Layer.Layer<Gateway, GatewayError, 
 }
 
 /** Only the WebSockets, for gateways put together by hand. */
-const layerWebSocketConstructor: Layer.Layer<Socket.WebSocketConstructor, never, GatewayConfig> = NodeWebSocket.layer
-
-/** Layers of the gateway for programs on Node.js. */
-export const NodeGateway = { layer, layerServices, layerWithSessionFile, layerWebSocketConstructor } as const
+export const layerWebSocketConstructor: Layer.Layer<Socket.WebSocketConstructor, never, GatewayConfig> =
+  NodeWebSocket.layer

@@ -7,10 +7,13 @@ import * as Schema from "effect/Schema"
 import { describeCloseCode, type Recovery, recoveryOf } from "./CloseCode.ts"
 
 /** The WebSocket could not be opened. */
-export class OpenFailed extends Schema.TaggedError<OpenFailed>()("OpenFailed", {
-  host: Schema.String,
-  description: Schema.String
-}) {
+export class OpenFailed extends Schema.TaggedError<OpenFailed>("disruption-gateway/GatewayError/OpenFailed")(
+  "OpenFailed",
+  {
+    host: Schema.String,
+    description: Schema.String
+  }
+) {
   readonly recovery: Recovery = "resume"
   override get message() {
     return `No connection to ${this.host}: ${this.description}`
@@ -18,10 +21,13 @@ export class OpenFailed extends Schema.TaggedError<OpenFailed>()("OpenFailed", {
 }
 
 /** No HELLO came in time. */
-export class HelloTimeout extends Schema.TaggedError<HelloTimeout>()("HelloTimeout", {
-  /** How long it was waited for. */
-  after: Schema.DurationFromMillis
-}) {
+export class HelloTimeout extends Schema.TaggedError<HelloTimeout>("disruption-gateway/GatewayError/HelloTimeout")(
+  "HelloTimeout",
+  {
+    /** How long it was waited for. */
+    after: Schema.DurationFromMillis
+  }
+) {
   readonly recovery: Recovery = "resume"
   override get message() {
     return `No HELLO within ${Duration.format(this.after)}`
@@ -29,7 +35,9 @@ export class HelloTimeout extends Schema.TaggedError<HelloTimeout>()("HelloTimeo
 }
 
 /** No heartbeat was acknowledged between two: the connection is dead, whatever TCP says. */
-export class HeartbeatTimeout extends Schema.TaggedError<HeartbeatTimeout>()("HeartbeatTimeout", {
+export class HeartbeatTimeout extends Schema.TaggedError<HeartbeatTimeout>(
+  "disruption-gateway/GatewayError/HeartbeatTimeout"
+)("HeartbeatTimeout", {
   /** The time between the two heartbeats. */
   interval: Schema.DurationFromMillis
 }) {
@@ -40,9 +48,12 @@ export class HeartbeatTimeout extends Schema.TaggedError<HeartbeatTimeout>()("He
 }
 
 /** The machine was asleep: whatever the connection looks like, Discord has closed it long ago. */
-export class SystemSlept extends Schema.TaggedError<SystemSlept>()("SystemSlept", {
-  slept: Schema.DurationFromMillis
-}) {
+export class SystemSlept extends Schema.TaggedError<SystemSlept>("disruption-gateway/GatewayError/SystemSlept")(
+  "SystemSlept",
+  {
+    slept: Schema.DurationFromMillis
+  }
+) {
   readonly recovery: Recovery = "resume"
   override get message() {
     return `The machine was asleep for ${Duration.format(this.slept)}`
@@ -50,7 +61,9 @@ export class SystemSlept extends Schema.TaggedError<SystemSlept>()("SystemSlept"
 }
 
 /** The program asked for a new connection. */
-export class RestartRequested extends Schema.TaggedError<RestartRequested>()("RestartRequested", {}) {
+export class RestartRequested extends Schema.TaggedError<RestartRequested>(
+  "disruption-gateway/GatewayError/RestartRequested"
+)("RestartRequested", {}) {
   readonly recovery: Recovery = "resume"
   override get message() {
     return "A new connection was asked for"
@@ -58,7 +71,9 @@ export class RestartRequested extends Schema.TaggedError<RestartRequested>()("Re
 }
 
 /** The limit of IDENTIFYs that is shared with other processes cannot be kept: its store does not answer. */
-export class LimiterUnavailable extends Schema.TaggedError<LimiterUnavailable>()("LimiterUnavailable", {
+export class LimiterUnavailable extends Schema.TaggedError<LimiterUnavailable>(
+  "disruption-gateway/GatewayError/LimiterUnavailable"
+)("LimiterUnavailable", {
   description: Schema.String
 }) {
   readonly recovery: Recovery = "resume"
@@ -68,7 +83,9 @@ export class LimiterUnavailable extends Schema.TaggedError<LimiterUnavailable>()
 }
 
 /** op 7. */
-export class ReconnectRequested extends Schema.TaggedError<ReconnectRequested>()("ReconnectRequested", {}) {
+export class ReconnectRequested extends Schema.TaggedError<ReconnectRequested>(
+  "disruption-gateway/GatewayError/ReconnectRequested"
+)("ReconnectRequested", {}) {
   readonly recovery: Recovery = "resume"
   override get message() {
     return "Discord asked for a reconnect"
@@ -76,7 +93,9 @@ export class ReconnectRequested extends Schema.TaggedError<ReconnectRequested>()
 }
 
 /** op 9. */
-export class SessionInvalidated extends Schema.TaggedError<SessionInvalidated>()("SessionInvalidated", {
+export class SessionInvalidated extends Schema.TaggedError<SessionInvalidated>(
+  "disruption-gateway/GatewayError/SessionInvalidated"
+)("SessionInvalidated", {
   resumable: Schema.Boolean
 }) {
   get recovery(): Recovery {
@@ -88,7 +107,9 @@ export class SessionInvalidated extends Schema.TaggedError<SessionInvalidated>()
 }
 
 /** The connection was closed by Discord, with a code that does not stop us, or without any (1006). */
-export class ConnectionClosed extends Schema.TaggedError<ConnectionClosed>()("ConnectionClosed", {
+export class ConnectionClosed extends Schema.TaggedError<ConnectionClosed>(
+  "disruption-gateway/GatewayError/ConnectionClosed"
+)("ConnectionClosed", {
   code: Schema.Int,
   closeReason: Schema.String
 }) {
@@ -112,7 +133,9 @@ const wellKnownCloses: Record<number, string> = {
 }
 
 /** A frame that is not a payload. The description says what is wrong and nothing of what is in it. */
-export class MalformedPayload extends Schema.TaggedError<MalformedPayload>()("MalformedPayload", {
+export class MalformedPayload extends Schema.TaggedError<MalformedPayload>(
+  "disruption-gateway/GatewayError/MalformedPayload"
+)("MalformedPayload", {
   description: Schema.String
 }) {
   readonly recovery: Recovery = "resume"
@@ -122,7 +145,9 @@ export class MalformedPayload extends Schema.TaggedError<MalformedPayload>()("Ma
 }
 
 /** What came cannot be inflated: the connection's compression is out of step, or a payload is over the limit. */
-export class DecompressionFailed extends Schema.TaggedError<DecompressionFailed>()("DecompressionFailed", {
+export class DecompressionFailed extends Schema.TaggedError<DecompressionFailed>(
+  "disruption-gateway/GatewayError/DecompressionFailed"
+)("DecompressionFailed", {
   description: Schema.String
 }) {
   readonly recovery: Recovery = "resume"

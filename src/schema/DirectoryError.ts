@@ -6,7 +6,9 @@ import * as Schema from "effect/Schema"
 import type { Recovery } from "./CloseCode.ts"
 
 /** GET /gateway/bot got no answer. */
-export class DirectoryUnreachable extends Schema.TaggedError<DirectoryUnreachable>()("DirectoryUnreachable", {
+export class DirectoryUnreachable extends Schema.TaggedError<DirectoryUnreachable>(
+  "disruption-gateway/GatewayError/DirectoryUnreachable"
+)("DirectoryUnreachable", {
   host: Schema.String,
   description: Schema.String
 }) {
@@ -17,7 +19,9 @@ export class DirectoryUnreachable extends Schema.TaggedError<DirectoryUnreachabl
 }
 
 /** GET /gateway/bot was rate limited. */
-export class DirectoryRateLimited extends Schema.TaggedError<DirectoryRateLimited>()("DirectoryRateLimited", {
+export class DirectoryRateLimited extends Schema.TaggedError<DirectoryRateLimited>(
+  "disruption-gateway/GatewayError/DirectoryRateLimited"
+)("DirectoryRateLimited", {
   /** How long Discord wants us to wait. */
   retryAfter: Schema.DurationFromMillis
 }) {
@@ -28,7 +32,9 @@ export class DirectoryRateLimited extends Schema.TaggedError<DirectoryRateLimite
 }
 
 /** GET /gateway/bot answered with a status that is not 200, 401 or 429. Only 404 is fatal: the URL is wrong. */
-export class DirectoryRejected extends Schema.TaggedError<DirectoryRejected>()("DirectoryRejected", {
+export class DirectoryRejected extends Schema.TaggedError<DirectoryRejected>(
+  "disruption-gateway/GatewayError/DirectoryRejected"
+)("DirectoryRejected", {
   status: Schema.Int,
   host: Schema.String
 }) {
@@ -43,7 +49,9 @@ export class DirectoryRejected extends Schema.TaggedError<DirectoryRejected>()("
 }
 
 /** GET /gateway/bot answered with something else than what Discord documents. */
-export class DirectoryMalformed extends Schema.TaggedError<DirectoryMalformed>()("DirectoryMalformed", {
+export class DirectoryMalformed extends Schema.TaggedError<DirectoryMalformed>(
+  "disruption-gateway/GatewayError/DirectoryMalformed"
+)("DirectoryMalformed", {
   description: Schema.String
 }) {
   readonly recovery: Recovery = "resume"

@@ -8,11 +8,14 @@ import type { Recovery } from "./CloseCode.ts"
 import { namesOfIntents, privilegedIn } from "./Intents.ts"
 
 /** An option has a value that cannot be used. Found at start, before anything is dialled. */
-export class InvalidConfig extends Schema.TaggedError<InvalidConfig>()("InvalidConfig", {
-  /** The option's or the environment variable's name. */
-  option: Schema.String,
-  description: Schema.String
-}) {
+export class InvalidConfig extends Schema.TaggedError<InvalidConfig>("disruption-gateway/GatewayError/InvalidConfig")(
+  "InvalidConfig",
+  {
+    /** The option's or the environment variable's name. */
+    option: Schema.String,
+    description: Schema.String
+  }
+) {
   readonly recovery: Recovery = "fatal"
   override get message() {
     return `${this.option}: ${this.description}`
@@ -20,7 +23,9 @@ export class InvalidConfig extends Schema.TaggedError<InvalidConfig>()("InvalidC
 }
 
 /** Close 4004, or 401 from GET /gateway/bot. */
-export class AuthenticationFailed extends Schema.TaggedError<AuthenticationFailed>()("AuthenticationFailed", {}) {
+export class AuthenticationFailed extends Schema.TaggedError<AuthenticationFailed>(
+  "disruption-gateway/GatewayError/AuthenticationFailed"
+)("AuthenticationFailed", {}) {
   readonly recovery: Recovery = "fatal"
   override get message() {
     return (
@@ -32,10 +37,13 @@ export class AuthenticationFailed extends Schema.TaggedError<AuthenticationFaile
 }
 
 /** Close 4010. */
-export class InvalidShard extends Schema.TaggedError<InvalidShard>()("InvalidShard", {
-  id: Schema.Int,
-  total: Schema.Int
-}) {
+export class InvalidShard extends Schema.TaggedError<InvalidShard>("disruption-gateway/GatewayError/InvalidShard")(
+  "InvalidShard",
+  {
+    id: Schema.Int,
+    total: Schema.Int
+  }
+) {
   readonly recovery: Recovery = "fatal"
   override get message() {
     return `Discord refused shard ${this.id} of ${this.total}. Check the option shards (DISCORD_SHARDS).`
@@ -43,7 +51,9 @@ export class InvalidShard extends Schema.TaggedError<InvalidShard>()("InvalidSha
 }
 
 /** Close 4011. */
-export class ShardingRequired extends Schema.TaggedError<ShardingRequired>()("ShardingRequired", {
+export class ShardingRequired extends Schema.TaggedError<ShardingRequired>(
+  "disruption-gateway/GatewayError/ShardingRequired"
+)("ShardingRequired", {
   total: Schema.Int
 }) {
   readonly recovery: Recovery = "fatal"
@@ -56,7 +66,9 @@ export class ShardingRequired extends Schema.TaggedError<ShardingRequired>()("Sh
 }
 
 /** Close 4012. */
-export class InvalidApiVersion extends Schema.TaggedError<InvalidApiVersion>()("InvalidApiVersion", {}) {
+export class InvalidApiVersion extends Schema.TaggedError<InvalidApiVersion>(
+  "disruption-gateway/GatewayError/InvalidApiVersion"
+)("InvalidApiVersion", {}) {
   readonly recovery: Recovery = "fatal"
   override get message() {
     return "Discord does not serve version 10 of the gateway any more. Update disruption-gateway."
@@ -64,7 +76,9 @@ export class InvalidApiVersion extends Schema.TaggedError<InvalidApiVersion>()("
 }
 
 /** Close 4013. */
-export class InvalidIntents extends Schema.TaggedError<InvalidIntents>()("InvalidIntents", {
+export class InvalidIntents extends Schema.TaggedError<InvalidIntents>(
+  "disruption-gateway/GatewayError/InvalidIntents"
+)("InvalidIntents", {
   /** The bit field that was sent. */
   intents: Schema.Int
 }) {
@@ -79,7 +93,9 @@ export class InvalidIntents extends Schema.TaggedError<InvalidIntents>()("Invali
 }
 
 /** Close 4014. */
-export class DisallowedIntents extends Schema.TaggedError<DisallowedIntents>()("DisallowedIntents", {
+export class DisallowedIntents extends Schema.TaggedError<DisallowedIntents>(
+  "disruption-gateway/GatewayError/DisallowedIntents"
+)("DisallowedIntents", {
   /** The bit field that was sent. */
   intents: Schema.Int
 }) {
@@ -101,7 +117,9 @@ export const describeBudget = ({ remaining, total }: { readonly remaining: numbe
     : `${remaining} of the day's ${total} IDENTIFYs are left, which stay untouched (option identifyReserve).`
 
 /** The day's IDENTIFYs are used up, and the configuration asks to fail rather than to wait. */
-export class IdentifyBudgetExhausted extends Schema.TaggedError<IdentifyBudgetExhausted>()("IdentifyBudgetExhausted", {
+export class IdentifyBudgetExhausted extends Schema.TaggedError<IdentifyBudgetExhausted>(
+  "disruption-gateway/GatewayError/IdentifyBudgetExhausted"
+)("IdentifyBudgetExhausted", {
   /** IDENTIFYs per day. */
   total: Schema.Int,
   /** How many are left, which stay untouched. */
@@ -119,7 +137,9 @@ export class IdentifyBudgetExhausted extends Schema.TaggedError<IdentifyBudgetEx
 }
 
 /** The configured `reconnect` schedule has ended. */
-export class ReconnectScheduleEnded extends Schema.TaggedError<ReconnectScheduleEnded>()("ReconnectScheduleEnded", {
+export class ReconnectScheduleEnded extends Schema.TaggedError<ReconnectScheduleEnded>(
+  "disruption-gateway/GatewayError/ReconnectScheduleEnded"
+)("ReconnectScheduleEnded", {
   /** Why the last connection ended. */
   last: Schema.String
 }) {

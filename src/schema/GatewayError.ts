@@ -87,7 +87,7 @@ export type GatewayErrorReason = typeof GatewayErrorReason.Type
  * program.pipe(Effect.catchReason("GatewayError", "DisallowedIntents", (reason) => Effect.logError(reason.message)))
  * ```
  */
-export class GatewayError extends Schema.TaggedError<GatewayError>()("GatewayError", {
+export class GatewayError extends Schema.TaggedError<GatewayError>("disruption-gateway/GatewayError")("GatewayError", {
   reason: GatewayErrorReason,
   /** The number of the shard that it happened to, where it happened to one. */
   shard: Schema.optionalKey(Schema.Int)
@@ -96,11 +96,14 @@ export class GatewayError extends Schema.TaggedError<GatewayError>()("GatewayErr
     return this.shard === undefined ? this.reason.message : `Shard ${this.shard}: ${this.reason.message}`
   }
 
-  /** What follows from it. */
-  get recovery(): Recovery {
-    return this.reason.recovery
+  /** What follows from it for the shard: nothing where a send failed. */
+  get recovery(): Recovery | undefined {
+    return "recovery" in this.reason ? this.reason.recovery : undefined
   }
 }
+
+/** Whether something is a `GatewayError`. */
+export const isGatewayError: (input: unknown) => input is GatewayError = Schema.is(GatewayError)
 
 /** The reason for a close by Discord: its own tag where the code is fatal, otherwise `ConnectionClosed`. */
 export const reasonOfClose = (

@@ -4,6 +4,7 @@
  * It is on the hot path: a lookup by name and two additions each, in numbers of its own that an exporter of
  * `effect/Metric` reads when it wants to.
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
@@ -27,9 +28,10 @@ export interface DispatchTally {
 const capacity = 500
 const rest = "other"
 
-/** Starts counting, until the scope closes. */
-export const make: Effect.Effect<DispatchTally, never, Scope.Scope> = Effect.gen(function* () {
-  const context = yield* Effect.context<never>()
+/** Starts counting in a context of metrics, until the scope closes. */
+export const make = Effect.fnUntraced(function* (
+  context: Context.Context<never>
+): Effect.fn.Return<DispatchTally, never, Scope.Scope> {
   const registrations: Array<Metric.Registration> = []
   const register = (name: string, description: string, event: string, value: () => number) => {
     const metric = Metric.counter(name, { description, attributes: { event }, incremental: true })

@@ -15,7 +15,7 @@ import type { DispatchTally } from "./DispatchTally.ts"
  * What a frame turns out to be. A number is the sequence of a dispatch that nobody asked for: it counts, and that is all
  * that is kept of it.
  */
-export type Received = Payload | number | MalformedPayload | DecompressionFailed
+export type ReceivedPayload = Payload | number | MalformedPayload | DecompressionFailed
 
 /** What the library itself waits for, whatever the program wants. */
 const alwaysSeen = ["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
@@ -52,7 +52,7 @@ export class FrameDecoder {
   }
 
   /** Undefined for a frame that does not complete a payload. */
-  decode(frame: Uint8Array | string): Received | undefined {
+  decode(frame: Uint8Array | string): ReceivedPayload | undefined {
     const { decompress, isCompressed, limit } = this.options
     if (frame.length > limit) {
       return new MalformedPayload({ description: `a frame of ${frame.length} bytes is over the limit of ${limit}` })
@@ -64,7 +64,7 @@ export class FrameDecoder {
     return inflated.success === undefined ? undefined : this.decodeBytes(inflated.success)
   }
 
-  private decodeBytes(bytes: Uint8Array): Received {
+  private decodeBytes(bytes: Uint8Array): ReceivedPayload {
     if (this.wanted !== undefined) {
       const header = readDispatchHeader(bytes)
       if (header !== undefined && !this.isWanted(header.t)) {
@@ -75,7 +75,7 @@ export class FrameDecoder {
     return this.decodeText(textOf(bytes), bytes.length)
   }
 
-  private decodeText(text: string, bytes: number): Received {
+  private decodeText(text: string, bytes: number): ReceivedPayload {
     this.parsed += text.length
     const { shard, tally } = this.options
     const payload = Result.merge(decodePayload(text, shard))

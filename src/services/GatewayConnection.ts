@@ -21,20 +21,21 @@ import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason, reasonOfClose } from "../schema/GatewayError.ts"
 import { hostOf, withQuery } from "../schema/GatewayUrl.ts"
 import type { ShardId } from "../schema/ShardId.ts"
+import * as BotMetrics from "./BotMetrics.ts"
 import { Decompression } from "./Decompression.ts"
 import * as DispatchTally from "./DispatchTally.ts"
 import { FrameDecoder } from "./FrameDecoder.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
-import { type Batch, SocketInbox, type SocketEnd } from "./SocketInbox.ts"
+import { type ConnectionBatch, SocketInbox, type SocketEnd } from "./SocketInbox.ts"
 
 /** An open connection. */
-export interface Connection {
+export interface OpenConnection {
   /**
    * The next payloads, at least one, in order, with an error in the place of what is none, and a number (its sequence) in
    * the place of a dispatch that nobody asked for. Fails with why the connection has ended, after all that came before the
    * end was handed over. Nothing is read from the socket between two calls, beyond a small buffer.
    */
-  readonly receive: Effect.Effect<Batch, GatewayError>
+  readonly receive: Effect.Effect<ConnectionBatch, GatewayError>
   /** Sends a text frame. Ends when it was handed to the socket. */
   readonly send: (frame: string) => Effect.Effect<void, GatewayError>
 }
@@ -55,7 +56,7 @@ export class GatewayConnection extends Context.Service<
       readonly closeCode: number
       /** Whether to use the configured compression. */
       readonly compress: boolean
-    }) => Effect.Effect<Connection, GatewayError, Scope.Scope>
+    }) => Effect.Effect<OpenConnection, GatewayError, Scope.Scope>
   }
 >()("disruption-gateway/GatewayConnection") {
   /** Over `effect/socket`, with the WebSocket that `WebSocketConstructor` makes. */
@@ -66,7 +67,7 @@ export class GatewayConnection extends Context.Service<
         const config = yield* GatewayConfig
         const construct = yield* Socket.WebSocketConstructor
         const decompressors = yield* Decompression
-        const tally = yield* DispatchTally.make
+        const tally = yield* DispatchTally.make(yield* BotMetrics.contextOf(config.token))
         const chosen = config.compression === "auto" ? (decompressors.transports[0] ?? "none") : config.compression
 
         const open: GatewayConnection["Service"]["open"] = Effect.fnUntraced(function* ({

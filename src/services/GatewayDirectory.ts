@@ -1,5 +1,5 @@
 /**
- * Where to connect, and how many IDENTIFYs are left: GET /gateway/bot.
+ * Where to connect, and how many IDENTIFYs are left: GET /gateway/bot, and the one account of what was spent since.
  *
  * The URL is kept until connecting to it fails, the rest only for a short time, as Discord asks for. With a configured
  * `gatewayUrl` nothing is asked at all.
@@ -37,7 +37,15 @@ export interface DirectoryAnswer {
   readonly at: number
 }
 
-/** Finds the gateway. */
+/** What is left of the day's IDENTIFYs: Discord's last answer, less those sent since. */
+export interface IdentifyBudget {
+  readonly total: number
+  readonly remaining: number
+  /** When Discord gives new ones, in milliseconds since the epoch. */
+  readonly resetAt: number
+}
+
+/** Finds the gateway, and keeps the account of the day's IDENTIFYs. */
 export class GatewayDirectory extends Context.Service<
   GatewayDirectory,
   {
@@ -48,8 +56,10 @@ export class GatewayDirectory extends Context.Service<
     readonly fetch: Effect.Effect<DirectoryAnswer, GatewayError>
     /** The last answer if it is not older than this, otherwise a new one. None when a `gatewayUrl` is configured. */
     readonly recent: (maxAge: Duration.Duration) => Effect.Effect<Option.Option<DirectoryAnswer>, GatewayError>
-    /** The last answer, however old; nothing is asked. */
-    readonly last: () => Option.Option<DirectoryAnswer>
+    /** The budget by the last answer, however old; nothing is asked. */
+    readonly budget: () => Option.Option<IdentifyBudget>
+    /** Counts an IDENTIFY that is about to be sent against the budget. */
+    readonly countIdentify: Effect.Effect<void>
     /** The main gateway URL, without a query: the configured one, or that of the last answer. */
     readonly url: Effect.Effect<string, GatewayError>
     /** Connecting to the URL failed: the next `url` asks again, and keeps it only if there is no answer. */
@@ -65,6 +75,8 @@ export class GatewayDirectory extends Context.Service<
       const oneAtATime = yield* Semaphore.make(1)
       let last: DirectoryAnswer | undefined
       let url = config.gatewayUrl
+      /** When the IDENTIFYs were sent that the last answer may not have counted. */
+      let identifies: Array<number> = []
       /** Whether connecting to it has failed since Discord named it. */
       let doubtful = false
 
@@ -94,7 +106,16 @@ export class GatewayDirectory extends Context.Service<
         fetch,
         recent: (maxAge) =>
           config.gatewayUrl !== undefined ? Effect.succeedNone : Effect.asSome(kept(recentAnswer(maxAge), fetch)),
-        last: () => Option.fromUndefinedOr(last),
+        budget: () =>
+          Option.map(Option.fromUndefinedOr(last), ({ at, info: { session_start_limit: limit } }) => {
+            identifies = identifies.filter((identify) => identify > at - Duration.toMillis(uncertainFor))
+            return {
+              total: limit.total,
+              remaining: Math.max(0, limit.remaining - identifies.length),
+              resetAt: at + limit.reset_after
+            }
+          }),
+        countIdentify: Effect.map(Clock.currentTimeMillis, (now) => void identifies.push(now)),
         url: kept(
           Effect.sync(() => (doubtful ? undefined : url)),
           Effect.suspend(() => {
@@ -115,6 +136,9 @@ export class GatewayDirectory extends Context.Service<
     })
   )
 }
+
+/** An IDENTIFY sent so shortly before an answer came may have reached Discord after the answer was given. */
+const uncertainFor = Duration.seconds(15)
 
 const fail = (reason: GatewayErrorReason) => Effect.fail(new GatewayError({ reason }))
 

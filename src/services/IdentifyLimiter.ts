@@ -6,7 +6,6 @@
  *
  * Source: Discord, "Identifying" and "Session Start Limit Object".
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -116,8 +115,8 @@ const sharedSpacing = Duration.millis(5500)
 const maxAge = Duration.minutes(1)
 const maxAgeWhenShort = Duration.seconds(5)
 
-/** What was sent so shortly before an answer came may have reached Discord after it was given. */
-const uncertainFor = Duration.seconds(15)
+/** When Discord is asked again where only IDENTIFYs stand against the budget that its answer may not have counted. */
+const askAgainAfter = Duration.seconds(15)
 
 const limitOf = (answer: Option.Option<DirectoryAnswer>) =>
   Option.getOrUndefined(Option.map(answer, ({ info }) => info.session_start_limit))
@@ -128,19 +127,13 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
   // Bots do not share limits; a hash tells them apart without naming their token.
   const bot = Hash.string(Redacted.value(config.token))
   const queues = new Map<number, IdentifyQueue.IdentifyQueue>()
-  /** The turns that Discord's last answer may not have counted. */
-  let turns: ReadonlyArray<{ readonly at: number }> = []
-
   const reserveOf = (limit: SessionStartLimit) => config.identifyReserve ?? Math.floor(limit.total / 100)
 
-  /** How many IDENTIFYs are left by an answer, less those that it may not know of. */
+  /** How many IDENTIFYs may be sent: what is left, less the reserve. */
   const leftOf = (answer: Option.Option<DirectoryAnswer>) =>
-    Option.match(answer, {
+    Option.match(Option.all([answer, directory.budget()]), {
       onNone: () => Infinity,
-      onSome: ({ at, info: { session_start_limit: limit } }) => {
-        turns = turns.filter((turn) => turn.at > at - Duration.toMillis(uncertainFor))
-        return limit.remaining - reserveOf(limit) - turns.length
-      }
+      onSome: ([{ info }, { remaining }]) => remaining - reserveOf(info.session_start_limit)
     })
 
   /** Discord's word on what is left: a fresh one where it is little, an old one where Discord cannot be asked. */
@@ -167,7 +160,7 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
       const { at, info } = answer.value
       const { remaining, reset_after, total } = info.session_start_limit
       // Where only our own turns stand against it, the next answer tells what became of them.
-      const wait = remaining > reserveOf(info.session_start_limit) ? Duration.toMillis(uncertainFor) : reset_after
+      const wait = remaining > reserveOf(info.session_start_limit) ? Duration.toMillis(askAgainAfter) : reset_after
       return { _tag: "BudgetExhausted", total, remaining, resetAt: at + wait } as const
     }
     const consumed = yield* take(`identify:${bot}:${shard.bucket(limit?.max_concurrency ?? 1)}`, spacing)
@@ -176,7 +169,7 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
       const [asking] = yield* Effect.timed(budget(Duration.subtract(maxAge, Duration.times(spacing, 2))))
       return { _tag: "Wait", time: Duration.max(Duration.subtract(consumed, asking), Duration.zero) } as const
     }
-    turns = [...turns, { at: yield* Clock.currentTimeMillis }]
+    yield* directory.countIdentify
     return { _tag: "Granted" } as const
   })
 

@@ -1,7 +1,7 @@
 /**
  * Series of `effect/Metric` that cost nothing until an exporter reads them.
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import { constVoid } from "effect/Function"
 import * as Metric from "effect/Metric"
 
@@ -12,21 +12,54 @@ export const register = <Input, State>(
   get: () => State
 ): Metric.Registration => Metric.registerUnsafe(metric, context, { get, update: constVoid, modify: constVoid })
 
+interface CounterSeries {
+  readonly sources: Set<() => number>
+  /** The count of what has ended. */
+  ended: number
+  readonly registration: Metric.Registration
+}
+
+/** The counters that are read from elsewhere, by the registry that they are in. */
+const counters = new WeakMap<Metric.MetricRegistry, Map<string, CounterSeries>>()
+
 /**
- * Registers a counter whose count is kept elsewhere. Removed, it goes on with the last count as an ordinary counter: an
- * exporter that ends after the gateway still sends all of it, and the next gateway counts on from there.
+ * Registers a counter whose count is kept elsewhere; several sources of one series add up. With its last source removed, a
+ * series goes on as an ordinary counter: an exporter that ends after the gateway still sends all of it, and the next gateway
+ * counts on from there.
  */
 export const registerCounter = (
   metric: Metric.Counter<number>,
   context: Context.Context<never>,
-  own: () => number
+  source: () => number
 ): Metric.Registration => {
-  const before = metric.valueUnsafe(context).count
-  const registration = register(metric, context, () => ({ count: before + own(), incremental: true }))
+  const registry = Context.get(context, Metric.MetricRegistry)
+  const all = counters.get(registry) ?? new Map<string, CounterSeries>()
+  counters.set(registry, all)
+  const key = JSON.stringify([metric.id, metric.attributes, Context.get(context, Metric.CurrentMetricAttributes)])
+  const series = all.get(key) ?? startSeries(metric, context)
+  all.set(key, series)
+  series.sources.add(source)
   return {
     remove: () => {
-      registration.remove()
-      metric.updateUnsafe(before + own(), context)
+      if (!series.sources.delete(source)) return
+      series.ended += source()
+      if (series.sources.size > 0) return
+      all.delete(key)
+      series.registration.remove()
+      metric.updateUnsafe(series.ended, context)
     }
   }
+}
+
+const startSeries = (metric: Metric.Counter<number>, context: Context.Context<never>): CounterSeries => {
+  const sources = new Set<() => number>()
+  const series: CounterSeries = {
+    sources,
+    ended: metric.valueUnsafe(context).count,
+    registration: register(metric, context, () => ({
+      count: [...sources].reduce((sum, count) => sum + count(), series.ended),
+      incremental: true
+    }))
+  }
+  return series
 }

@@ -11,11 +11,11 @@ import * as Predicate from "effect/Predicate"
 import type { WebSocketEvent, WebSocketLike } from "effect/socket/Socket"
 import { MalformedPayload } from "../schema/ConnectionError.ts"
 import { Signal } from "./Signal.ts"
-import type { FrameDecoder, Received } from "./FrameDecoder.ts"
+import type { FrameDecoder, ReceivedPayload } from "./FrameDecoder.ts"
 
 /** Payloads that came in one turn of the event loop, and how much memory they take, roughly: the length of their text. */
-export interface Batch {
-  readonly received: Arr.NonEmptyReadonlyArray<Received>
+export interface ConnectionBatch {
+  readonly received: Arr.NonEmptyReadonlyArray<ReceivedPayload>
   readonly size: number
 }
 
@@ -37,7 +37,7 @@ const sizeOfItem = 16
 export class SocketInbox {
   private readonly ws: WebSocketLike
   private readonly decoder: FrameDecoder
-  private received: Array<Received> = []
+  private received: Array<ReceivedPayload> = []
   private charactersTaken = 0
   private isPaused = false
   private isClosed = false
@@ -65,7 +65,7 @@ export class SocketInbox {
   }
 
   /** What has come, at least one payload; waits for it. Fails with the end, after all that came before it was taken. */
-  take(): Effect.Effect<Batch, SocketEnd> {
+  take(): Effect.Effect<ConnectionBatch, SocketEnd> {
     return Effect.suspend(() => {
       this.news.reset()
       if (Arr.isArrayNonEmpty(this.received)) return Effect.succeed(this.batch(this.received))
@@ -83,7 +83,7 @@ export class SocketInbox {
     this.resume()
   }
 
-  private batch(received: Arr.NonEmptyArray<Received>): Batch {
+  private batch(received: Arr.NonEmptyArray<ReceivedPayload>): ConnectionBatch {
     const { charactersParsed } = this.decoder
     const size = charactersParsed - this.charactersTaken
     this.charactersTaken = charactersParsed
@@ -103,7 +103,7 @@ export class SocketInbox {
     this.news.notify()
   }
 
-  private decode(data: unknown): Received | undefined {
+  private decode(data: unknown): ReceivedPayload | undefined {
     if (typeof data === "string" || data instanceof Uint8Array) return this.decoder.decode(data)
     if (data instanceof ArrayBuffer) return this.decoder.decode(new Uint8Array(data))
     return new MalformedPayload({ description: "the WebSocket gave a frame that is neither text nor bytes" })

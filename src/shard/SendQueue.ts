@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { SendQueueFull } from "../schema/SendError.ts"
 import { Signal } from "../services/Signal.ts"
-import type { Connection } from "../services/GatewayConnection.ts"
+import type { OpenConnection } from "../services/GatewayConnection.ts"
 
 interface Waiting {
   readonly frame: string
@@ -61,7 +61,7 @@ export class SendQueue {
   }
 
   /** Sends what waits, and what comes, over a connection that is ready. Never ends by itself. */
-  drain(connection: Connection, heartbeatInterval: Duration.Duration): Effect.Effect<never, GatewayError> {
+  drain(connection: OpenConnection, heartbeatInterval: Duration.Duration): Effect.Effect<never, GatewayError> {
     const room = limit - reservedFor(heartbeatInterval)
     const windowMillis = Duration.toMillis(window)
     /** When the last frames were sent, oldest first. */

@@ -9,7 +9,7 @@ import { GatewayError } from "../schema/GatewayError.ts"
 import { encodeHandshake, identify, resume } from "../schema/Handshake.ts"
 import type { Session } from "../schema/Session.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
-import type { Connection } from "../services/GatewayConnection.ts"
+import type { OpenConnection } from "../services/GatewayConnection.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
@@ -17,7 +17,7 @@ import type { ShardLifecycle } from "./ShardLifecycle.ts"
 /** Sends RESUME. */
 export const sendResume = Effect.fnUntraced(function* (
   shard: ShardLifecycle,
-  connection: Connection,
+  connection: OpenConnection,
   session: Session
 ) {
   const { token } = yield* GatewayConfig
@@ -33,7 +33,7 @@ export type IdentifySlot = Effect.Success<ReturnType<IdentifyLimiter["Service"][
 /** Waits for the shard's turn and sends IDENTIFY, which lets the next shard of the bucket connect. */
 export const sendIdentify = Effect.fnUntraced(function* (
   shard: ShardLifecycle,
-  connection: Connection,
+  connection: OpenConnection,
   slot: IdentifySlot | undefined
 ) {
   const config = yield* GatewayConfig

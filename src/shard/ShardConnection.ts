@@ -18,7 +18,7 @@ import { hostOf } from "../schema/GatewayUrl.ts"
 import { encodeHandshake, heartbeat } from "../schema/Handshake.ts"
 import type { Session } from "../schema/Session.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
-import { type Connection, GatewayConnection } from "../services/GatewayConnection.ts"
+import { type OpenConnection, GatewayConnection } from "../services/GatewayConnection.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { Heartbeat, type ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
@@ -99,7 +99,7 @@ const forkParts = <R>(
   }).pipe(Effect.uninterruptible)
 
 /** Discord may forget what a heartbeat acknowledges, and a restart resumes from what was handled. */
-const sendHeartbeat = ({ session }: ShardLifecycle, connection: Connection, durable: boolean) =>
+const sendHeartbeat = ({ session }: ShardLifecycle, connection: OpenConnection, durable: boolean) =>
   Effect.suspend(() => connection.send(encodeHandshake(heartbeat(durable ? session.handled : session.received))))
 
 const beat = Effect.fnUntraced(function* (
@@ -118,7 +118,7 @@ const beat = Effect.fnUntraced(function* (
 
 const converse = Effect.fnUntraced(function* (
   shard: ShardLifecycle,
-  connection: Connection,
+  connection: OpenConnection,
   { hello, session: hasSession }: Milestones,
   session: Option.Option<Session>,
   slot: IdentifySlot | undefined

@@ -22,9 +22,9 @@ import { hostOf, isTrustedResumeUrl } from "../schema/GatewayUrl.ts"
 import type { Payload } from "../schema/Payload.ts"
 import { decodeHello, decodeReady, isResumable } from "../schema/ReceiveEvent.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
-import type { Connection } from "../services/GatewayConnection.ts"
+import type { OpenConnection } from "../services/GatewayConnection.ts"
 import type { ConnectionHeartbeat } from "../services/Heartbeat.ts"
-import type { Batch } from "../services/SocketInbox.ts"
+import type { ConnectionBatch } from "../services/SocketInbox.ts"
 import type { Announcement, ShardLifecycle } from "./ShardLifecycle.ts"
 
 /** The milestones of a connection, reached by what is read. */
@@ -68,11 +68,11 @@ export class ShardReader {
   }
 
   /** Reads until the connection has ended. */
-  read(connection: Connection): Effect.Effect<never, GatewayError> {
+  read(connection: OpenConnection): Effect.Effect<never, GatewayError> {
     return Effect.forever(Effect.flatMap(connection.receive, (batch) => this.handOn(batch)))
   }
 
-  private handOn({ received, size }: Batch): Effect.Effect<void, GatewayError> {
+  private handOn({ received, size }: ConnectionBatch): Effect.Effect<void, GatewayError> {
     const { shard } = this.parts
     const { droppedUpTo, effects, end, payloads } = this.react(received)
     this.append(payloads, size, droppedUpTo)
@@ -116,7 +116,7 @@ export class ShardReader {
     })
   }
 
-  private react(batch: Batch["received"]): Reaction {
+  private react(batch: ConnectionBatch["received"]): Reaction {
     const reaction: Reaction = { payloads: [], effects: [] }
     for (const payload of batch) {
       if (typeof payload === "number") this.onUnwanted(payload, reaction)

@@ -19,11 +19,14 @@ import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
 import type { Addresses } from "./SimulatorOptions.ts"
 
 /** The simulator could not be served, most often because the port is taken. */
-export class PortUnavailable extends Schema.TaggedError<PortUnavailable>()("PortUnavailable", {
-  host: Schema.String,
-  port: Schema.Int,
-  cause: Schema.Defect()
-}) {
+export class PortUnavailable extends Schema.TaggedError<PortUnavailable>("disruption-gateway/PortUnavailable")(
+  "PortUnavailable",
+  {
+    host: Schema.String,
+    port: Schema.Int,
+    cause: Schema.Defect()
+  }
+) {
   override get message() {
     return `Port ${this.port} of ${this.host} cannot be used. Choose another one, or 0 to take any free port.`
   }

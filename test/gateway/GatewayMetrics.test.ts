@@ -7,6 +7,7 @@ import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { TestClock } from "effect/testing"
 import { readFileSync } from "node:fs"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
+import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
@@ -137,5 +138,51 @@ describe("the metrics", () => {
       assert.isFalse(left.has('discord_gateway_shard_ready{shard="0"}'))
       assert.strictEqual(left.get('discord_gateway_identifies_total{shard="0"}'), 1)
     })
+  )
+
+  it.effect("sum over the gateways of one bot in a process, as on a machine of a cluster", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const gateway = (id: number) =>
+        Layer.fresh(SimulatedBot.gateway({ token: "simulated-token", shards: { ids: [id], total: 4 } }))
+      for (let id = 0; id < 4; id++) yield* Layer.build(gateway(id))
+      yield* TestClock.adjust("1 minute")
+      yield* simulator.dispatch("MESSAGE_CREATE", {}, { shard: 3 })
+      yield* simulator.dispatch("MESSAGE_CREATE", {}, { shard: 0 })
+      yield* TestClock.adjust("1 second")
+      const series = yield* scrape
+      assert.strictEqual(series.get('discord_gateway_shards{state="ready"}'), 4)
+      assert.strictEqual(series.get('discord_gateway_dispatches_total{event="MESSAGE_CREATE"}'), 2)
+      for (let id = 0; id < 4; id++) assert.strictEqual(series.get(`discord_gateway_shard_ready{shard="${id}"}`), 1)
+      const lags = series.get("discord_gateway_event_loop_lag_seconds_count") ?? 0
+      assert.isAtMost(lags, 13, "one for the process, not one for each gateway")
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        Layer.provideMerge(
+          SimulatedBot.discord({ shards: 4, maxConcurrency: 4 }),
+          Layer.succeed(Metric.MetricRegistry, new Map())
+        )
+      )
+    )
+  )
+
+  it.effect("tell two bots in one process apart", () =>
+    Effect.gen(function* () {
+      const tokens = ["111111111111111111", "222222222222222222"].map((id) => `${btoa(id)}.aaaaaa.bbbbbb`)
+      for (const token of tokens) {
+        const context = yield* Layer.build(Layer.fresh(SimulatedBot.discord({ token })))
+        yield* Effect.provide(Layer.build(Layer.fresh(SimulatedBot.gateway({ token }))), context)
+      }
+      yield* TestClock.adjust("1 minute")
+      const series = yield* scrape
+      for (const bot of ["111111111111111111", "222222222222222222"]) {
+        assert.strictEqual(series.get(`discord_gateway_shards{state="ready",bot="${bot}"}`), 1, bot)
+      }
+      assert.deepStrictEqual(
+        [...series.keys()].filter((key) => key.includes("aaaaaa")),
+        []
+      )
+    }).pipe(Effect.provide(Layer.succeed(Metric.MetricRegistry, new Map())))
   )
 })

@@ -158,9 +158,9 @@ const judgeExit = ({ exit, wire }: BotRecord): ReadonlyArray<string> => {
   if (Exit.isSuccess(exit)) return ["the stream of payloads ended"]
   const error = Exit.findError(exit)
   if (Result.isFailure(error)) return [`the stream of payloads died: ${String(exit.cause)}`]
-  const { reason } = error.success
+  const { reason, recovery } = error.success
   const wasRefused = wire.connections.some(({ closed }) => closed !== undefined && isFatal(closed.code))
-  return reason.recovery === "fatal" && wasRefused ? [] : [`the stream of payloads failed: ${reason.message}`]
+  return recovery === "fatal" && wasRefused ? [] : [`the stream of payloads failed: ${reason.message}`]
 }
 
 /** A consumer that is never behind has the connections read at once, and what ends them known at once. */

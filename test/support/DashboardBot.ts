@@ -8,13 +8,13 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
-import { type DashboardOptions, GatewayDashboard } from "../../src/dashboard/GatewayDashboard.ts"
-import { NodeGateway } from "../../src/node/NodeGateway.ts"
+import * as GatewayDashboard from "../../src/dashboard/GatewayDashboard.ts"
+import * as NodeGateway from "../../src/node/NodeGateway.ts"
 import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 
 /** A bot of so many shards. */
-export const layer = (shards: number, options?: DashboardOptions) => {
+export const layer = (shards: number, options?: GatewayDashboard.DashboardOptions) => {
   const gateway = Layer.unwrap(
     Effect.map(DiscordSimulator, ({ apiUrl, token }) =>
       NodeGateway.layer.pipe(Layer.provide(GatewayConfig.layer({ apiUrl, token, shards })))

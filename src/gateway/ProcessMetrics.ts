@@ -1,0 +1,100 @@
+/**
+ * Gauges of a process: one set for each bot, summed over its gateways. A machine of a cluster has a gateway for each of its
+ * shards, and a gauge that each of them registered for itself would show the last one.
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { shardStates, type ShardStatus } from "../schema/ShardStatus.ts"
+import type { IdentifyBudget } from "../services/GatewayDirectory.ts"
+import * as LazyMetric from "../services/LazyMetric.ts"
+import { nameOf } from "./GatewayMetrics.ts"
+import * as ProcessWatch from "./ProcessWatch.ts"
+
+/** What a gateway lets exporters read. */
+export interface ObservedGateway {
+  readonly shards: () => ReadonlyArray<ShardStatus>
+  /** Payloads that wait for the subscribers, and the share of the room for them that is taken. */
+  readonly buffer: () => { readonly payloads: number; readonly fill: number }
+  readonly budget: () => Option.Option<IdentifyBudget>
+}
+
+interface Group {
+  readonly gateways: Set<ObservedGateway>
+  readonly registrations: ReadonlyArray<Metric.Registration>
+}
+
+/** The gauges there are, by where they are registered and under which attributes. */
+const groups = new WeakMap<Metric.MetricRegistry, Map<string, Group>>()
+
+/** Adds a gateway to the gauges of its bot, until the scope closes. */
+export const observe = (
+  gateway: ObservedGateway,
+  context: Context.Context<never>
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.andThen(
+    Effect.acquireRelease(
+      Effect.sync(() => join(gateway, context)),
+      (leave) => Effect.sync(leave)
+    ),
+    ProcessWatch.onLag((late) => lag.updateUnsafe(Duration.toSeconds(late), context))
+  )
+
+const join = (gateway: ObservedGateway, context: Context.Context<never>): (() => void) => {
+  const registry = Context.get(context, Metric.MetricRegistry)
+  const key = JSON.stringify(Context.get(context, Metric.CurrentMetricAttributes))
+  const all = groups.get(registry) ?? new Map<string, Group>()
+  groups.set(registry, all)
+  const group = all.get(key) ?? makeGroup(context)
+  all.set(key, group)
+  group.gateways.add(gateway)
+  return () => {
+    group.gateways.delete(gateway)
+    if (group.gateways.size > 0) return
+    all.delete(key)
+    for (const { remove } of group.registrations) remove()
+  }
+}
+
+const makeGroup = (context: Context.Context<never>): Group => {
+  const gateways = new Set<ObservedGateway>()
+  const gauge = (name: string, description: string, value: () => number, attributes: Record<string, string> = {}) =>
+    LazyMetric.register(Metric.gauge(nameOf(name), { description, attributes }), context, () => ({ value: value() }))
+  const all = <A>(read: (gateway: ObservedGateway) => A): ReadonlyArray<A> => [...gateways].map(read)
+  const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((total, number) => total + number, 0)
+  const shards = () => all((gateway) => gateway.shards()).flat()
+  // One directory serves all gateways of a bot in a process.
+  const left = (of: (budget: IdentifyBudget) => number) =>
+    Option.match(Option.firstSomeOf(all((gateway) => gateway.budget())), { onNone: () => NaN, onSome: of })
+
+  return {
+    gateways,
+    registrations: [
+      ...shardStates.map((state) =>
+        gauge("shards", "Shards, by state", () => shards().filter((shard) => shard.state === state).length, { state })
+      ),
+      gauge("sends_waiting", "Payloads that wait to be sent", () =>
+        sum(shards().map(({ waitingToSend }) => waitingToSend))
+      ),
+      gauge("buffered_payloads", "Payloads that wait for the slowest subscriber", () =>
+        sum(all((gateway) => gateway.buffer().payloads))
+      ),
+      gauge("buffer_fill_ratio", "Share of the fullest buffer that is taken; at 1 reading pauses", () =>
+        Math.max(0, ...all((gateway) => gateway.buffer().fill))
+      ),
+      gauge("identify_budget_remaining", "IDENTIFYs left of the day's budget", () =>
+        left(({ remaining }) => remaining)
+      ),
+      gauge("identify_budget_total", "IDENTIFYs that Discord allows in a day", () => left(({ total }) => total))
+    ]
+  }
+}
+
+/** From what garbage collection takes to a process that hangs. */
+const lag = Metric.histogram(nameOf("event_loop_lag_seconds"), {
+  description: "How late a timer fires: time that the program kept the event loop busy",
+  boundaries: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
+})
