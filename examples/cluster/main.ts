@@ -75,7 +75,7 @@ Effect.gen(function* () {
   const b = yield* start("B", 35102)
   const c = yield* start("C", 35103)
   yield* Console.log(
-    `three machines for ${shards} shards, with a status page at http://127.0.0.1:${c.port + 100}/gateway/`
+    `three machines for ${shards} shards, with a dashboard at http://127.0.0.1:${c.port + 100}/gateway/`
   )
   yield* show([a, b, c], 12)
   yield* a.kill

@@ -1,5 +1,5 @@
 /**
- * The status page of a whole fleet, from any of its machines: how every shard is doing, and what happened to those here.
+ * The dashboard of a whole fleet, from any of its machines: how every shard is doing, and what happened to those here.
  *
  * It asks every shard once a second, wherever that runs: one machine that serves it is enough.
  */
@@ -45,5 +45,5 @@ const layerWith = (
     Layer.provide(GatewayMonitor.layerOf(fleet))
   )
 
-/** The fleet's status page: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`. */
+/** The fleet's dashboard: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`. */
 export const ClusterDashboard = { layer: layerWith({}), layerWith } as const
