@@ -1,4 +1,4 @@
-// Starts a Discord of its own and three machines of a fleet, kills one of them, starts another in its place, and shows all
+// Starts a Discord of its own and three machines of a cluster, kills one of them, starts another in its place, and shows all
 // the while which machine runs which shard: `npm run example:cluster`. Takes PostgreSQL (DATABASE_URL) and Redis
 // (REDIS_URL); where they are on this computer nothing has to be set.
 import { spawn } from "node:child_process"

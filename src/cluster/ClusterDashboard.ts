@@ -1,5 +1,5 @@
 /**
- * The dashboard of a whole fleet, from any of its machines: how every shard is doing, and what happened to those here.
+ * The dashboard of a whole cluster, from any of its machines: how every shard is doing, and what happened to those here.
  *
  * It asks every shard once a second, wherever that runs: one machine that serves it is enough.
  */
@@ -41,9 +41,9 @@ const statusOf = (shard: ClusterShardStatus, now: number): ShardStatus => ({
 const layerWith = (
   options: DashboardOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayCluster | GatewayDirectory> =>
-  GatewayDashboard.layerOfMonitor({ title: "Discord fleet", ...options }).pipe(
+  GatewayDashboard.layerOfMonitor({ title: "Discord cluster", ...options }).pipe(
     Layer.provide(GatewayMonitor.layerOf(fleet))
   )
 
-/** The fleet's dashboard: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`. */
+/** The cluster's dashboard: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`. */
 export const ClusterDashboard = { layer: layerWith({}), layerWith } as const
