@@ -15,7 +15,7 @@ export const clients = {
     exported: "forEachArray",
     role: "own"
   },
-  on: { label: "**disruption-gateway** `on(name)`, no `events`", module: own, exported: "on", role: "own" },
+  on: { label: "**disruption-gateway** `on(name)` with `events`", module: own, exported: "on", role: "own" },
   discordjs: { label: "`@discordjs/ws`", module: "clients/discordjs.mjs", exported: "default", role: "peer" },
   discordeno: { label: "`@discordeno/gateway`", module: "clients/discordeno.mjs", exported: "camelCase", role: "peer" },
   "discordeno-snake": {

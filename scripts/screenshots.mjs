@@ -1,6 +1,6 @@
 // The pictures of the documentation: npm run screenshots
 //
-// Real bots on the served simulator, their status pages in a real Chromium (CHROMIUM says where it is), and their live
+// Real bots on the served simulator, their dashboards in a real Chromium (CHROMIUM says where it is), and their live
 // view as a terminal of 80×24 and 200×50 would show it.
 import { createServer } from "node:http"
 import { mkdirSync } from "node:fs"
@@ -21,7 +21,7 @@ mkdirSync(folder, { recursive: true })
 
 const guilds = 100
 
-/** A bot of so many shards, busy, and its status page. */
+/** A bot of so many shards, busy, and its dashboard. */
 const bot = (shards) => {
   const simulator = DiscordSimulator.serve({
     shards,

@@ -1,4 +1,4 @@
-// One machine of a fleet: start as many as there is work for, each with its address (CLUSTER_HOST, CLUSTER_PORT), all with
+// One machine of a cluster: start as many as there is work for, each with its address (CLUSTER_HOST, CLUSTER_PORT), all with
 // the same database (DATABASE_URL), and with Redis (REDIS_URL) if there is one. The cluster gives each its shards.
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -22,13 +22,13 @@ const Machine = NodeCluster.layerEnv.pipe(
   Layer.provideMerge(GatewayConfig.layerEnv)
 )
 
-// The whole fleet is at http://…:8080/gateway/, for those who reach the port; /livez and /readyz are for its supervisor.
+// The whole cluster is at http://…:8080/gateway/, for those who reach the port; /livez and /readyz are for its supervisor.
 const Http = HttpRouter.serve(Layer.mergeAll(ClusterHealth.layer, ClusterDashboard.layer), {
   disableLogger: true
 }).pipe(
   Layer.provide(NodeHttpServer.layerConfig(createServer, { port: Config.withDefault(Config.Int("HEALTH_PORT"), 8080) }))
 )
 
-const Fleet = Http.pipe(Layer.provideMerge(GatewayCluster.layer(bot)), Layer.provide(Machine))
+const Cluster = Http.pipe(Layer.provideMerge(GatewayCluster.layer(bot)), Layer.provide(Machine))
 
-Effect.flatMap(GatewayCluster, ({ failure }) => failure).pipe(Effect.provide(Fleet), NodeRuntime.runMain)
+Effect.flatMap(GatewayCluster, ({ failure }) => failure).pipe(Effect.provide(Cluster), NodeRuntime.runMain)

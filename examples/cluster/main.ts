@@ -1,4 +1,4 @@
-// Starts a Discord of its own and three machines of a fleet, kills one of them, starts another in its place, and shows all
+// Starts a Discord of its own and three machines of a cluster, kills one of them, starts another in its place, and shows all
 // the while which machine runs which shard: `npm run example:cluster`. Takes PostgreSQL (DATABASE_URL) and Redis
 // (REDIS_URL); where they are on this computer nothing has to be set.
 import { spawn } from "node:child_process"
@@ -75,7 +75,7 @@ Effect.gen(function* () {
   const b = yield* start("B", 35102)
   const c = yield* start("C", 35103)
   yield* Console.log(
-    `three machines for ${shards} shards, with a status page at http://127.0.0.1:${c.port + 100}/gateway/`
+    `three machines for ${shards} shards, with a dashboard at http://127.0.0.1:${c.port + 100}/gateway/`
   )
   yield* show([a, b, c], 12)
   yield* a.kill

@@ -1,5 +1,5 @@
 /**
- * The status page that `run --dashboard` serves.
+ * The dashboard that `run --dashboard` serves.
  */
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"

@@ -66,10 +66,10 @@ export const shards: Flag.Flag<Option.Option<ShardSelection>> = read("shards", (
   Flag.optional
 )
 
-/** Where the status page is served. */
+/** Where the dashboard is served. */
 export const dashboard: Flag.Flag<Option.Option<Address>> = read("dashboard", parseAddress).pipe(
   Flag.withMetavar("<host:port>"),
-  Flag.withDescription("Serve a status page there: 127.0.0.1:8080"),
+  Flag.withDescription("Serve a dashboard there: 127.0.0.1:8080"),
   Flag.optional
 )
 

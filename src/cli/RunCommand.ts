@@ -78,7 +78,7 @@ export const run = Command.make(
       description: "Hand payloads to another program"
     },
     { command: "disruption-gateway run --shards 2,3/4", description: "The last two of four shards" },
-    { command: "disruption-gateway run --dashboard 127.0.0.1:8080", description: "With a status page" },
+    { command: "disruption-gateway run --dashboard 127.0.0.1:8080", description: "With a dashboard" },
     {
       command: "disruption-gateway run --json --session-file sessions.json >> events.ndjson",
       description: "Miss nothing between two runs"

@@ -30,7 +30,7 @@ import { changeLine, dispatchLine, jsonLine } from "./EventLine.ts"
 import * as LiveScreen from "./LiveScreen.ts"
 import * as StandardError from "./StandardError.ts"
 import * as StandardOutput from "./StandardOutput.ts"
-import * as StatusPage from "./Dashboard.ts"
+import * as Dashboard from "./Dashboard.ts"
 import { paper } from "./TerminalLine.ts"
 
 /** What the flags say, and what was made of them. */
@@ -65,7 +65,7 @@ export const run = Effect.fn(function* (flags: RunOptions) {
       onNone: () => gateway.payloads,
       onSome: (names) => Stream.filter(gateway.payloads, ({ t }) => t !== null && names.has(t))
     })
-    const notes = Option.isSome(dashboard) ? describePage(yield* StatusPage.serve(dashboard.value)) : []
+    const notes = Option.isSome(dashboard) ? describeAddress(yield* Dashboard.serve(dashboard.value)) : []
     if (output === "live") {
       const introduction = builtIn === undefined ? [] : builtIn.split("\n")
       yield* LiveScreen.show([...introduction, ...notes]).pipe(
@@ -132,8 +132,8 @@ const logChange = (change: ShardEvent): Effect.Effect<void> =>
 /** What the command fails with is said once, at its end. */
 const isFailure = (change: ShardEvent): boolean => change._tag === "Stopped" && change.reason !== undefined
 
-const describePage = (address: Address): ReadonlyArray<string> => [
-  `Status page: ${urlOf(address)}`,
+const describeAddress = (address: Address): ReadonlyArray<string> => [
+  `Dashboard: ${urlOf(address)}`,
   ...(isLocal(address) ? [] : ["It is not only for this computer: everybody who reaches it can read it."])
 ]
 
@@ -163,7 +163,7 @@ const flagNames: Record<string, string | undefined> = {
 
 /** The error as a message that knows the option by its flag. */
 const explain = (
-  error: GatewayError | PortUnavailable | StandardOutput.OutputFailed | StatusPage.AddressUnavailable
+  error: GatewayError | PortUnavailable | StandardOutput.OutputFailed | Dashboard.AddressUnavailable
 ) => {
   if (error._tag !== "GatewayError" || error.reason._tag !== "InvalidConfig") return StandardError.failure(error)
   const { description, option } = error.reason

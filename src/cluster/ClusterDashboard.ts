@@ -1,5 +1,5 @@
 /**
- * The status page of a whole fleet, from any of its machines: how every shard is doing, and what happened to those here.
+ * The dashboard of a whole cluster, from any of its machines: how every shard is doing, and what happened to those here.
  *
  * It asks every shard once a second, wherever that runs: one machine that serves it is enough.
  */
@@ -42,7 +42,7 @@ const statusOf = (shard: ClusterShardStatus, now: number): ShardStatus => ({
 export const layerWith = (
   options: GatewayDashboard.DashboardOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayCluster | GatewayDirectory> =>
-  GatewayDashboard.layerOfMonitor({ title: "Discord fleet", ...options }).pipe(
+  GatewayDashboard.layerOfMonitor({ title: "Discord cluster", ...options }).pipe(
     Layer.provide(GatewayMonitor.layerOf(fleet))
   )
 

@@ -1,7 +1,7 @@
 /**
- * What a container's supervisor asks a machine of the fleet, as routes of `effect/http`.
+ * What a container's supervisor asks a machine of the cluster, as routes of `effect/http`.
  *
- * Readiness says whether the machine takes part in the fleet, not how its shards are doing: where Kubernetes judges the
+ * Readiness says whether the machine takes part in the cluster, not how its shards are doing: where Kubernetes judges the
  * machines (`runnerHealth: "k8s"`) one that is not ready loses its shards, and a trouble of Discord's is not the machine's.
  */
 import * as Sharding from "effect/cluster/Sharding"
@@ -36,7 +36,7 @@ const routes = Effect.gen(function* () {
 })
 
 /**
- * `GET /livez` answers 200 while the process does; `GET /readyz` 200 while the machine takes part in the fleet and 503 once
+ * `GET /livez` answers 200 while the process does; `GET /readyz` 200 while the machine takes part in the cluster and 503 once
  * it leaves; `GET /shards` how the machine's own shards are doing, as JSON.
  *
  * ```ts

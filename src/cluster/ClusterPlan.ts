@@ -1,5 +1,5 @@
 /**
- * How many shards the fleet has: one word for all machines, in the store that they share.
+ * How many shards the cluster has: one number for all machines, in the store that they share.
  *
  * The first machine of all writes what its configuration says, and from then on the plan is what counts: machines that
  * disagreed would run some guilds twice and others not at all.
@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
 import * as Schema from "effect/Schema"
 
-/** What the fleet runs. */
+/** What the cluster runs. */
 export class Plan extends Schema.Class<Plan>("disruption-gateway/ClusterPlan")({
   version: Schema.Literal(1),
   /** The number of shards whose events programs get. */
@@ -33,7 +33,7 @@ const encode = Schema.encodeSync(Plan)
 /** Until the store answers. */
 const patiently = <A, E extends { readonly message: string }>(effect: Effect.Effect<A, E>) =>
   effect.pipe(
-    Effect.tapError(({ message }) => Effect.logWarning(`The plan of the fleet is out of reach: ${message}`)),
+    Effect.tapError(({ message }) => Effect.logWarning(`The plan of the cluster is out of reach: ${message}`)),
     Effect.tapError(() => Effect.sleep("1 second")),
     Effect.eventually
   )

@@ -1,5 +1,5 @@
 /**
- * The sessions of a fleet: a `SessionStore` for shards that move between machines.
+ * The sessions of a cluster: a `SessionStore` for shards that move between machines.
  *
  * Unlike the store of one process it waits for a store that does not answer, since starting without the session would cost
  * an IDENTIFY and every event since; and it writes the sessions of all shards of a machine together.
@@ -137,7 +137,7 @@ const decodeOrNone = (shard: ShardId, value: object) =>
   )
 
 /**
- * Keeps the sessions of the fleet in a store of `effect/persistence` that all machines reach. What could not be written for
+ * Keeps the sessions of the cluster in a store of `effect/persistence` that all machines reach. What could not be written for
  * two thirds of the time that locks last is not written any more: by then the machine has stopped the shard.
  */
 export const layer = (

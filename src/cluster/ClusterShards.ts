@@ -1,6 +1,6 @@
 /**
- * The shards of one machine of a fleet: registers every shard as a singleton, runs the program on those that the cluster
- * gives to this machine, answers for them, and follows the plan when the fleet is resharded.
+ * The shards of one machine of a cluster: registers every shard as a singleton, runs the program on those that the cluster
+ * gives to this machine, answers for them, and follows the plan when the cluster is resharded.
  */
 import * as Entity from "effect/cluster/Entity"
 import * as Sharding from "effect/cluster/Sharding"

@@ -18,7 +18,7 @@ import { shardStates } from "../schema/ShardStatus.ts"
 /** `discord-shard-3/16`. */
 export const nameOf = (shard: ShardId): string => `discord-shard-${shard.toString()}`
 
-/** A shard of the fleet at one moment. */
+/** A shard of the cluster at one moment. */
 export class ClusterShardStatus extends Schema.Class<ClusterShardStatus>("disruption-gateway/ClusterShardStatus")({
   shard: ShardId,
   /** The address of the machine that runs it, `host:port`. None while it is between machines. */

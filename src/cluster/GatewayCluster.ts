@@ -46,7 +46,7 @@ export class ProgramFailed extends Schema.TaggedError<ProgramFailed>("disruption
   }
 }
 
-/** What a fleet is made of, besides the cluster. */
+/** What the shards of the cluster are made of, besides Effect's own cluster. */
 export type ClusterServices = GatewayServices | Persistence.BackingPersistence | Sharding.Sharding
 
 /** What a program needs besides what every shard has. */
@@ -62,18 +62,18 @@ export class GatewayCluster extends Context.Service<
      * killed at that moment may be sent twice.
      */
     readonly send: (event: SendEvent, options?: SendOptions) => Effect.Effect<void, GatewayError>
-    /** How every shard of the fleet is doing, by number, asked of the machines. */
+    /** How every shard of the cluster is doing, by number, asked of the machines. */
     readonly shards: Effect.Effect<ReadonlyArray<ClusterShardStatus>>
     /** How the shards of this machine are doing. */
     readonly here: Effect.Effect<ReadonlyArray<ShardStatus>>
     /** What happens to the shards of this machine, beginning with the last 128 events. */
     readonly changes: Stream.Stream<ShardEvent>
-    /** How many shards the fleet has. */
+    /** How many shards the cluster has. */
     readonly total: Effect.Effect<number>
     /** Gives a shard a new connection, on which it resumes, wherever it runs. */
     readonly restart: (shard: number) => Effect.Effect<void, GatewayError>
     /**
-     * Runs the fleet with another number of shards: brings the new ones up beside the old, and switches when all are
+     * Runs the cluster with another number of shards: brings the new ones up beside the old, and switches when all are
      * ready. Nothing is lost; what comes in the seconds around the switch may come twice. Called again after a failure it
      * goes on. Ends when every machine has been told.
      */
@@ -129,8 +129,8 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     let plan = first
     if (config.shards !== "auto" && config.shards.length !== plan.total) {
       yield* Effect.logWarning(
-        `The fleet runs ${plan.total} shards, and this machine with it, though its configuration says ` +
-          `${config.shards.length}. GatewayCluster.reshard changes the fleet.`
+        `The cluster runs ${plan.total} shards, and this machine with it, though its configuration says ` +
+          `${config.shards.length}. GatewayCluster.reshard changes the cluster.`
       )
     }
     const clientOf = yield* DiscordShard.client
@@ -235,7 +235,7 @@ const totalOf = (
       : fail(
           new InvalidConfig({
             option: "shards",
-            description: "a fleet takes their number, or auto: which machine runs which one is up to the cluster"
+            description: "a cluster takes their number, or auto, and decides itself which machine runs which shard"
           })
         )
   }

@@ -36,7 +36,7 @@ import * as ClusterSessions from "./ClusterSessions.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
 
-/** How a machine takes part in the fleet. */
+/** How a machine takes part in the cluster. */
 export interface MachineOptions {
   /** Under which address the other machines reach this one. */
   readonly host: string
@@ -44,7 +44,7 @@ export interface MachineOptions {
   readonly port?: number | undefined
   /** Where it listens. Default: every address of the machine, `0.0.0.0`. */
   readonly listenHost?: string | undefined
-  /** Names the fleet where several share a database: at the beginning of its tables, and of its locks. Default: "cluster". */
+  /** Names the cluster where several share a database: at the beginning of its tables, and of its locks. Default: "cluster". */
   readonly name?: string | undefined
   /** `redis://…`: keeps sessions and limits there, and not in the SQL database. */
   readonly redis?: Redacted.Redacted | undefined
@@ -63,7 +63,7 @@ type ClusterLayer<E, R> = Layer.Layer<Exclude<ClusterServices, GatewayConfig>, E
 const defaultPort = 34431
 
 /**
- * One machine of a fleet. The SQL client is PostgreSQL's: `PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })`.
+ * One machine of a cluster. The SQL client is PostgreSQL's: `PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })`.
  */
 export const layer = (
   options: MachineOptions
@@ -114,7 +114,7 @@ type Stores = <E, R>(
   backing: Layer.Layer<Persistence.BackingPersistence, E, R>
 ) => Layer.Layer<Persistence.BackingPersistence | SessionStore, E, R>
 
-/** The stores of one fleet, of several that may share a database. */
+/** The stores of one cluster; several may share a database. */
 const storesOf =
   (name: string, lockExpiration: Duration.Input): Stores =>
   (backing) =>
@@ -157,7 +157,7 @@ const environment = Config.all({
 })
 
 /**
- * One machine of a fleet, from the environment, where the given options do not say it: CLUSTER_HOST (by default the
+ * One machine of a cluster, from the environment, where the given options do not say it: CLUSTER_HOST (by default the
  * machine's host name), CLUSTER_PORT, CLUSTER_LISTEN_HOST, CLUSTER_NAME, CLUSTER_LOCK_EXPIRATION ("6 seconds"), REDIS_URL,
  * CLUSTER_RUNNER_HEALTH (`ping` or `k8s`), CLUSTER_K8S_NAMESPACE, CLUSTER_K8S_LABELS.
  */

@@ -1,5 +1,5 @@
 /**
- * The turns to IDENTIFY of a fleet, kept in its SQL database: for a fleet without Redis.
+ * The turns to IDENTIFY of a cluster, kept in its SQL database: for clusters without Redis.
  *
  * One row a bucket, with the time from which the bucket is free, by the database's clock. Taking a turn is one statement.
  */

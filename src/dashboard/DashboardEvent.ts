@@ -1,5 +1,5 @@
 /**
- * What the status page is told, as server-sent events. The script of the page reads them.
+ * What the dashboard is told, as server-sent events. The script of the page reads them.
  *
  * An `update` comes every second and says everything about the shards, so that one that is missed is not missed later; a
  * thousand shards take some 20 KB.

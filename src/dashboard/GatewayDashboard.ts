@@ -1,5 +1,5 @@
 /**
- * The status page as routes of `effect/http`, which any program can mount: the page, its style and its script, and the
+ * The dashboard as routes of `effect/http`, which any program can mount: the page, its style and its script, and the
  * events that keep it up to date.
  *
  * It only reads, and what it tells is meant for anybody who may see the page: no payloads, no token, no session's id.

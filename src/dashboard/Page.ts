@@ -1,5 +1,5 @@
 /**
- * The status page's HTML. What changes is filled in by its script.
+ * The dashboard's HTML. What changes is filled in by its script.
  */
 
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)

@@ -1,5 +1,5 @@
 /**
- * The status page's script, as the browser runs it: plain JavaScript, so that nobody needs a build step to serve it.
+ * The dashboard's script, as the browser runs it: plain JavaScript, so that nobody needs a build step to serve it.
  *
  * What the bot tells is only ever put into the page as text: a close reason is a stranger's.
  */

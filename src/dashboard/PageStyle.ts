@@ -1,5 +1,5 @@
 /**
- * The status page's style: dark and light, from a phone's width to a wall's, for one shard and for thousands.
+ * The dashboard's style: dark and light, from a phone's width to a wall's, for one shard and for thousands.
  *
  * A state is told by colour and by sign, so that it can be told without colours.
  */

@@ -1,5 +1,5 @@
 /**
- * How a gateway is doing at one moment, and how it has been doing for a while: what a status page and a terminal show.
+ * How a gateway is doing at one moment, and how it has been doing for a while: what a dashboard and a terminal show.
  *
  * It holds no payloads, no token and no session's id.
  */

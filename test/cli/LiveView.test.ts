@@ -61,7 +61,7 @@ describe("the live view", () => {
     for (const count of [0, 1, 16, 1000, 10_000]) {
       it(`fits ${columns}×${rows} with ${count} shards, with colours and without`, () => {
         for (const colours of [true, false]) {
-          const lines = shown(snapshot(many(count)), columns, rows, colours, ["Status page: http://127.0.0.1:8080/"])
+          const lines = shown(snapshot(many(count)), columns, rows, colours, ["Dashboard: http://127.0.0.1:8080/"])
           assert.isAtMost(lines.length, rows)
           for (const line of lines) {
             const plain = stripVTControlCharacters(line)

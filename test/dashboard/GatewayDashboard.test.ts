@@ -25,7 +25,7 @@ const readEvents = (path: string, enough: (events: string) => boolean) =>
     })
   ).pipe(Effect.timeout(patience))
 
-describe("the status page's routes", () => {
+describe("the dashboard's routes", () => {
   it.live("serve the page and what it loads, and let nothing else be loaded", () =>
     Effect.gen(function* () {
       const page = yield* get("/gateway/")

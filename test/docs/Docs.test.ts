@@ -19,6 +19,16 @@ describe("the documentation", () => {
     assert.deepStrictEqual(broken, [])
   })
 
+  it("for coding assistants links only to what the package ships", () => {
+    const { files }: { readonly files: ReadonlyArray<string> } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
+    const shipped = [...files, "README.md"]
+    const assistants = pages.filter(({ path }) => path === "AGENTS.md" || path.startsWith("ai-docs/"))
+    assert.isAbove(assistants.length, 3)
+    for (const from of assistants) {
+      for (const { file } of links(from)) assert.include(shipped, file.split("/")[0], `${from.path} links to ${file}`)
+    }
+  })
+
   it("names npm scripts that there are", () => {
     const { scripts }: { readonly scripts: Record<string, string> } = JSON.parse(
       readFileSync(`${root}package.json`, "utf8")

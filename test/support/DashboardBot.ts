@@ -1,5 +1,5 @@
 /**
- * A bot on a served simulator, with its status page on a port: the arrangement of the tests of the dashboard.
+ * A bot on a served simulator, with its dashboard on a port: the arrangement of the tests of the dashboard.
  */
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
-const folders = ["", "docs/"]
+const folders = ["", "docs/", "ai-docs/"]
 
 /** A file, by its path from the root. */
 export interface Page {

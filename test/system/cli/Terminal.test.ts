@@ -110,10 +110,10 @@ const takenPort = Effect.acquireRelease(
 )
 
 describe("run --dashboard", () => {
-  it.live("serves a status page and says where", () =>
+  it.live("serves a dashboard and says where", () =>
     Effect.gen(function* () {
       const run = yield* CommandLine.start(["run", "--dashboard", "127.0.0.1:0"])
-      const [, url = ""] = yield* run.says(/Status page: (http:\/\/127\.0\.0\.1:\d+\/)\n/)
+      const [, url = ""] = yield* run.says(/Dashboard: (http:\/\/127\.0\.0\.1:\d+\/)\n/)
       const page = yield* Effect.promise(() => fetch(url).then((answer) => answer.text()))
       assert.include(page, "<title>Discord gateway</title>")
       assert.strictEqual((yield* run.end("SIGTERM")).code, 0)

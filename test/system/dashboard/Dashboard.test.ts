@@ -10,7 +10,7 @@ import * as DashboardBot from "../../support/DashboardBot.ts"
 
 const url = Effect.map(DashboardBot.origin, (origin) => `${origin}/gateway`)
 
-describe.skipIf(!hasChromium)("the status page in a browser", () => {
+describe.skipIf(!hasChromium)("the dashboard in a browser", () => {
   it.live("shows every shard, a lost connection, and that it is back", () =>
     Effect.gen(function* () {
       const gateway = yield* Gateway
