@@ -1,6 +1,7 @@
 /**
  * What is left of the day's IDENTIFYs, as far as this process knows: Discord's last word on it, less what was sent since.
  */
+import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
 import type { GatewayDirectory } from "./GatewayDirectory.ts"
@@ -24,7 +25,7 @@ export class IdentifyBudget {
   onEvent(event: ShardEvent): void {
     if (event._tag !== "Identifying") return
     this.forgetWhatIsCounted()
-    this.sent.push(event.at)
+    this.sent.push(DateTime.toEpochMillis(event.at))
   }
 
   /** None while Discord has not been asked. */
