@@ -51,12 +51,12 @@ export {
 } from "./schema/SendError.ts"
 export type { IdentifyProperties } from "./schema/Handshake.ts"
 export { GatewayInfo, SessionStartLimit } from "./schema/GatewayInfo.ts"
-export type {
+export {
   BudgetSnapshot,
   ConnectionChange,
-  GatewaySnapshot,
-  IdentifyQueue,
   GatewayMoment,
+  GatewaySnapshot,
+  IdentifyBacklog,
   ShardSnapshot
 } from "./schema/GatewaySnapshot.ts"
 export { GatewayOpcode } from "./schema/GatewayOpcode.ts"
@@ -82,7 +82,7 @@ export { maxSendBytes, type RequestChannelInfo, SendEvent } from "./schema/SendE
 export { Session } from "./schema/Session.ts"
 export { describeShardEvent, levelOfShardEvent, ShardEvent } from "./schema/ShardEvent.ts"
 export { ShardId, shardOfGuild } from "./schema/ShardId.ts"
-export { shardStates, type ShardState, type ShardStatus } from "./schema/ShardStatus.ts"
+export { shardStates, type ShardState, ShardStatus } from "./schema/ShardStatus.ts"
 export { withDispatchSpan } from "./gateway/DispatchSpan.ts"
 export { Gateway, GatewayLive, type GatewayServices } from "./gateway/Gateway.ts"
 export type { MembersChunk, MembersRequest } from "./gateway/MemberRequests.ts"

@@ -1,6 +1,7 @@
 /**
  * What `run` prints: a line for every payload, for people or for programs, and a line for what happens to a connection.
  */
+import type * as DateTime from "effect/DateTime"
 import type * as LogLevel from "effect/LogLevel"
 import type { Payload } from "../schema/Payload.ts"
 import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
@@ -8,7 +9,7 @@ import { summaryOf } from "./EventSummary.ts"
 import { type Paper, type Part, render, type Style, timeOfDay } from "./TerminalLine.ts"
 
 /** A dispatch for people: time, shard, sequence, name and gist, no longer than the terminal is wide. */
-export const dispatchLine = (payload: Payload, at: number, paper: Paper): string =>
+export const dispatchLine = (payload: Payload, at: DateTime.Utc, paper: Paper): string =>
   render(
     [
       { text: `${timeOfDay(at)} `, style: "dim" },

@@ -4,6 +4,7 @@
  * Few shards are a table, many are a sign each, and more than there is room for share a sign, which then is the worst of
  * them.
  */
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { ConnectionChange, GatewaySnapshot, ShardSnapshot } from "../schema/GatewaySnapshot.ts"
@@ -67,7 +68,7 @@ const headline = ({ at, ready, shards, since }: GatewaySnapshot): ReadonlyArray<
       text: `${number.format(ready)} of ${number.format(total)} shard${total === 1 ? "" : "s"} ready`,
       style: all ? "green" : "yellow"
     },
-    { text: `  for ${lasting(at - since)}`, style: "dim" }
+    { text: `  for ${lasting(DateTime.distance(since, at))}`, style: "dim" }
   ]
 }
 
@@ -91,7 +92,7 @@ const budget = ({ budget, queue }: GatewaySnapshot): ReadonlyArray<ReadonlyArray
       { text: `${number.format(remaining)} of ${number.format(total)}` }
     ]
   })
-  const said = `${number.format(queue.waiting)} wait to identify, ${lasting(Duration.toMillis(queue.time))} more at least`
+  const said = `${number.format(queue.waiting)} wait to identify, ${lasting(queue.time)} more at least`
   const waiting: ReadonlyArray<Part> = queue.waiting === 0 ? [] : [{ text: said, style: "yellow" }]
   return [left, waiting].filter((parts) => parts.length > 0)
 }
@@ -103,7 +104,7 @@ const budget = ({ budget, queue }: GatewaySnapshot): ReadonlyArray<ReadonlyArray
 const shards = ({ at, shards }: GatewaySnapshot, columns: number, rows: number): ReadonlyArray<ReadonlyArray<Part>> =>
   shards.length < rows ? table(shards, at) : grid(shards, columns, rows)
 
-const table = (shards: ReadonlyArray<ShardSnapshot>, at: number): ReadonlyArray<ReadonlyArray<Part>> => {
+const table = (shards: ReadonlyArray<ShardSnapshot>, at: DateTime.Utc): ReadonlyArray<ReadonlyArray<Part>> => {
   const title: Part = {
     text: "shard  state          for         latency   events/s  reconnects  last reason",
     style: "dim"
@@ -111,16 +112,16 @@ const table = (shards: ReadonlyArray<ShardSnapshot>, at: number): ReadonlyArray<
   return [[title], ...shards.map((shard) => row(shard, at))]
 }
 
-const row = (shard: ShardSnapshot, at: number): ReadonlyArray<Part> => {
+const row = (shard: ShardSnapshot, at: DateTime.Utc): ReadonlyArray<Part> => {
   const [, sign, style] = lookOf(shard.state)
   return [
     { text: String(shard.id).padStart(5) },
     { text: `  ${sign} ${shard.state.padEnd(13)}`, style },
-    { text: lasting(at - shard.since).padEnd(12) },
+    { text: lasting(DateTime.distance(shard.since, at)).padEnd(12) },
     { text: latencyText(shard.latency).padEnd(10) },
     { text: number.format(shard.rate).padStart(8) },
     { text: number.format(shard.reconnects).padStart(12) },
-    { text: `  ${shard.lastReason ?? ""}`, style: "dim" }
+    { text: `  ${Option.getOrElse(shard.lastReason, () => "")}`, style: "dim" }
   ]
 }
 
@@ -182,8 +183,11 @@ const changeParts = ({ at, level, shard, text }: ConnectionChange): ReadonlyArra
   return [{ text: `${timeOfDay(at)} `, style: "dim" }, style === undefined ? { text: said } : { text: said, style }]
 }
 
-const latencyText = (latency: number | undefined): string =>
-  latency === undefined ? "–" : `${latency < 10 ? latency.toFixed(1) : number.format(latency)} ms`
+const latencyText = (latency: Option.Option<Duration.Duration>): string =>
+  Option.match(Option.map(latency, Duration.toMillis), {
+    onNone: () => "–",
+    onSome: (millis) => `${millis < 10 ? millis.toFixed(1) : number.format(millis)} ms`
+  })
 
 const bars = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"] as const
 
@@ -201,8 +205,8 @@ const units = [
 ] as const
 
 /** A time in its two largest units: `2 h 5 min`. */
-export const lasting = (millis: number): string => {
-  let rest = Math.max(0, Math.round(millis / 1000))
+export const lasting = (time: Duration.Duration): string => {
+  let rest = Math.max(0, Math.round(Duration.toSeconds(time)))
   const parts: Array<string> = []
   for (const [unit, size] of units) {
     if (rest >= size || (unit === "s" && parts.length === 0)) parts.push(`${Math.floor(rest / size)} ${unit}`)

@@ -2,8 +2,8 @@
  * What `disruption-gateway run` does: connects, and shows how the shards are doing on a terminal, or prints what Discord
  * says and what happens to the connections.
  */
-import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -114,7 +114,7 @@ const linesForPeople = (
     payloads.pipe(
       Stream.filter(({ op }) => op === GatewayOpcode.Dispatch),
       Stream.mapEffect((payload) =>
-        Effect.zipWith(paper, Clock.currentTimeMillis, (paper, now) => dispatchLine(payload, now, paper))
+        Effect.zipWith(paper, DateTime.now, (paper, now) => dispatchLine(payload, now, paper))
       )
     ),
     changes.pipe(

@@ -4,6 +4,7 @@
  * The simulator keeps records rather than a feed, so they are looked at several times a second, and what is new is told.
  */
 import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { describeCloseCode } from "../schema/CloseCode.ts"
@@ -44,7 +45,7 @@ export const activity: Stream.Stream<ReadonlyArray<Part>, never, DiscordSimulato
 )
 
 const lineOf = ({ id }: ConnectionRecord, at: number, text: string, style: Style): ReadonlyArray<Part> => [
-  { text: `${timeOfDay(at)} `, style: "dim" },
+  { text: `${timeOfDay(DateTime.makeUnsafe(at))} `, style: "dim" },
   { text: `connection ${id}: ` },
   { text, style }
 ]

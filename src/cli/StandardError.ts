@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { format } from "effect/Formatter"
 import * as Layer from "effect/Layer"
@@ -23,7 +24,7 @@ const logger = Logger.make(({ cause, date, fiber, logLevel, message }) => {
   const annotations = fiber.getRef(References.CurrentLogAnnotations)
   if ("event" in annotations) return
   const words = [
-    timeOfDay(date.getTime()),
+    timeOfDay(DateTime.makeUnsafe(date)),
     logLevel.toUpperCase().padEnd(5),
     ...[message].flat().map((part) => harmless(typeof part === "string" ? part : format(part))),
     ...Object.entries(annotations).map(([key, value]) => `${key}=${String(value)}`)

@@ -67,10 +67,8 @@ export const harmless = (text: string): string =>
 const unprintable = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 /** A time of the day where the user is: `17:31:05`. */
-export const timeOfDay = (millis: number): string => {
-  const { hour, minute, second } = DateTime.toParts(
-    DateTime.makeZonedUnsafe(millis, { timeZone: DateTime.zoneMakeLocal() })
-  )
+export const timeOfDay = (time: DateTime.Utc): string => {
+  const { hour, minute, second } = DateTime.toParts(DateTime.setZone(time, DateTime.zoneMakeLocal()))
   return [hour, minute, second].map((part) => String(part).padStart(2, "0")).join(":")
 }
 

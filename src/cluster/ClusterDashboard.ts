@@ -3,7 +3,7 @@
  *
  * It asks every shard once a second, wherever that runs: one machine that serves it is enough.
  */
-import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as HttpRouter from "effect/http/HttpRouter"
@@ -21,7 +21,7 @@ const fleet: Effect.Effect<MonitoredGateway, never, GatewayCluster | GatewayDire
   const directory = yield* GatewayDirectory
   return {
     changes: cluster.changes,
-    shards: Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    shards: Effect.flatMap(DateTime.now, (now) =>
       Effect.map(cluster.shards, (shards) => shards.map((shard) => statusOf(shard, now)))
     ),
     info: Effect.map(
@@ -32,7 +32,7 @@ const fleet: Effect.Effect<MonitoredGateway, never, GatewayCluster | GatewayDire
 })
 
 /** A shard between two machines is one that connects. */
-const statusOf = (shard: ClusterShardStatus, now: number): ShardStatus => ({
+const statusOf = (shard: ClusterShardStatus, now: DateTime.Utc): ShardStatus => ({
   ...shard,
   state: shard.state === "moving" ? "connecting" : shard.state,
   since: Option.getOrElse(shard.since, () => now)

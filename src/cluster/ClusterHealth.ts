@@ -5,6 +5,7 @@
  * machines (`runnerHealth: "k8s"`) one that is not ready loses its shards, and a trouble of Discord's is not the machine's.
  */
 import * as Sharding from "effect/cluster/Sharding"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -28,7 +29,7 @@ const routes = Effect.gen(function* () {
       "/shards",
       Effect.map(cluster.here, (here) =>
         HttpServerResponse.jsonUnsafe(
-          here.map(({ shard, since, state }) => ({ shard: shard.toString(), state, since }))
+          here.map(({ shard, since, state }) => ({ shard: shard.toString(), state, since: DateTime.formatIso(since) }))
         )
       )
     )

@@ -5,45 +5,36 @@
  * the cluster puts both on the same machine.
  */
 import * as Entity from "effect/cluster/Entity"
+import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
-import { GatewayError, GatewayErrorReason } from "../schema/GatewayError.ts"
+import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import type { SendEvent } from "../schema/SendEvent.ts"
-import { ShardId } from "../schema/ShardId.ts"
-import { shardStates } from "../schema/ShardStatus.ts"
+import type { ShardId } from "../schema/ShardId.ts"
+import { shardStates, ShardStatus } from "../schema/ShardStatus.ts"
 
 /** `discord-shard-3/16`. */
 export const nameOf = (shard: ShardId): string => `discord-shard-${shard.toString()}`
 
 /** A shard of the cluster at one moment. */
 export class ClusterShardStatus extends Schema.Class<ClusterShardStatus>("disruption-gateway/ClusterShardStatus")({
-  shard: ShardId,
+  ...ShardStatus.fields,
   /** The address of the machine that runs it, `host:port`. None while it is between machines. */
   machine: Schema.OptionFromOptionalKey(Schema.String),
   /** As `ShardStatus` has it, and `moving` while no machine answers for it. */
   state: Schema.Literals([...shardStates, "moving"]),
-  /** When it came into this state, in milliseconds since the epoch. */
-  since: Schema.OptionFromOptionalKey(Schema.Finite),
-  sessionId: Schema.OptionFromOptionalKey(Schema.String),
-  /** The sequence that it would resume from. */
-  sequence: Schema.OptionFromOptionalKey(Schema.Int),
-  /** Of the last heartbeat that was acknowledged. */
-  latency: Schema.OptionFromOptionalKey(Schema.DurationFromMillis),
-  waitingToSend: Schema.Int,
-  /** Connections that ended since it came to this machine. */
-  reconnects: Schema.Int,
-  /** Why the last connection ended. */
-  lastReason: Schema.OptionFromOptionalKey(GatewayErrorReason)
+  /** When it came into this state. None while it is moving. */
+  since: Schema.OptionFromOptionalKey(ShardStatus.fields.since)
 }) {}
 
 /** What is known of a shard that no machine answers for. */
 export const movingStatus = {
   machine: Option.none<string>(),
   state: "moving",
-  since: Option.none<number>(),
+  since: Option.none<DateTime.Utc>(),
   sessionId: Option.none<string>(),
   sequence: Option.none<number>(),
   latency: Option.none<Duration.Duration>(),

@@ -2,10 +2,11 @@
  * What the dashboard is told, as server-sent events. The script of the page reads them.
  *
  * An `update` comes every second and says everything about the shards, so that one that is missed is not missed later; a
- * thousand shards take some 20 KB.
+ * thousand shards take some 20 KB. Times are milliseconds since the epoch, as the script takes them.
  */
-import type * as Sse from "effect/encoding/Sse"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
+import type * as Sse from "effect/encoding/Sse"
 import * as Option from "effect/Option"
 import type { ConnectionChange, GatewaySnapshot, GatewayMoment } from "../schema/GatewaySnapshot.ts"
 import { shardStates } from "../schema/ShardStatus.ts"
@@ -18,13 +19,21 @@ const event = (name: string, data: unknown): Sse.Event => ({
   data: JSON.stringify(data)
 })
 
-const rounded = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value * 10) / 10)
+const rounded = (value: number): number => Math.round(value * 10) / 10
 
-const moment = ({ at, latency, rate, ready }: GatewayMoment) => [at, rounded(rate), rounded(latency), ready]
+const millis = (latency: Option.Option<Duration.Duration>): number | null =>
+  Option.getOrNull(Option.map(latency, (time) => rounded(Duration.toMillis(time))))
+
+const moment = ({ at, latency, rate, ready }: GatewayMoment) => [
+  DateTime.toEpochMillis(at),
+  rounded(rate),
+  millis(latency),
+  ready
+]
 
 /** The beginning: how it has been going for the last minutes. */
 export const history = ({ history, since }: GatewaySnapshot): Sse.Event =>
-  event("history", { version, since, moments: history.map(moment) })
+  event("history", { version, since: DateTime.toEpochMillis(since), moments: history.map(moment) })
 
 /** How it is going now. */
 export const update = (snapshot: GatewaySnapshot): Sse.Event =>
@@ -34,15 +43,17 @@ export const update = (snapshot: GatewaySnapshot): Sse.Event =>
     shards: snapshot.shards.map(({ id, lastReason, latency, rate, reconnects, since, state, waitingToSend }) => [
       id,
       shardStates.indexOf(state),
-      Math.max(0, Math.round((snapshot.at - since) / 1000)),
-      rounded(latency),
+      Math.max(0, Math.round(Duration.toSeconds(DateTime.distance(since, snapshot.at)))),
+      millis(latency),
       rounded(rate),
       reconnects,
       waitingToSend,
       // Only of interest while it lasts, and the longest part.
-      state === "ready" ? null : (lastReason ?? null)
+      state === "ready" ? null : Option.getOrNull(lastReason)
     ]),
-    budget: Option.getOrNull(snapshot.budget),
+    budget: Option.getOrNull(
+      Option.map(snapshot.budget, (budget) => ({ ...budget, resetAt: DateTime.toEpochMillis(budget.resetAt) }))
+    ),
     queue: { waiting: snapshot.queue.waiting, seconds: Duration.toSeconds(snapshot.queue.time) }
   })
 
@@ -50,5 +61,11 @@ export const update = (snapshot: GatewaySnapshot): Sse.Event =>
 export const changes = (changes: ReadonlyArray<ConnectionChange>): Sse.Event =>
   event(
     "changes",
-    changes.map(({ at, level, number, shard, text }) => ({ at, level, number, shard, text }))
+    changes.map(({ at, level, number, shard, text }) => ({
+      at: DateTime.toEpochMillis(at),
+      level,
+      number,
+      shard,
+      text
+    }))
   )

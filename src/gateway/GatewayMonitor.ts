@@ -4,8 +4,8 @@
  * It asks only what every program can ask. It does not subscribe to the payloads, since a subscriber holds them up: how
  * many come is seen by the shards' sequences.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -17,8 +17,8 @@ import type { GatewayInfo } from "../schema/GatewayInfo.ts"
 import type {
   ConnectionChange,
   GatewaySnapshot,
-  IdentifyQueue,
   GatewayMoment,
+  IdentifyBacklog,
   ShardSnapshot
 } from "../schema/GatewaySnapshot.ts"
 import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
@@ -61,21 +61,21 @@ const changesKept = 200
 const make = Effect.fnUntraced(function* (
   gateway: MonitoredGateway
 ): Effect.fn.Return<GatewayMonitor["Service"], never, Scope.Scope> {
-  const since = yield* Clock.currentTimeMillis
+  const since = yield* DateTime.now
   const changes = new ChangeLog()
   const sequences = new Sequences(since)
   const history: Array<GatewayMoment> = []
   let asked: Asked | undefined
 
   const take = Effect.gen(function* () {
-    const at = yield* Clock.currentTimeMillis
+    const at = yield* DateTime.now
     const statuses = yield* gateway.shards
     const rates = sequences.ratesOf(statuses, at)
     const shards = statuses.map((status, index) => snapshotOf(status, rates[index] ?? 0))
     const moment: GatewayMoment = {
       at,
       rate: shards.reduce((sum, { rate }) => sum + rate, 0),
-      latency: median(shards.flatMap(({ latency }) => (latency === undefined ? [] : [latency]))),
+      latency: median(shards.flatMap(({ latency }) => Option.toArray(latency))),
       ready: shards.filter(({ state }) => state === "ready").length
     }
     history.push(moment)
@@ -89,14 +89,14 @@ const make = Effect.fnUntraced(function* (
       budget: Option.map(Option.fromUndefinedOr(asked), ({ at, info: { session_start_limit: limit } }) => ({
         total: limit.total,
         remaining: Math.max(0, limit.remaining - changes.identifiesSince(at)),
-        resetAt: at + limit.reset_after
+        resetAt: DateTime.addDuration(at, Duration.millis(limit.reset_after))
       })),
       queue: queueOf(shards, asked?.info.session_start_limit.max_concurrency ?? 1)
     } satisfies GatewaySnapshot
   })
 
   const ask = Effect.gen(function* () {
-    const at = yield* Clock.currentTimeMillis
+    const at = yield* DateTime.now
     const info = yield* gateway.info
     if (Option.isSome(info)) asked = { at, info: info.value }
     // What Discord does not answer, the log of the gateway tells already.
@@ -123,7 +123,7 @@ const make = Effect.fnUntraced(function* (
 
 /** What Discord said of the day's IDENTIFYs, and when. */
 interface Asked {
-  readonly at: number
+  readonly at: DateTime.Utc
   readonly info: GatewayInfo
 }
 
@@ -131,18 +131,21 @@ const snapshotOf = (status: ShardStatus, rate: number): ShardSnapshot => ({
   id: status.shard.id,
   state: status.state,
   since: status.since,
-  latency: Option.getOrUndefined(Option.map(status.latency, Duration.toMillis)),
+  latency: status.latency,
   rate,
   reconnects: status.reconnects,
   waitingToSend: status.waitingToSend,
-  lastReason: Option.getOrUndefined(Option.map(status.lastReason, ({ message }) => message))
+  lastReason: Option.map(status.lastReason, ({ message }) => message)
 })
 
-const median = (values: ReadonlyArray<number>): number | undefined =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+const median = (times: ReadonlyArray<Duration.Duration>): Option.Option<Duration.Duration> => {
+  // Numbers sort many times faster than durations, and there may be thousands.
+  const sorted = times.map(Duration.toMillis).toSorted((a, b) => a - b)
+  return Option.map(Option.fromUndefinedOr(sorted[Math.floor(sorted.length / 2)]), Duration.millis)
+}
 
 /** One shard of each bucket identifies every five seconds. */
-const queueOf = (shards: ReadonlyArray<ShardSnapshot>, maxConcurrency: number): IdentifyQueue => {
+const queueOf = (shards: ReadonlyArray<ShardSnapshot>, maxConcurrency: number): IdentifyBacklog => {
   const buckets = new Map<number, number>()
   let waiting = 0
   for (const { id, state } of shards) {
@@ -157,7 +160,7 @@ const queueOf = (shards: ReadonlyArray<ShardSnapshot>, maxConcurrency: number): 
 class ChangeLog {
   private kept: ReadonlyArray<ConnectionChange> = []
   private number = 0
-  private identifies: ReadonlyArray<number> = []
+  private identifies: ReadonlyArray<DateTime.Utc> = []
 
   add(event: ShardEvent): void {
     if (event._tag === "Identifying") this.identifies = [...this.identifies, event.at]
@@ -173,8 +176,8 @@ class ChangeLog {
   }
 
   /** Forgets those before, which Discord's next answer has counted. */
-  identifiesSince(at: number): number {
-    this.identifies = this.identifies.filter((identify) => identify > at)
+  identifiesSince(at: DateTime.Utc): number {
+    this.identifies = this.identifies.filter((identify) => DateTime.isGreaterThan(identify, at))
     return this.identifies.length
   }
 }
@@ -188,15 +191,15 @@ const sentenceOf = (event: ShardEvent): string => {
 /** How fast the shards' sequences grow. */
 class Sequences {
   private before = new Map<number, { readonly session: string; readonly sequence: number }>()
-  private at: number
+  private at: DateTime.Utc
 
-  constructor(at: number) {
+  constructor(at: DateTime.Utc) {
     this.at = at
   }
 
   /** Dispatches a second since this was last asked, of each shard. */
-  ratesOf(statuses: ReadonlyArray<ShardStatus>, at: number): ReadonlyArray<number> {
-    const seconds = (at - this.at) / 1000
+  ratesOf(statuses: ReadonlyArray<ShardStatus>, at: DateTime.Utc): ReadonlyArray<number> {
+    const seconds = Duration.toSeconds(DateTime.distance(this.at, at))
     const next = new Map<number, { readonly session: string; readonly sequence: number }>()
     const rates = statuses.map(({ sequence, sessionId, shard }) => {
       if (Option.isNone(sequence) || Option.isNone(sessionId)) return 0

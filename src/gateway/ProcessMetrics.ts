@@ -59,12 +59,13 @@ const join = (gateway: ObservedGateway, context: Context.Context<never>): (() =>
   }
 }
 
+const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((total, number) => total + number, 0)
+
 const makeGroup = (context: Context.Context<never>): Group => {
   const gateways = new Set<ObservedGateway>()
   const gauge = (name: string, description: string, value: () => number, attributes: Record<string, string> = {}) =>
     LazyMetric.register(Metric.gauge(nameOf(name), { description, attributes }), context, () => ({ value: value() }))
   const all = <A>(read: (gateway: ObservedGateway) => A): ReadonlyArray<A> => [...gateways].map(read)
-  const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((total, number) => total + number, 0)
   const shards = () => all((gateway) => gateway.shards()).flat()
   // One directory serves all gateways of a bot in a process.
   const left = (of: (budget: IdentifyBudget) => number) =>

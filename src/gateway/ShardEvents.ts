@@ -1,7 +1,7 @@
 /**
  * Announces what happens to the connections: to whoever watches, and to the log.
  */
-import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
@@ -10,7 +10,7 @@ import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schem
 /** The feed of one gateway. */
 export interface ShardEvents {
   /** Announces an event. `event` is given the time. */
-  readonly announce: (event: (at: number) => ShardEvent) => Effect.Effect<void>
+  readonly announce: (event: (at: DateTime.Utc) => ShardEvent) => Effect.Effect<void>
   /** Begins with the last events before, so that a late watcher knows how things came to be. A slow one misses the oldest. */
   readonly changes: Stream.Stream<ShardEvent>
   /** Ends the feed. */
@@ -24,7 +24,7 @@ const kept = { capacity: 4096, replay: 128 }
 export const make = (onEvent: (event: ShardEvent) => void): Effect.Effect<ShardEvents> =>
   Effect.map(PubSub.sliding<ShardEvent>(kept), (feed) => ({
     announce: Effect.fnUntraced(function* (make) {
-      const event = make(yield* Clock.currentTimeMillis)
+      const event = make(yield* DateTime.now)
       onEvent(event)
       yield* PubSub.publish(feed, event)
       yield* Effect.annotateLogs(Effect.logWithLevel(levelOfShardEvent(event))(describeShardEvent(event)), {

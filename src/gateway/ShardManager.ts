@@ -42,6 +42,12 @@ export interface SendOptions {
 
 const fail = (reason: GatewayErrorReason) => Effect.fail(new GatewayError({ reason }))
 
+const shardOf = (shards: ReadonlyMap<number, Shard>, id: number) =>
+  Option.match(Option.fromUndefinedOr(shards.get(id)), {
+    onNone: () => fail(new UnknownShard({ id, known: [...shards.keys()] })),
+    onSome: Effect.succeed
+  })
+
 /** Makes the manager; `run` starts the shards. */
 export const make = Effect.fnUntraced(function* (parts: {
   readonly delivery: Delivery
@@ -116,12 +122,6 @@ export const make = Effect.fnUntraced(function* (parts: {
   const generation = Effect.flatMap(Deferred.await(started), () =>
     current === undefined ? fail(new GatewayStopped()) : Effect.succeed(current)
   )
-
-  const shardOf = (shards: ReadonlyMap<number, Shard>, id: number) =>
-    Option.match(Option.fromUndefinedOr(shards.get(id)), {
-      onNone: () => fail(new UnknownShard({ id, known: [...shards.keys()] })),
-      onSome: Effect.succeed
-    })
 
   const send = (event: SendEvent, options: SendOptions = {}): Effect.Effect<void, GatewayError> => {
     const sending = Effect.gen(function* () {

@@ -8,74 +8,110 @@ import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import type * as LogLevel from "effect/LogLevel"
+import * as Schema from "effect/Schema"
 import { describeBudget } from "./FatalError.ts"
-import { type GatewayErrorReason } from "./GatewayError.ts"
+import { GatewayErrorReason } from "./GatewayError.ts"
 
-interface Common {
+const common = {
   /** The shard's number. */
-  readonly shard: number
-  /** Milliseconds since the epoch. */
-  readonly at: number
+  shard: Schema.Int,
+  at: Schema.DateTimeUtcFromString
 }
 
-/** Something happened to the connection of a shard. */
-export type ShardEvent = Data.TaggedEnum<{
+const schema = Schema.TaggedUnion({
   /** A WebSocket is being opened. */
-  Connecting: Common & { readonly host: string; readonly resuming: boolean }
+  Connecting: { ...common, host: Schema.String, resuming: Schema.Boolean },
   /** HELLO came. */
-  Greeted: Common & { readonly heartbeatInterval: Duration.Duration }
+  Greeted: { ...common, heartbeatInterval: Schema.DurationFromMillis },
   /** The shard waits for its turn to IDENTIFY. */
-  IdentifyQueued: Common & { readonly wait: Duration.Duration }
+  IdentifyQueued: { ...common, wait: Schema.DurationFromMillis },
   /** The day's IDENTIFYs are used up; the shard waits for new ones. */
-  IdentifyBudgetExhausted: Common & {
-    readonly total: number
-    readonly remaining: number
-    readonly resetAt: number
-  }
+  IdentifyBudgetExhausted: {
+    ...common,
+    total: Schema.Int,
+    remaining: Schema.Int,
+    resetAt: Schema.DateTimeUtcFromString
+  },
   /** IDENTIFY was sent. */
-  Identifying: Common
+  Identifying: common,
   /** RESUME was sent. */
-  Resuming: Common & { readonly sessionId: string; readonly sequence: number }
+  Resuming: { ...common, sessionId: Schema.String, sequence: Schema.Int },
   /** A new session is established. */
-  Ready: Common & { readonly sessionId: string }
+  Ready: { ...common, sessionId: Schema.String },
   /** The session goes on, with all that was missed. */
-  Resumed: Common & { readonly sessionId: string; readonly replayed: number }
+  Resumed: { ...common, sessionId: Schema.String, replayed: Schema.Int },
   /** The connection ended, or could not be made. */
-  Disconnected: Common & { readonly reason: GatewayErrorReason }
+  Disconnected: { ...common, reason: GatewayErrorReason },
   /** The session is given up: the next connection identifies. */
-  SessionDropped: Common & { readonly sessionId: string; readonly why: string }
+  SessionDropped: { ...common, sessionId: Schema.String, why: Schema.String },
   /** The next connection is made after this wait. */
-  Waiting: Common & { readonly delay: Duration.Duration }
+  Waiting: { ...common, delay: Schema.DurationFromMillis },
   /** Sequences `from` to `to` never came. */
-  GapDetected: Common & { readonly from: number; readonly to: number }
+  GapDetected: { ...common, from: Schema.Int, to: Schema.Int },
   /** A frame that is not a payload was left out, since it came again with every replay. */
-  MalformedSkipped: Common & { readonly description: string }
+  MalformedSkipped: { ...common, description: Schema.String },
   /** A payload has an opcode that is not documented. It was handed on. */
-  UnknownOpcode: Common & { readonly op: number }
+  UnknownOpcode: { ...common, op: Schema.Int },
   /** A payload that had come before was left out. */
-  DuplicateDropped: Common & { readonly sequence: number }
+  DuplicateDropped: { ...common, sequence: Schema.Int },
   /** READY's `resume_gateway_url` is not of the domain that we connected to: the main URL is used. */
-  ResumeUrlRefused: Common & { readonly host: string }
+  ResumeUrlRefused: { ...common, host: Schema.String },
   /** The buffer is full: nothing is read from the socket until a subscriber asks for more. */
-  ConsumerBehind: Common & { readonly buffered: number; readonly subscribers: number }
+  ConsumerBehind: { ...common, buffered: Schema.Int, subscribers: Schema.Int },
   /** The subscribers have caught up; the socket is read again. */
-  ConsumerCaughtUp: Common & { readonly after: Duration.Duration }
+  ConsumerCaughtUp: { ...common, after: Schema.DurationFromMillis },
   /** The bot now runs with another number of shards; this is said once, with the shard 0. */
-  Resharded: Common & { readonly from: number; readonly to: number }
-  /** The shard has ended for good. */
-  Stopped: Common & { readonly reason: GatewayErrorReason | undefined }
-}>
+  Resharded: { ...common, from: Schema.Int, to: Schema.Int },
+  /** The shard has ended for good; without a reason where the program ended it. */
+  Stopped: { ...common, reason: Schema.optional(GatewayErrorReason) }
+})
 
-/** Constructors and a matcher: `ShardEvent.$is("Ready")`, `ShardEvent.$match({ … })`. */
-export const ShardEvent = Data.taggedEnum<ShardEvent>()
+/** Something happened to the connection of a shard. */
+export type ShardEvent = typeof schema.Type
+
+/** The constructors check nothing: an event with whatever a peer said is better than none. */
+const make = Data.taggedEnum<ShardEvent>()
+
+/**
+ * The schema, with a constructor for each kind and what every `Schema.TaggedUnion` has: `match` for all kinds, `isAnyOf`
+ * to tell some of them, `guards` for values of any type, `cases` for their schemas. As JSON, times are ISO 8601 and
+ * durations are in milliseconds.
+ *
+ * ```ts
+ * ShardEvent.Ready({ shard: 0, at: yield* DateTime.now, sessionId })
+ * gateway.changes.pipe(Stream.filter(ShardEvent.isAnyOf(["Ready", "Resumed"])))
+ * ```
+ */
+export const ShardEvent = Object.assign(schema, {
+  Connecting: make.Connecting,
+  Greeted: make.Greeted,
+  IdentifyQueued: make.IdentifyQueued,
+  IdentifyBudgetExhausted: make.IdentifyBudgetExhausted,
+  Identifying: make.Identifying,
+  Resuming: make.Resuming,
+  Ready: make.Ready,
+  Resumed: make.Resumed,
+  Disconnected: make.Disconnected,
+  SessionDropped: make.SessionDropped,
+  Waiting: make.Waiting,
+  GapDetected: make.GapDetected,
+  MalformedSkipped: make.MalformedSkipped,
+  UnknownOpcode: make.UnknownOpcode,
+  DuplicateDropped: make.DuplicateDropped,
+  ResumeUrlRefused: make.ResumeUrlRefused,
+  ConsumerBehind: make.ConsumerBehind,
+  ConsumerCaughtUp: make.ConsumerCaughtUp,
+  Resharded: make.Resharded,
+  Stopped: make.Stopped
+})
 
 /** An event in a sentence for people. */
-export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.$match({
+export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.match({
   Connecting: ({ host, resuming }) => `Connecting to ${host}${resuming ? " to resume" : ""}`,
   Greeted: ({ heartbeatInterval }) => `Connected, a heartbeat every ${Duration.format(heartbeatInterval)}`,
   IdentifyQueued: ({ wait }) => `Waiting ${Duration.format(wait)} for the turn to IDENTIFY`,
   IdentifyBudgetExhausted: ({ remaining, resetAt, total }) =>
-    `${describeBudget({ remaining, total })} Waiting until ${DateTime.formatIso(DateTime.makeUnsafe(resetAt))}`,
+    `${describeBudget({ remaining, total })} Waiting until ${DateTime.formatIso(resetAt)}`,
   Identifying: () => "Identifying",
   Resuming: ({ sequence, sessionId }) => `Resuming session ${sessionId} after sequence ${sequence}`,
   Ready: ({ sessionId }) => `Ready with the new session ${sessionId}`,

@@ -1,10 +1,11 @@
 /**
  * How a shard is doing, for people and programs that ask.
+ *
+ * A status is a plain object, so that it costs nothing to make: exporters ask for those of thousands of shards at once.
  */
-import type * as Duration from "effect/Duration"
-import type * as Option from "effect/Option"
-import type { GatewayErrorReason } from "./GatewayError.ts"
-import type { ShardId } from "./ShardId.ts"
+import * as Schema from "effect/Schema"
+import { GatewayErrorReason } from "./GatewayError.ts"
+import { ShardId } from "./ShardId.ts"
 
 /** Every state that a shard can be in. */
 export const shardStates = [
@@ -32,21 +33,24 @@ export const shardStates = [
  */
 export type ShardState = (typeof shardStates)[number]
 
-/** A shard at one moment. */
-export interface ShardStatus {
-  readonly shard: ShardId
-  readonly state: ShardState
-  /** When it came into this state, in milliseconds since the epoch. */
-  readonly since: number
-  readonly sessionId: Option.Option<string>
+/** A shard at one moment. As JSON, `since` is ISO 8601 and `latency` is in milliseconds; what is not known is left out. */
+export const ShardStatus = Schema.Struct({
+  shard: ShardId,
+  state: Schema.Literals(shardStates),
+  /** When it came into this state. */
+  since: Schema.DateTimeUtcFromString,
+  sessionId: Schema.OptionFromOptionalKey(Schema.String),
   /** The sequence that we would resume from. */
-  readonly sequence: Option.Option<number>
+  sequence: Schema.OptionFromOptionalKey(Schema.Int),
   /** Time from the last heartbeat that was acknowledged to its acknowledgement. */
-  readonly latency: Option.Option<Duration.Duration>
+  latency: Schema.OptionFromOptionalKey(Schema.DurationFromMillis),
   /** How many payloads wait to be sent. */
-  readonly waitingToSend: number
+  waitingToSend: Schema.Int,
   /** How many connections, or attempts at one, have ended since the start. */
-  readonly reconnects: number
+  reconnects: Schema.Int,
   /** Why the last connection ended. */
-  readonly lastReason: Option.Option<GatewayErrorReason>
-}
+  lastReason: Schema.OptionFromOptionalKey(GatewayErrorReason)
+})
+
+/** A shard at one moment. */
+export interface ShardStatus extends Schema.Schema.Type<typeof ShardStatus> {}

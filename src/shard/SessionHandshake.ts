@@ -2,6 +2,7 @@
  * What leads from HELLO to a session: RESUME where there is one, otherwise IDENTIFY when it is this shard's turn.
  */
 import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { IdentifyBudgetExhausted } from "../schema/FatalError.ts"
@@ -78,7 +79,9 @@ const awaitTurn = Effect.fnUntraced(function* (shard: ShardLifecycle) {
       return yield* new GatewayError({ reason: new IdentifyBudgetExhausted({ total, remaining, resetAt }) })
     }
     shard.enter("queued")
-    yield* shard.announce((common) => ShardEvent.IdentifyBudgetExhausted({ ...common, total, remaining, resetAt }))
+    yield* shard.announce((common) =>
+      ShardEvent.IdentifyBudgetExhausted({ ...common, total, remaining, resetAt: DateTime.makeUnsafe(resetAt) })
+    )
     // Not sooner than this, should the answer be older than the reset that it names.
     yield* Effect.sleep(Math.max(resetAt - (yield* Clock.currentTimeMillis), 5000))
   }

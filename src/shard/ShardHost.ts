@@ -3,6 +3,7 @@
  * a bot have in common.
  */
 import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
+import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -14,7 +15,7 @@ export interface ShardHost {
   /** Bounded buffer between the shards and the subscribers. */
   readonly buffer: ShardBuffer
   /** Announces an event; `event` is given the time. */
-  readonly announce: (event: (at: number) => ShardEvent) => Effect.Effect<void>
+  readonly announce: (event: (at: DateTime.Utc) => ShardEvent) => Effect.Effect<void>
   /** Every dispatch that is handed on, before it is. */
   readonly onDispatch: (payload: Payload) => void
   /** A heartbeat was acknowledged. */

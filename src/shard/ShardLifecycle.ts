@@ -4,8 +4,9 @@
  */
 import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
 import type * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -20,7 +21,7 @@ import type { ShardHost } from "./ShardHost.ts"
 import type { ShardSession } from "./ShardSession.ts"
 
 /** An event of a shard, but for which shard it is and when. */
-export type Announcement = (common: { readonly shard: number; readonly at: number }) => ShardEvent
+export type Announcement = (common: { readonly shard: number; readonly at: DateTime.Utc }) => ShardEvent
 
 /** The parts that live as long as the shard. */
 export interface LifecycleParts {
@@ -47,7 +48,7 @@ export class ShardLifecycle {
   private ownPresence: GatewayPresenceUpdateData | undefined
   private heartbeat: ConnectionHeartbeat | undefined
   private current: ShardState = "connecting"
-  private since: number
+  private since: DateTime.Utc
   private reconnects = 0
   private lastReason = Option.none<GatewayErrorReason>()
 
@@ -58,7 +59,7 @@ export class ShardLifecycle {
     this.saver = saver
     this.sendQueue = sendQueue
     this.clock = clock
-    this.since = clock.currentTimeMillisUnsafe()
+    this.since = this.now()
   }
 
   /** The state in which the shard is. */
@@ -95,7 +96,7 @@ export class ShardLifecycle {
   enter(next: ShardState): void {
     if (this.current === next) return
     this.current = next
-    this.since = this.clock.currentTimeMillisUnsafe()
+    this.since = this.now()
     if (next === "ready") Deferred.doneUnsafe(this.firstSession, Exit.void)
   }
 
@@ -122,7 +123,7 @@ export class ShardLifecycle {
   ended(reason: GatewayErrorReason): Duration.Duration | undefined {
     this.lastReason = Option.some(reason)
     this.reconnects++
-    return this.current === "ready" ? Duration.millis(this.clock.currentTimeMillisUnsafe() - this.since) : undefined
+    return this.current === "ready" ? DateTime.distance(this.since, this.now()) : undefined
   }
 
   /** The presence with which the shard identifies: its own, or that of all shards. */
@@ -132,5 +133,9 @@ export class ShardLifecycle {
 
   set presence(own: GatewayPresenceUpdateData | undefined) {
     this.ownPresence = own
+  }
+
+  private now(): DateTime.Utc {
+    return DateTime.makeUnsafe(this.clock.currentTimeMillisUnsafe())
   }
 }

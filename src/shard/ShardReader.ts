@@ -4,7 +4,7 @@
  * Handing over and counting the sequence happen in one step that nothing can interrupt: what counts as received is in the
  * log of the delivery.
  */
-import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -246,14 +246,14 @@ export class ShardReader {
 }
 
 const awaitRoom = Effect.fnUntraced(function* (shard: ShardLifecycle) {
-  const since = yield* Clock.currentTimeMillis
+  const since = yield* DateTime.now
   const soon = yield* Effect.timeoutOption(shard.host.buffer.room, behindAfter)
   if (Option.isSome(soon)) return
   const { payloads, subscribers } = shard.host.buffer.size()
   yield* shard.announce((common) => ShardEvent.ConsumerBehind({ ...common, buffered: payloads, subscribers }))
   yield* shard.host.buffer.room
   yield* shard.announce((common) =>
-    ShardEvent.ConsumerCaughtUp({ ...common, after: Duration.millis(common.at - since) })
+    ShardEvent.ConsumerCaughtUp({ ...common, after: DateTime.distance(since, common.at) })
   )
 })
 

@@ -3,6 +3,7 @@
  *
  * There is no I/O in it. Transports bring connections and requests to it, through `GatewayProtocol` and `RestApi`.
  */
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import { recoveryOf } from "../schema/CloseCode.ts"
 import { shardOfGuild } from "../schema/ShardId.ts"
@@ -96,8 +97,11 @@ export class SimulatedDiscord {
     session.end()
   }
 
-  /** Dispatches an event to everyone whose intents include it. Gives the number of sessions. */
-  dispatch(event: string, d: unknown, target: Target = {}): number {
+  /**
+   * Dispatches an event to everyone whose intents include it, or, where it has a `guild_id`, to the shard of that guild.
+   * Gives the number of sessions.
+   */
+  dispatch(event: string, d: unknown, target: Target = guildOf(d)): number {
     const now = this.timers.now()
     // Everyone gets the same `d`, so it becomes JSON once. What JSON cannot say, such as `undefined`, reads `null`.
     const json = JSON.stringify(d) ?? "null"
@@ -151,6 +155,12 @@ export class SimulatedDiscord {
     }
   }
 }
+
+/** Discord sends a guild's events through the guild's shard alone. */
+const guildOf = (d: unknown): Target =>
+  Predicate.hasProperty(d, "guild_id") && Predicate.isString(d.guild_id) && /^\d+$/.test(d.guild_id)
+    ? { guild: d.guild_id }
+    : {}
 
 const isTarget = ({ guild, shard }: Target, session: Session | undefined): boolean =>
   (shard === undefined || session?.shard[0] === shard) &&

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import { changeLine, dispatchLine, jsonLine } from "../../src/cli/EventLine.ts"
 import { timeOfDay } from "../../src/cli/TerminalLine.ts"
 import { ConnectionClosed } from "../../src/schema/ConnectionError.ts"
 import { ShardEvent } from "../../src/schema/ShardEvent.ts"
 
 const paper = { columns: 60, colours: false }
-const at = Date.UTC(2026, 7, 1, 12, 30, 15)
+const at = DateTime.makeUnsafe("2026-08-01T12:30:15Z")
 
 const payload = (t: string, d: unknown) => ({ op: 0, t, s: 42, d, shard: 3 })
 

@@ -1,33 +1,39 @@
 import { stripVTControlCharacters } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import * as CliOutput from "effect/cli/CliOutput"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { lasting, liveLines, sparkline } from "../../src/cli/LiveView.ts"
 import type { GatewaySnapshot, ShardSnapshot } from "../../src/schema/GatewaySnapshot.ts"
 import { shardStates, type ShardState } from "../../src/schema/ShardStatus.ts"
 
-const at = Date.UTC(2026, 0, 1)
+const at = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
+const latency = Option.some(Duration.millis(41))
 
 const shard = (id: number, state: ShardState = "ready"): ShardSnapshot => ({
   id,
   state,
-  since: at - 90_000,
-  latency: state === "ready" ? 41 : undefined,
+  since: DateTime.subtract(at, { seconds: 90 }),
+  latency: state === "ready" ? latency : Option.none(),
   rate: 12,
   reconnects: 1,
   waitingToSend: 0,
-  lastReason: "The connection was closed with 1006 \u001b[31mand a word of the peer's\u0007"
+  lastReason: Option.some("The connection was closed with 1006 \u001b[31mand a word of the peer's\u0007")
 })
 
 const snapshot = (shards: ReadonlyArray<ShardSnapshot>, more: Partial<GatewaySnapshot> = {}): GatewaySnapshot => {
   const ready = shards.filter(({ state }) => state === "ready").length
-  const moment = { at, rate: 1234.5, latency: 41, ready }
+  const moment = { at, rate: 1234.5, latency, ready }
   return {
     ...moment,
-    since: at - 3_700_000,
+    since: DateTime.subtract(at, { seconds: 3700 }),
     shards,
-    history: Array.from({ length: 300 }, (_, n) => ({ ...moment, at: at - (300 - n) * 1000, rate: n })),
+    history: Array.from({ length: 300 }, (_, n) => ({
+      ...moment,
+      at: DateTime.subtract(at, { seconds: 300 - n }),
+      rate: n
+    })),
     changes: Array.from({ length: 200 }, (_, n) => ({
       number: n + 1,
       at,
@@ -35,7 +41,7 @@ const snapshot = (shards: ReadonlyArray<ShardSnapshot>, more: Partial<GatewaySna
       level: n % 3 === 0 ? ("Warn" as const) : ("Info" as const),
       text: `Disconnected: number ${n}, ${"and what was said of it at length ".repeat(6)}`
     })),
-    budget: Option.some({ total: 1000, remaining: 984, resetAt: at + 1000 }),
+    budget: Option.some({ total: 1000, remaining: 984, resetAt: DateTime.add(at, { seconds: 1 }) }),
     queue: { waiting: 0, time: Duration.zero },
     ...more
   }
@@ -124,12 +130,9 @@ describe("its curves and times", () => {
     assert.strictEqual(sparkline([]), "")
   })
   it("are in two units", () => {
-    assert.deepStrictEqual([0, 59_400, 60_000, 3_725_000, 90_000_000].map(lasting), [
-      "0 s",
-      "59 s",
-      "1 min",
-      "1 h 2 min",
-      "1 d 1 h"
-    ])
+    assert.deepStrictEqual(
+      [0, 59_400, 60_000, 3_725_000, 90_000_000].map((millis) => lasting(Duration.millis(millis))),
+      ["0 s", "59 s", "1 min", "1 h 2 min", "1 d 1 h"]
+    )
   })
 })

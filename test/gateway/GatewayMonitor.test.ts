@@ -1,11 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { GatewayMonitor } from "../../src/gateway/GatewayMonitor.ts"
+import { GatewaySnapshot } from "../../src/schema/GatewaySnapshot.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
@@ -44,17 +47,36 @@ describe("the monitor", () => {
       const during = yield* TestClock.adjust("500 millis").pipe(Effect.andThen(monitor.snapshot))
       assert.strictEqual(during.ready, 0)
       assert.strictEqual(during.shards[0]?.state, "waiting")
-      assert.isString(during.shards[0]?.lastReason)
+      assert.isString(Option.getOrThrow(during.shards[0]?.lastReason ?? Option.none()))
       yield* TestClock.adjust("10 seconds")
       const { changes, history, ready } = yield* monitor.snapshot
       assert.strictEqual(ready, 1)
-      assert.isTrue(history.some(({ latency }) => latency !== undefined))
+      assert.isTrue(history.some(({ latency }) => Option.isSome(latency)))
       assert.strictEqual(history.length, 300)
       const texts = changes.map(({ text }) => text).join("\n")
       assert.include(texts, "Ready with the new session")
       assert.include(texts, "Disconnected")
       assert.include(texts, "Resumed session")
       assert.notInclude(texts, session.id)
+    }).pipe(Effect.provide(bot()))
+  )
+
+  it.effect("takes snapshots that can be sent as JSON", () =>
+    Effect.gen(function* () {
+      const { simulator } = yield* SimulatedBot.ready
+      const monitor = yield* GatewayMonitor
+      yield* TestClock.adjust("1 minute")
+      yield* simulator.drop()
+      yield* TestClock.adjust("1 minute")
+      const snapshot = yield* monitor.snapshot
+      const json = Schema.fromJsonString(GatewaySnapshot)
+      const sent = yield* Schema.encodeEffect(json)(snapshot)
+      const arrived = yield* Schema.decodeEffect(json)(sent)
+      assert.deepStrictEqual(
+        arrived.changes.map(({ text }) => text),
+        snapshot.changes.map(({ text }) => text)
+      )
+      assert.isTrue(Option.isSome(arrived.latency))
     }).pipe(Effect.provide(bot()))
   )
 
@@ -90,7 +112,7 @@ describe("the monitor", () => {
       yield* Effect.forkScoped(
         Stream.runForEach(monitor.snapshots, ({ at }) =>
           Effect.andThen(
-            Effect.sync(() => seen.push(at)),
+            Effect.sync(() => seen.push(DateTime.toEpochMillis(at))),
             Effect.sleep("1 minute")
           )
         )

@@ -146,6 +146,32 @@ describe("shards", () => {
   )
 })
 
+describe("an event of the simulator", () => {
+  it.effect("comes through the shard of its guild, as Discord's do", () =>
+    Effect.gen(function* () {
+      const { listener, simulator } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("10 seconds")
+      const guilds = ["197038439483310086", "81384788765712384", "613425648685547541"]
+      for (const guild_id of guilds) {
+        assert.strictEqual(yield* simulator.dispatch("MESSAGE_CREATE", { guild_id }), 1)
+      }
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(
+        listener.payloads.filter(({ t }) => t === "MESSAGE_CREATE").map(({ shard }) => shard),
+        guilds.map((guild) => shardOfGuild(guild, 4))
+      )
+      assert.strictEqual(
+        yield* simulator.dispatch("MESSAGE_CREATE", {}),
+        4,
+        "without a guild it comes to every session"
+      )
+    }).pipe(
+      Effect.provide(SimulatedBot.layer({ config: { shards: 4 }, simulator: { shards: 4, maxConcurrency: 4 } })),
+      quietly
+    )
+  )
+})
+
 describe("sending with many shards", () => {
   it.effect("goes to the guild's shard, or all, or the named one", () =>
     Effect.gen(function* () {

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { SessionStartLimit } from "../../src/schema/GatewayInfo.ts"
 import { isTrustedResumeUrl } from "../../src/schema/GatewayUrl.ts"
 import { namesOfIntents, parseIntents, privilegedIn } from "../../src/schema/Intents.ts"
 import { decodePayload, isDispatch, type Payload } from "../../src/schema/Payload.ts"
@@ -101,6 +103,15 @@ describe("shards", () => {
     assert.strictEqual(shardOfGuild("197038439483310086", 16), 2)
     assert.strictEqual(shardOfGuild("0", 16), 0)
     assert.strictEqual(new ShardId({ id: 17, total: 32 }).bucket(16), 1)
+  })
+})
+
+describe("the day's limit of IDENTIFYs", () => {
+  const decode = (reset_after: number) =>
+    Schema.decodeResult(SessionStartLimit)({ total: 1000, remaining: 0, reset_after, max_concurrency: 1 })
+  it("is taken when it names a time that will come", () => {
+    for (const time of [0, 86_400_000]) assert.isTrue(Result.isSuccess(decode(time)), String(time))
+    for (const time of [-1, Infinity, 1e300]) assert.isTrue(Result.isFailure(decode(time)), String(time))
   })
 })
 

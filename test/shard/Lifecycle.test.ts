@@ -184,11 +184,11 @@ describe("heartbeats", () => {
         assert.notInclude(watcher.tags(), "Disconnected")
         yield* TestClock.adjust("2 seconds")
         const verdict = watcher.events.find(({ _tag }) => _tag === "Disconnected")
-        assert.strictEqual(verdict?.at, 60_040)
+        assert.strictEqual(SimulatedBot.timeOf(verdict), 60_040)
         assert.strictEqual(verdict?._tag === "Disconnected" && verdict.reason._tag, "HeartbeatTimeout")
         const resumed = watcher.events.find(({ _tag }) => _tag === "Resumed")
         assert.isDefined(resumed)
-        assert.isBelow((resumed?.at ?? Infinity) - 60_040, 1000)
+        assert.isBelow((SimulatedBot.timeOf(resumed) ?? Infinity) - 60_040, 1000)
         const [first, second] = yield* simulator.connections
         assert.notInclude([1000, 1001], first?.end?.code)
         assert.strictEqual(second?.url, "wss://gateway-sim1.discord.gg/?v=10&encoding=json")
@@ -234,7 +234,11 @@ describe("a session that was disconnected", () => {
       const resumed = watcher.events.find(({ _tag }) => _tag === "Resumed")
       assert.strictEqual(resumed?._tag === "Resumed" && resumed.replayed, 1)
       const lost = watcher.events.find(({ _tag }) => _tag === "Disconnected")
-      assert.isBelow((resumed?.at ?? Infinity) - (lost?.at ?? 0), 100, "the first reconnect is immediate")
+      assert.isBelow(
+        (SimulatedBot.timeOf(resumed) ?? Infinity) - (SimulatedBot.timeOf(lost) ?? 0),
+        100,
+        "the first reconnect is immediate"
+      )
     }).pipe(Effect.provide(SimulatedBot.layer()))
 
   it.effect("by op 7 resumes at once", () => resumes((simulator) => simulator.reconnect()))

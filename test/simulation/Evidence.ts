@@ -1,6 +1,7 @@
 /**
  * What the verdict is founded on: the records of Discord and of the clients, brought together.
  */
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import type { SessionRecord } from "../../src/simulator/Observations.ts"
@@ -69,7 +70,9 @@ const reachedOf = ({ events, wire }: BotRecord, sessions: ReadonlyArray<SessionE
   wire.connections.flatMap(({ closed, dispatches, isEnding, leftAt, shard }) => {
     const at = leftAt ?? closed?.at
     if (!isEnding || at === undefined) return []
-    const end = events.find((event) => event._tag === "Disconnected" && event.shard === shard && event.at >= at)
+    const end = events.find(
+      (event) => event._tag === "Disconnected" && event.shard === shard && DateTime.toEpochMillis(event.at) >= at
+    )
     if (end?._tag !== "Disconnected" || !endingReasons.includes(end.reason._tag)) return []
     return dispatches.filter(({ s, sessionId }) => {
       const session = sessions.find(({ id }) => id === sessionId)
@@ -103,7 +106,7 @@ export const isExcusedFor = (session: string, bots: ReadonlyArray<BotRecord>, { 
   if (owner !== bots.at(-1) && !store.durable) return true
   // Killed before the session could be stored.
   const toStore = Duration.toMillis(Duration.fromInputUnsafe(client.saveEvery ?? 1000)) + 2 * store.latency + 1000
-  if (owner.end === "crashed" && (owner.endedAt ?? 0) - ready.at < toStore) return true
+  if (owner.end === "crashed" && (owner.endedAt ?? 0) - DateTime.toEpochMillis(ready.at) < toStore) return true
   // Told that it is gone.
   return bots.some(({ events, wire }) => {
     const drops = events.filter((event) => event._tag === "SessionDropped" && event.why !== "RESUME failed too often")

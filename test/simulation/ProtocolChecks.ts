@@ -1,6 +1,7 @@
 /**
  * How the clients have to behave towards Discord, whatever goes wrong: held against what went over the wire.
  */
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
@@ -45,7 +46,8 @@ const connectionLeft = ({ wire }: BotRecord, shard: number, at: number): WireCon
 const judgeHeartbeats = (bot: BotRecord): ReadonlyArray<string> =>
   bot.events.flatMap((event, index) => {
     if (event._tag !== "Disconnected" || event.reason._tag !== "HeartbeatTimeout") return []
-    const { at, shard } = event
+    const { shard } = event
+    const at = DateTime.toEpochMillis(event.at)
     const interval = Duration.toMillis(event.reason.interval)
     const connection = connectionLeft(bot, shard, at)
     const breaches: Array<string> = []
@@ -72,7 +74,8 @@ const judgeHeartbeats = (bot: BotRecord): ReadonlyArray<string> =>
 const judgeReading = (bot: BotRecord): ReadonlyArray<string> =>
   bot.events.flatMap((event) => {
     if (event._tag !== "Disconnected") return []
-    const { at, reason, shard } = event
+    const { reason, shard } = event
+    const at = DateTime.toEpochMillis(event.at)
     if (reason._tag !== "MalformedPayload" && reason._tag !== "DecompressionFailed") return []
     const connection = connectionLeft(bot, shard, at)
     return connection === undefined || connection.isGarbled
@@ -98,7 +101,7 @@ const establishedSince = (events: ReadonlyArray<ShardEvent>, shard: number): num
   const last = events.findLast(
     (event) => event.shard === shard && ["Ready", "Resumed", "Disconnected", "Connecting"].includes(event._tag)
   )
-  return last?._tag === "Ready" || last?._tag === "Resumed" ? last.at : undefined
+  return last?._tag === "Ready" || last?._tag === "Resumed" ? DateTime.toEpochMillis(last.at) : undefined
 }
 
 /** Everything is sent once, on an established session, and nobody waits for ever. */

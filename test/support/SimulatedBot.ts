@@ -1,6 +1,7 @@
 /**
  * A bot on the simulated Discord, and what it saw: the arrangement of the tests of the services.
  */
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -73,6 +74,10 @@ export const watch = Effect.gen(function* () {
     waits: () => events.flatMap((event) => (event._tag === "Waiting" ? [Duration.toMillis(event.delay)] : []))
   }
 })
+
+/** When it happened, in milliseconds since the epoch. */
+export const timeOf = (event: ShardEvent | undefined): number | undefined =>
+  event === undefined ? undefined : DateTime.toEpochMillis(event.at)
 
 /** Subscribes, watches, and lets the handshake happen. */
 export const ready = Effect.gen(function* () {
