@@ -88,7 +88,7 @@ export { Gateway, GatewayLive, type GatewayServices } from "./gateway/Gateway.ts
 export type { MembersChunk, MembersRequest } from "./gateway/MemberRequests.ts"
 export type { SendOptions } from "./gateway/ShardManager.ts"
 export { type ShardSelection } from "./schema/ShardSelection.ts"
-export { defaultIntents, defaultReconnect, GatewayConfig, type GatewayOptions } from "./services/GatewayConfig.ts"
+export { defaultIntents, defaultReconnect, GatewayConfig, GatewayOptions } from "./services/GatewayConfig.ts"
 export { Decompression, type Decompressor, type Decompressors, type Inflated } from "./services/Decompression.ts"
 export type { ReceivedPayload } from "./services/FrameDecoder.ts"
 export { type OpenConnection, GatewayConnection } from "./services/GatewayConnection.ts"

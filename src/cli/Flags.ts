@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { parseIntents } from "../schema/Intents.ts"
-import { parseShards, type ShardSelection, shardIdsOf } from "../schema/ShardSelection.ts"
+import { parseShards, type ShardSelection } from "../schema/ShardSelection.ts"
 import { type Address, parseAddress } from "./Address.ts"
 import { parseEventNames } from "./EventNames.ts"
 
@@ -58,9 +58,7 @@ export const intents: Flag.Flag<Option.Option<number>> = read("intents", (text) 
 )
 
 /** Which shards to run. */
-export const shards: Flag.Flag<Option.Option<ShardSelection>> = read("shards", (text) =>
-  Result.flatMap(parseShards(text), (selection) => Result.map(shardIdsOf(selection), () => selection))
-).pipe(
+export const shards: Flag.Flag<Option.Option<ShardSelection>> = read("shards", parseShards).pipe(
   Flag.withMetavar("<shards>"),
   Flag.withDescription("How many, or which of how many: auto, 2, or 2,3/4"),
   Flag.optional

@@ -17,6 +17,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import { InvalidSendEvent } from "./SendError.ts"
 import { GatewayOpcode } from "./GatewayOpcode.ts"
+import { PresenceUpdate } from "./PresenceUpdate.ts"
 import { shardOfGuild } from "./ShardId.ts"
 
 /** A payload that a program sends. Make it with `SendEvent.updatePresence(…)` and its like. */
@@ -68,13 +69,6 @@ const Snowflake = Schema.String.check(Schema.isPattern(/^\d{1,20}$/, { message: 
 const Nonce = Schema.String.check(
   Schema.makeFilter((nonce: string) => byteLength(nonce) <= 32 || "is over 32 bytes: Discord would ignore it")
 )
-
-const PresenceUpdate = Schema.Struct({
-  since: Schema.NullOr(Schema.Finite),
-  activities: Schema.Array(Schema.Struct({ name: Schema.String, type: Schema.Int })),
-  status: Schema.Literals(["online", "dnd", "idle", "invisible", "offline"]),
-  afk: Schema.Boolean
-})
 
 const VoiceStateUpdate = Schema.Struct({
   guild_id: Snowflake,

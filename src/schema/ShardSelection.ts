@@ -7,8 +7,11 @@ import { ShardId } from "./ShardId.ts"
 /** `4` is 0 to 3 of 4; `{ ids: [2, 3], total: 4 }` the latter two; `"auto"` as many as Discord recommends. */
 export type ShardSelection = "auto" | number | { readonly ids: ReadonlyArray<number>; readonly total: number }
 
-/** Reads `auto`, `4` (a count) and `2,3/4` (two of four). */
-export const parseShards = (text: string): Result.Result<ShardSelection, string> => {
+/** Reads `auto`, `4` (a count) and `2,3/4` (two of four), or says what is wrong with it. */
+export const parseShards = (text: string): Result.Result<ShardSelection, string> =>
+  Result.flatMap(readShards(text), (selection) => Result.map(shardIdsOf(selection), () => selection))
+
+const readShards = (text: string): Result.Result<ShardSelection, string> => {
   if (text.trim() === "auto") return Result.succeed("auto")
   const [, ids = "", total] = /^(\d+(?:,\d+)*)(?:\/(\d+))?$/.exec(text.replaceAll(" ", "")) ?? []
   if (total !== undefined) return Result.succeed({ ids: ids.split(",").map(Number), total: Number(total) })

@@ -1,0 +1,179 @@
+/**
+ * The schemas of single options, from what a user gives to what the service holds.
+ *
+ * A value that does not fit is told by what it says (`"4,5" does not say which shards: …`) or by what the option takes
+ * (`Expected an integer from 50 to 250, got 49`).
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as SchemaIssue from "effect/SchemaIssue"
+import { dispatchNames } from "../schema/DispatchNames.ts"
+import type { GatewayError } from "../schema/GatewayError.ts"
+import { type IntentsInput, parseIntents } from "../schema/Intents.ts"
+import { unknownEvent } from "../schema/NearestEvents.ts"
+import type { DispatchName } from "../schema/Payload.ts"
+import { ShardId } from "../schema/ShardId.ts"
+import { shardIdsOf } from "../schema/ShardSelection.ts"
+
+/** Decodes by a function that says what is wrong with its input. */
+export const parse = <Out, In>(read: (input: In) => Result.Result<Out, string>) =>
+  SchemaGetter.transformEffect<Out, In>((input, options) =>
+    Effect.mapError(
+      Effect.fromResult(read(input)),
+      (message) => new SchemaIssue.InvalidValue({ message }, input, options)
+    )
+  )
+
+/** An option that may be left out, or be undefined. */
+export const orElse =
+  <S extends Schema.Constraint>(fallback: S["Encoded"]) =>
+  (schema: S) =>
+    Schema.optional(Schema.toEncoded(schema)).pipe(
+      Schema.decodeTo(schema, {
+        decode: SchemaGetter.withDefault(Effect.succeed(fallback)),
+        encode: SchemaGetter.passthrough()
+      })
+    )
+
+const missingToken =
+  "the bot's token is missing. It is in the Developer Portal: https://discord.com/developers/applications, " +
+  "your application, Bot, Reset Token"
+
+/** A bot's token. Text is redacted, and no message has the value. */
+export const Token = Schema.declare<Redacted.Redacted<string> | string>(
+  (input): input is Redacted.Redacted<string> | string =>
+    Predicate.isString(Redacted.isRedacted(input) ? Redacted.value(input) : input),
+  { message: missingToken }
+)
+  .pipe(
+    Schema.decodeTo(Schema.Redacted(Schema.String), {
+      decode: parse((input) => {
+        const token = (Predicate.isString(input) ? input : Redacted.value(input)).trim()
+        if (token === "") return Result.fail(missingToken)
+        if (/^Bot\s/i.test(token)) return Result.fail('the token is given without "Bot " before it')
+        return /^[\x21-\x7e]+$/.test(token)
+          ? Result.succeed(Redacted.make(token, { label: "token" }))
+          : Result.fail("the token has white space or characters in it that no token has")
+      }),
+      encode: SchemaGetter.passthroughSupertype()
+    })
+  )
+  .annotateKey({ messageMissingKey: missingToken })
+
+/** Intents by names or as a bit field; holds the bit field. */
+export const Intents = Schema.declare<IntentsInput>(
+  // Only the kind of value is judged here: parseIntents says which name is wrong.
+  (input): input is IntentsInput =>
+    Predicate.isNumber(input) || Predicate.isString(input) || (Array.isArray(input) && input.every(Predicate.isString)),
+  { expected: "names of intents or a bit field" }
+).pipe(Schema.decodeTo(Schema.Int, { decode: parse(parseIntents), encode: SchemaGetter.passthroughSupertype() }))
+
+/** All shards of a number, some of them, or as many as Discord recommends. */
+export const Shards = Schema.Union([
+  Schema.Literal("auto"),
+  Schema.Finite,
+  Schema.Struct({ ids: Schema.Array(Schema.Finite), total: Schema.Finite })
+])
+  .annotate({ expected: '"auto", a count, or { ids, total }' })
+  .pipe(
+    Schema.decodeTo(Schema.Union([Schema.Literal("auto"), Schema.Array(Schema.toType(ShardId))]), {
+      decode: parse(shardIdsOf),
+      encode: SchemaGetter.transform((shards) =>
+        shards === "auto" ? shards : { ids: shards.map(({ id }) => id), total: shards[0]?.total ?? 0 }
+      )
+    })
+  )
+
+/** How what Discord sends is compressed. */
+export const Compression = Schema.Literals(["auto", "zlib-stream", "zstd-stream", "payload", "none"])
+
+/** The dispatches that the program wants. */
+export const Events = Schema.declare<ReadonlyArray<DispatchName>>(
+  // Only the kind of value is judged here: the check of the names says which is wrong.
+  (input): input is ReadonlyArray<DispatchName> => Array.isArray(input) && input.every(Predicate.isString),
+  { expected: "an array with names of events" }
+).pipe(
+  Schema.decodeTo(Schema.ReadonlySet(Schema.Literals(dispatchNames)), {
+    decode: parse((names) => {
+      const unknown = names.find((name) => !dispatchNames.includes(name))
+      return unknown === undefined ? Result.succeed(new Set(names)) : Result.fail(unknownEvent(unknown))
+    }),
+    encode: SchemaGetter.transform((names) => [...names])
+  })
+)
+
+/** A whole number within limits. */
+export const IntegerBetween = (from: number, to: number) => {
+  const expected = `an integer from ${from} to ${to}`
+  return Schema.declare<number>(Predicate.isNumber, { expected }).check(
+    Schema.makeFilter((value) => Number.isInteger(value) && value >= from && value <= to, { expected })
+  )
+}
+
+/** A URL of one of the protocols; holds it without a slash at the end. */
+const Url = (...protocols: ReadonlyArray<string>) => {
+  const expected = `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`
+  return Schema.declare<string>(Predicate.isString, { expected })
+    .check(Schema.makeFilter((url) => URL.canParse(url) && protocols.includes(new URL(url).protocol), { expected }))
+    .pipe(
+      Schema.decodeTo(Schema.String, {
+        decode: SchemaGetter.transform((url) => url.replace(/\/+$/, "")),
+        encode: SchemaGetter.passthrough()
+      })
+    )
+}
+
+/** From how many members on a guild comes without its offline ones. */
+export const LargeThreshold = IntegerBetween(50, 250)
+
+/** How many of the day's IDENTIFYs are left untouched. */
+export const IdentifyReserve = IntegerBetween(0, 2 ** 24)
+
+/** Where GET /gateway/bot is asked. */
+export const ApiUrl = Url("https:", "http:")
+
+/** Where to connect. */
+export const GatewayUrl = Url("wss:", "ws:")
+
+const finiteDuration = 'a finite, positive duration such as "10 seconds"'
+
+/** A duration that passes, and ends. */
+export const Wait = Schema.declare<Duration.Input>(
+  // Whatever Duration.fromInput may be given: it reads the text of a string, and says none where it cannot.
+  (input): input is Duration.Input =>
+    Duration.isDuration(input) ||
+    Predicate.isNumber(input) ||
+    Predicate.isBigInt(input) ||
+    Predicate.isString(input) ||
+    Predicate.isObjectOrArray(input),
+  { expected: finiteDuration }
+)
+  .check(
+    Schema.makeFilter(
+      (input) =>
+        Option.exists(
+          Duration.fromInput(input),
+          (duration) => Duration.isFinite(duration) && Duration.isPositive(duration)
+        ),
+      { expected: finiteDuration }
+    )
+  )
+  .pipe(
+    Schema.decodeTo(Schema.Duration, {
+      decode: SchemaGetter.transform(Duration.fromInputUnsafe),
+      encode: SchemaGetter.passthroughSupertype()
+    })
+  )
+
+/** The waits between attempts to connect. */
+export const Reconnect = Schema.declare<Schedule.Schedule<unknown, GatewayError>>(
+  (input): input is Schedule.Schedule<unknown, GatewayError> => Schedule.isSchedule(input),
+  { expected: "a Schedule" }
+)

@@ -1,0 +1,65 @@
+/**
+ * Options from the environment's variables, or those of any other `ConfigProvider`.
+ *
+ * A blank variable is not set. What cannot be used is refused by the variable's name, without a token in the message.
+ */
+import * as Config from "effect/Config"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import { parseIntents } from "../schema/Intents.ts"
+import { parseShards } from "../schema/ShardSelection.ts"
+import * as GatewayOption from "./GatewayOption.ts"
+import { decodeOption } from "./OptionIssue.ts"
+import { concealToken } from "./TokenConcealment.ts"
+
+/** Reads text, or says what is wrong with it. */
+type Read<A> = (text: string) => Result.Result<A, string>
+
+/** A variable that may be left out. Its messages do not have the token that is given with it. */
+const variable =
+  <A>(schema: Schema.ConstraintCodec<A, unknown>, read: Read<A>) =>
+  (name: string, token: string): Config.Config<A | undefined> =>
+    Config.schema(
+      Schema.UndefinedOr(Schema.String).pipe(
+        Schema.decodeTo(Schema.UndefinedOr(Schema.toType(schema)), {
+          decode: GatewayOption.parse((text: string | undefined) =>
+            text === undefined || text.trim() === ""
+              ? Result.succeed(undefined)
+              : Result.mapError(read(text), (message) => concealToken(message, token))
+          ),
+          encode: SchemaGetter.forbidden(() => "variables are only read")
+        })
+      ),
+      name
+    )
+
+/** Reads text by an option's schema. */
+const by =
+  <A>(schema: Schema.ConstraintCodec<A, unknown>, valueOf: (text: string) => unknown = (text) => text): Read<A> =>
+  (text) =>
+    Result.mapError(decodeOption(schema)(valueOf(text)), ({ description }) => description)
+
+/** The number that decimal digits say; other text is left to the schema, which refuses it. */
+const fromDigits = (text: string): unknown => (/^\d+$/.test(text.trim()) ? Number(text) : text)
+
+/** Names of intents, or a bit field. */
+export const intents = variable(Schema.Int, parseIntents)
+
+/** `auto`, `4`, or `2,3/4` for two of four. */
+export const shards = variable(Schema.toEncoded(GatewayOption.Shards), parseShards)
+
+/** A compression by its name. */
+export const compression = variable(GatewayOption.Compression, by(GatewayOption.Compression))
+
+/** An integer. */
+export const largeThreshold = variable(Schema.Int, by(GatewayOption.LargeThreshold, fromDigits))
+
+/** An integer. */
+export const identifyReserve = variable(Schema.Int, by(GatewayOption.IdentifyReserve, fromDigits))
+
+/** A URL. */
+export const apiUrl = variable(Schema.String, by(GatewayOption.ApiUrl))
+
+/** A URL. */
+export const gatewayUrl = variable(Schema.String, by(GatewayOption.GatewayUrl))
