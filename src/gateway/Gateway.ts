@@ -3,10 +3,12 @@
  *
  * The shards connect as soon as the layer is built, in its scope. What cannot be recovered from ends the stream.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -17,9 +19,13 @@ import type { GatewayInfo } from "../schema/GatewayInfo.ts"
 import { type DispatchName, type DispatchOf, isDispatchOf, type Payload } from "../schema/Payload.ts"
 import type { SendEvent } from "../schema/SendEvent.ts"
 import type { Session } from "../schema/Session.ts"
-import type { ShardEvent } from "../schema/ShardEvent.ts"
+import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
-import * as Delivery from "./Delivery.ts"
+import type { Delivery } from "./Delivery.ts"
+import * as DeliveryLog from "./DeliveryLog.ts"
+import * as Deliveries from "./Deliveries.ts"
+import * as Handlers from "./Handlers.ts"
+import type { DispatchHandlers, HandlerError, HandlerOptions, HandlerServices } from "./Handlers.ts"
 import * as ShardManager from "./ShardManager.ts"
 import type { SendOptions } from "./ShardManager.ts"
 import * as BotMetrics from "../services/BotMetrics.ts"
@@ -44,14 +50,43 @@ export class Gateway extends Context.Service<
   Gateway,
   {
     /**
-     * Every inbound payload of every shard, raw, all opcodes, in the order of each shard. Every subscriber sees every
-     * payload from when it begins; the first one, and one that finds no other, also what came before. A slow subscriber
-     * pauses the socket. Fails only with what cannot be recovered from.
+     * Handles dispatches by their names: a dispatch is handled when its handler has succeeded. After a crash, or a failure,
+     * whatever is not handled comes again, in order. Names without a handler are dropped before they are parsed. Runs until
+     * the gateway ends. Fails with a handler's error unless `onFailure` says otherwise.
+     *
+     * ```ts
+     * gateway.handle({
+     *   MESSAGE_CREATE: ({ d }) => Effect.log(d.content),
+     *   GUILD_CREATE: ({ d }) => Effect.log(d.name)
+     * }, { concurrency: 16 })
+     * ```
+     */
+    readonly handle: <const H extends DispatchHandlers, E2 = never, R2 = never>(
+      handlers: H,
+      options?: HandlerOptions<HandlerError<H>, E2, R2>
+    ) => Effect.Effect<never, GatewayError | HandlerError<H> | E2, HandlerServices<H> | R2>
+    /** Handles every payload of every shard, raw, all opcodes, as `handle` does. */
+    readonly runForEach: <A, E, R, E2 = never, R2 = never>(
+      handler: (payload: Payload) => Effect.Effect<A, E, R>,
+      options?: HandlerOptions<E, E2, R2>
+    ) => Effect.Effect<never, GatewayError | E | E2, R | R2>
+    /**
+     * Every payload with its acknowledgement, for streams that are composed by hand: merged, buffered, grouped, broadcast. A
+     * payload is handled when its `ack` has run; what is not acknowledged when the stream ends is for the next subscriber.
+     */
+    readonly deliveries: Stream.Stream<Delivery, GatewayError>
+    /**
+     * Every inbound payload of every shard, raw, all opcodes, in the order of each shard. A payload is handled when the
+     * subscriber asks for the next one: right for `Stream.runForEach` and whatever does not read ahead; `Stream.merge`,
+     * `buffer`, `broadcast`, `groupByKey` and concurrency read ahead and want `deliveries`.
+     *
+     * Every subscriber sees every payload from when it begins; the first one, and one that finds no other, also what came
+     * before. A slow subscriber pauses the socket. Fails only with what cannot be recovered from.
      */
     readonly payloads: Stream.Stream<Payload, GatewayError>
     /**
-     * The dispatches of one name, or of several, in order, typed by discord-api-types. Several are told apart by their `t`.
-     * Given the list that `events` in the configuration has, it is all that is decoded.
+     * The dispatches of one name, or of several, in order, typed by discord-api-types; several are told apart by their `t`.
+     * Handled as those of `payloads` are.
      *
      * ```ts
      * gateway.on("MESSAGE_CREATE").pipe(Stream.runForEach(({ d }) => Effect.log(d.content)))
@@ -107,17 +142,32 @@ export class Gateway extends Context.Service<
       const metricContext = yield* BotMetrics.contextOf(config.token)
       const metrics = GatewayMetrics.make(metricContext)
       const events = yield* ShardEvents.make(metrics.onEvent)
-      const delivery = Delivery.make({ capacity: config.buffer, capacityBytes: config.bufferBytes })
+      const clock = yield* Clock.Clock
+      const fork = yield* FiberSet.makeRuntime<never, void, never>()
+      let wanted = config.events
+      const log = new DeliveryLog.DeliveryLog({
+        capacity: config.buffer,
+        capacityBytes: config.bufferBytes,
+        now: () => clock.currentTimeMillisUnsafe(),
+        grace: Duration.minutes(1),
+        fork,
+        onAbandoned: (payloads) => events.announce((at) => ShardEvent.DeliveriesAbandoned({ shard: 0, at, payloads })),
+        onWanted: (names) => {
+          wanted = intersect(config.events, names)
+        }
+      })
+      yield* Deliveries.watchOverdue(log, events)
       const members = MemberRequests.make()
       const manager = yield* ShardManager.make({
-        delivery,
+        log,
+        wanted: () => wanted,
         events,
         metrics,
         metricContext,
         onDispatch: members.onDispatch
       })
       const shards = () => manager.shards().map((shard) => shard.status)
-      yield* ProcessMetrics.observe({ shards, buffer: delivery.size, budget: directory.budget }, metricContext)
+      yield* ProcessMetrics.observe({ shards, buffer: log.size, budget: directory.budget }, metricContext)
       const send: Gateway["Service"]["send"] = (event, options) =>
         metrics
           .measureSend(event, manager.send(event, options))
@@ -125,21 +175,27 @@ export class Gateway extends Context.Service<
 
       yield* Effect.addFinalizer(() =>
         Effect.andThen(
-          Effect.sync(() => delivery.end(Delivery.interrupted)),
+          Effect.sync(() => log.end(DeliveryLog.interrupted)),
           events.end
         )
       )
       yield* manager.run.pipe(
-        Effect.onError((cause) => Effect.sync(() => delivery.end(Exit.failCause(cause)))),
+        Effect.onError((cause) => Effect.sync(() => log.end(Exit.failCause(cause)))),
         Effect.forkScoped
       )
 
-      const payloads = delivery.payloads
+      const handlers = { log, flush: manager.flush }
       return Gateway.of({
-        payloads,
+        handle: (byName, options) =>
+          Handlers.run(handlers, Handlers.wantedBy(byName), Handlers.dispatcher(byName), options),
+        runForEach: (handler, options) => Handlers.run(handlers, undefined, handler, options),
+        deliveries: Deliveries.acknowledged(log),
+        payloads: Deliveries.payloads(log, undefined),
         on: <Name extends DispatchName>(...names: ReadonlyArray<Name>) => {
           const wanted = new Set<string>(names)
-          return Stream.filter(payloads, (payload): payload is DispatchOf<Name> => isDispatchOf(payload, wanted))
+          return Stream.filter(Deliveries.payloads(log, wanted), (payload): payload is DispatchOf<Name> =>
+            isDispatchOf(payload, wanted)
+          )
         },
         send,
         requestGuildMembers: (request, options = {}) =>
@@ -164,6 +220,15 @@ export class Gateway extends Context.Service<
       })
     })
   )
+}
+
+/** The names that both lists have; undefined is all names. */
+const intersect = (
+  one: ReadonlySet<string> | undefined,
+  other: ReadonlySet<string> | undefined
+): ReadonlySet<string> | undefined => {
+  if (one === undefined) return other
+  return other === undefined ? one : new Set([...one].filter((name) => other.has(name)))
 }
 
 /** The gateway with sessions and limits in memory. `NodeGateway.layer` brings the WebSocket and the HTTP client, too. */

@@ -112,11 +112,12 @@ const filtered = (
   buffer: ShardBuffer,
   filter: (payloads: ReadonlyArray<Payload>) => ReadonlyArray<Payload>
 ): ShardBuffer => ({
-  ...buffer,
-  append: (payloads, size, onHandled, onComplete) => {
+  isFull: buffer.isFull,
+  room: buffer.room,
+  size: buffer.size,
+  append: (payloads, size, mark, handedOutBefore) => {
     const fresh = filter(payloads)
-    if (fresh.length === 0) onHandled(payloads)
-    buffer.append(fresh, fresh.length === 0 ? 0 : size, onHandled, onComplete)
+    buffer.append(fresh, fresh.length === 0 ? 0 : size, mark, handedOutBefore)
   }
 })
 

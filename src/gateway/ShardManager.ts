@@ -25,8 +25,7 @@ import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import { Backoff } from "../shard/Backoff.ts"
 import type { Shard, ShardServices } from "../shard/Shard.ts"
-import type { ShardHost } from "../shard/ShardHost.ts"
-import type { Delivery } from "./Delivery.ts"
+import type { ShardBuffer, ShardHost } from "../shard/ShardHost.ts"
 import type { GatewayMetrics } from "./GatewayMetrics.ts"
 import * as Resharding from "./Resharding.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
@@ -50,7 +49,9 @@ const shardOf = (shards: ReadonlyMap<number, Shard>, id: number) =>
 
 /** Makes the manager; `run` starts the shards. */
 export const make = Effect.fnUntraced(function* (parts: {
-  readonly delivery: Delivery
+  readonly log: ShardBuffer
+  /** The dispatches that the program wants at the moment; undefined for all. */
+  readonly wanted: () => ReadonlySet<string> | undefined
   readonly events: ShardEvents
   readonly metrics: GatewayMetrics
   /** The context in which the metrics of shards are registered. */
@@ -60,7 +61,7 @@ export const make = Effect.fnUntraced(function* (parts: {
   const config = yield* GatewayConfig
   const directory = yield* GatewayDirectory
   const services = yield* Effect.context<ShardServices>()
-  const { delivery, events } = parts
+  const { events, log } = parts
   let presence: GatewayPresenceUpdateData | undefined
   let current: ShardGeneration.ShardGeneration | undefined
   const started = yield* Deferred.make<void, GatewayError>()
@@ -69,11 +70,12 @@ export const make = Effect.fnUntraced(function* (parts: {
   let home: Scope.Scope | undefined
 
   const host: ShardHost = {
-    buffer: delivery,
+    buffer: log,
     announce: events.announce,
     onDispatch: parts.onDispatch,
     onLatency: parts.metrics.onLatency,
     onHeld: parts.metrics.onHeld,
+    wanted: parts.wanted,
     presence: () => presence,
     fork: yield* FiberSet.makeRuntime<never, void, never>()
   }
@@ -170,7 +172,7 @@ export const make = Effect.fnUntraced(function* (parts: {
       yield* Resharding.run({
         old,
         next,
-        buffer: delivery,
+        buffer: log,
         metrics: parts.metricContext,
         onSwitch: Effect.andThen(
           adopt(next),
@@ -184,6 +186,13 @@ export const make = Effect.fnUntraced(function* (parts: {
 
   return {
     run,
+    /** Writes how far the sessions have come. */
+    flush: Effect.suspend(() =>
+      Effect.forEach(current?.shards.values() ?? [], (shard) => shard.flush, {
+        concurrency: "unbounded",
+        discard: true
+      })
+    ),
     send,
     restart,
     reshard,

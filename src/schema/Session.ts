@@ -15,6 +15,11 @@ export class Session extends Schema.Class<Session>("disruption-gateway/Session")
   shard: ShardId,
   /** The intents that it was started with: a RESUME cannot change them. */
   intents: Schema.Int,
+  /**
+   * How many processes have taken the session over at this sequence without getting any further. Absent where the last one
+   * ended in peace, with everything handled that it had been given.
+   */
+  starts: Schema.optionalKey(Schema.Int),
   /** The `gatewayUrl` or `apiUrl` through which it was started: it is not resumed from elsewhere. */
   origin: Schema.String
 }) {}

@@ -60,6 +60,22 @@ const schema = Schema.TaggedUnion({
   ConsumerBehind: { ...common, buffered: Schema.Int, subscribers: Schema.Int },
   /** The subscribers have caught up; the socket is read again. */
   ConsumerCaughtUp: { ...common, after: Schema.DurationFromMillis },
+  /** A payload was handed out long ago, and nobody has acknowledged it: the oldest one of the shard. */
+  AcknowledgementOverdue: {
+    ...common,
+    /** Its sequence; null for a payload without one. */
+    sequence: Schema.NullOr(Schema.Int),
+    /** The name of the dispatch; null for another payload. */
+    event: Schema.NullOr(Schema.String),
+    /** How long ago it was handed out. */
+    after: Schema.DurationFromMillis
+  },
+  /** A subscriber failed and no other one took over its payloads in time: they count as handled. */
+  DeliveriesAbandoned: { ...common, payloads: Schema.Int },
+  /** The session's store does not answer, or not well: it is tried again. */
+  StoreFailed: { ...common, what: Schema.Literals(["read", "written", "removed"]), description: Schema.String },
+  /** The session's store answers again. */
+  StoreRecovered: common,
   /** The bot now runs with another number of shards; this is said once, with the shard 0. */
   Resharded: { ...common, from: Schema.Int, to: Schema.Int },
   /** The shard has ended for good; without a reason where the program ended it. */
@@ -101,6 +117,10 @@ export const ShardEvent = Object.assign(schema, {
   ResumeUrlRefused: make.ResumeUrlRefused,
   ConsumerBehind: make.ConsumerBehind,
   ConsumerCaughtUp: make.ConsumerCaughtUp,
+  AcknowledgementOverdue: make.AcknowledgementOverdue,
+  DeliveriesAbandoned: make.DeliveriesAbandoned,
+  StoreFailed: make.StoreFailed,
+  StoreRecovered: make.StoreRecovered,
   Resharded: make.Resharded,
   Stopped: make.Stopped
 })
@@ -129,6 +149,13 @@ export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.matc
       ? `${buffered} payloads are waiting and nothing subscribes to Gateway.payloads: reading pauses`
       : `${buffered} payloads are waiting for the slowest of ${subscribers} subscribers: reading pauses`,
   ConsumerCaughtUp: ({ after }) => `Reading again after ${Duration.format(after)}`,
+  AcknowledgementOverdue: ({ after, event, sequence }) =>
+    `${event ?? "A payload"}${sequence === null ? "" : ` (sequence ${sequence})`} was handed out ` +
+    `${Duration.format(after)} ago and is not acknowledged: after a crash everything from there on comes again`,
+  DeliveriesAbandoned: ({ payloads }) =>
+    `${payloads} payloads of a subscriber that failed are given up: no other one took them over`,
+  StoreFailed: ({ description, what }) => `The session cannot be ${what}: ${description}`,
+  StoreRecovered: () => "The store of sessions answers again",
   Resharded: ({ from, to }) => `Resharded from ${from} to ${to} shards`,
   Stopped: ({ reason }) => (reason === undefined ? "Stopped" : `Stopped for good: ${reason.message}`)
 })
@@ -152,6 +179,10 @@ const levels: Record<ShardEvent["_tag"], LogLevel.Severity> = {
   ResumeUrlRefused: "Warn",
   ConsumerBehind: "Warn",
   ConsumerCaughtUp: "Info",
+  AcknowledgementOverdue: "Warn",
+  DeliveriesAbandoned: "Error",
+  StoreFailed: "Warn",
+  StoreRecovered: "Info",
   Resharded: "Info",
   Stopped: "Info"
 }

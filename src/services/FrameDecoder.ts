@@ -18,7 +18,7 @@ import type { DispatchTally } from "./DispatchTally.ts"
 export type ReceivedPayload = Payload | number | MalformedPayload | DecompressionFailed
 
 /** What the library itself waits for, whatever the program wants. */
-const alwaysSeen = ["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
+const alwaysSeen: ReadonlySet<string> = new Set(["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"])
 
 /** How the frames of a connection are decoded. */
 export interface FrameDecoderOptions {
@@ -26,7 +26,7 @@ export interface FrameDecoderOptions {
   /** The largest frame in bytes. */
   readonly limit: number
   /** The dispatches to decode; undefined for all. */
-  readonly wanted: ReadonlySet<string> | undefined
+  readonly wanted: () => ReadonlySet<string> | undefined
   /** Counts dispatches. */
   readonly tally: DispatchTally
   /** Inflates binary frames, where they are compressed. */
@@ -38,12 +38,10 @@ export interface FrameDecoderOptions {
 /** Decodes the frames of one connection, in order. */
 export class FrameDecoder {
   private readonly options: FrameDecoderOptions
-  private readonly wanted: ReadonlySet<string> | undefined
   private parsed = 0
 
   constructor(options: FrameDecoderOptions) {
     this.options = options
-    this.wanted = options.wanted === undefined ? undefined : new Set([...options.wanted, ...alwaysSeen])
   }
 
   /** How many characters of text were parsed so far: what payloads take in memory, roughly. */
@@ -65,9 +63,10 @@ export class FrameDecoder {
   }
 
   private decodeBytes(bytes: Uint8Array): ReceivedPayload {
-    if (this.wanted !== undefined) {
+    const wanted = this.options.wanted()
+    if (wanted !== undefined) {
       const header = readDispatchHeader(bytes)
-      if (header !== undefined && !this.isWanted(header.t)) {
+      if (header !== undefined && !isWanted(header.t, wanted)) {
         this.options.tally.dropped(header.t, bytes.length)
         return header.s
       }
@@ -80,18 +79,17 @@ export class FrameDecoder {
     const { shard, tally } = this.options
     const payload = Result.merge(decodePayload(text, shard))
     if ("_tag" in payload || payload.op !== GatewayOpcode.Dispatch || payload.t === null) return payload
-    if (payload.s === null || this.isWanted(payload.t)) {
+    if (payload.s === null || isWanted(payload.t, this.options.wanted())) {
       tally.decoded(payload.t, bytes)
       return payload
     }
     tally.dropped(payload.t, bytes)
     return payload.s
   }
-
-  private isWanted(name: string): boolean {
-    return this.wanted === undefined || this.wanted.has(name)
-  }
 }
+
+const isWanted = (name: string, wanted: ReadonlySet<string> | undefined): boolean =>
+  wanted === undefined || wanted.has(name) || alwaysSeen.has(name)
 
 const utf8 = new TextDecoder()
 

@@ -76,6 +76,10 @@ export interface GatewayOptions {
         readonly close?: Duration.Input | undefined
         /** For GET /gateway/bot. Default: 10 seconds. */
         readonly directory?: Duration.Input | undefined
+        /** For one call of the session store; at shutdown nothing waits for it for longer. Default: 5 seconds. */
+        readonly store?: Duration.Input | undefined
+        /** For a stored session to be read, by calls that are repeated, before it counts as none. Default: 1 minute. */
+        readonly storeRead?: Duration.Input | undefined
       }
     | undefined
   /** How many payloads may wait for the subscribers before the socket is paused. Default: 4096. */
@@ -167,6 +171,8 @@ export class GatewayConfig extends Context.Service<
       readonly hello: Duration.Duration
       readonly close: Duration.Duration
       readonly directory: Duration.Duration
+      readonly store: Duration.Duration
+      readonly storeRead: Duration.Duration
     }
     readonly buffer: number
     readonly bufferBytes: number

@@ -56,6 +56,11 @@ export class GatewayConnection extends Context.Service<
       readonly closeCode: number
       /** Whether to use the configured compression. */
       readonly compress: boolean
+      /**
+       * The dispatches that the program wants at the moment; undefined for all. Others need not be decoded: a number in their
+       * place says their sequence.
+       */
+      readonly wanted: () => ReadonlySet<string> | undefined
     }) => Effect.Effect<OpenConnection, GatewayError, Scope.Scope>
   }
 >()("disruption-gateway/GatewayConnection") {
@@ -74,7 +79,8 @@ export class GatewayConnection extends Context.Service<
           closeCode,
           compress,
           shard,
-          url
+          url,
+          wanted
         }) {
           const host = hostOf(url)
           const failed = (reason: GatewayErrorReason) => new GatewayError({ reason, shard: shard.id })
@@ -95,7 +101,7 @@ export class GatewayConnection extends Context.Service<
           const decoder = new FrameDecoder({
             shard: shard.id,
             limit: config.maxPayloadBytes,
-            wanted: config.events,
+            wanted,
             tally,
             decompress:
               compression === "none" ? undefined : yield* decompressors.make(compression, config.maxPayloadBytes),

@@ -43,7 +43,9 @@ export const optionsSchema = Schema.Struct({
     open: Wait.pipe(orElse("10 seconds")),
     hello: Wait.pipe(orElse("10 seconds")),
     close: Wait.pipe(orElse("1 second")),
-    directory: Wait.pipe(orElse("10 seconds"))
+    directory: Wait.pipe(orElse("10 seconds")),
+    store: Wait.pipe(orElse("5 seconds")),
+    storeRead: Wait.pipe(orElse("1 minute"))
   }).pipe(orElse({})),
   buffer: IntegerBetween(1, 2 ** 24).pipe(orElse(4096)),
   bufferBytes: IntegerBetween(1, 2 ** 40).pipe(orElse(16 * 1024 * 1024)),

@@ -1,8 +1,9 @@
 /**
  * A `KeyValueStore` in one file, for sessions that outlive the process without a database.
  *
- * The file is replaced whole, by a rename, so that a process killed in the midst of writing leaves the old one. This
- * process is taken for the file's only writer. A file that cannot be read is put aside, never overwritten.
+ * The file is replaced whole: a new one is written, brought to the disk, and renamed, so that neither a kill nor a power cut
+ * leaves half of one. This process is taken for the file's only writer. A file that cannot be read is put aside, never
+ * overwritten.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -43,8 +44,7 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
           version: 1,
           sessions: Object.fromEntries(sessions)
         })
-        return files.writeFileString(`${path}.new`, text, { mode: 0o600 }).pipe(
-          Effect.andThen(files.rename(`${path}.new`, path)),
+        return replaceFile(files, path, text).pipe(
           Effect.andThen(
             Effect.sync(() => {
               written = version
@@ -77,6 +77,24 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
       })
     })
   )
+
+/** The new file is made afresh and exclusively: a link that lies there under its name is removed, not followed. */
+const replaceFile = Effect.fnUntraced(function* (files: FileSystem.FileSystem, path: string, text: string) {
+  const fresh = `${path}.new`
+  yield* files.remove(fresh, { force: true })
+  yield* Effect.scoped(
+    Effect.flatMap(files.open(fresh, { flag: "wx", mode: 0o600 }), (file) =>
+      Effect.andThen(file.writeAll(new TextEncoder().encode(text)), file.sync)
+    )
+  )
+  yield* files.rename(fresh, path)
+  yield* Effect.scoped(Effect.flatMap(files.open(folderOf(path), { flag: "r" }), (folder) => folder.sync)).pipe(
+    // Some file systems know no such thing: then the rename is on the disk when they bring it there.
+    Effect.ignore
+  )
+})
+
+const folderOf = (path: string): string => path.replace(/[^/\\]*$/, "") || "."
 
 const read = Effect.fnUntraced(function* (files: FileSystem.FileSystem, path: string) {
   if (!(yield* files.exists(path))) return {}

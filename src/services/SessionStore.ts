@@ -13,16 +13,36 @@ import { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import * as SessionFile from "./SessionFile.ts"
 
-/** Keeps the session of every shard. */
+/**
+ * A store that cannot do what it is asked. The shard tries again: a read for a while, a write with the next change.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SessionStoreError extends Schema.TaggedError<SessionStoreError>("disruption-gateway/SessionStoreError")(
+  "SessionStoreError",
+  { description: Schema.String }
+) {
+  override get message() {
+    return this.description
+  }
+}
+
+/**
+ * Keeps the session of every shard.
+ *
+ * @since 0.1.0
+ * @category services
+ */
 export class SessionStore extends Context.Service<
   SessionStore,
   {
     /** The session to RESUME, if there is one. */
-    readonly get: (shard: ShardId) => Effect.Effect<Option.Option<Session>>
-    /** Keeps the shard's session, in place of the one before. */
-    readonly set: (session: Session) => Effect.Effect<void>
+    readonly get: (shard: ShardId) => Effect.Effect<Option.Option<Session>, SessionStoreError>
+    /** Keeps the shard's session, in place of the one before. Has it when it returns: heartbeats rely on that. */
+    readonly set: (session: Session) => Effect.Effect<void, SessionStoreError>
     /** Forgets the shard's session. */
-    readonly remove: (shard: ShardId) => Effect.Effect<void>
+    readonly remove: (shard: ShardId) => Effect.Effect<void, SessionStoreError>
     /**
      * Whether what is kept outlives the program. Then shutting down leaves the session alive at Discord; otherwise it is
      * ended, so that the bot goes offline at once.
@@ -43,8 +63,7 @@ export class SessionStore extends Context.Service<
 
   /**
    * Keeps sessions in a store of `effect/persistence`: `Persistence.layerBackingRedis`, `layerBackingSql`,
-   * `layerBackingKvs`, … What cannot be read is reported in the log and counts as no session; what cannot be written is
-   * reported, and written with the next change.
+   * `layerBackingKvs`, … A value that is not a session is reported in the log and counts as none.
    */
   static readonly layerPersisted: Layer.Layer<SessionStore, never, Persistence.BackingPersistence> = Layer.effect(
     SessionStore,
@@ -54,17 +73,17 @@ export class SessionStore extends Context.Service<
       return SessionStore.of({
         get: (shard) =>
           sessions.get(shard.toString()).pipe(
-            Effect.flatMap((value) =>
-              value === undefined ? Effect.undefined : Effect.map(decodeStored(value), ({ session }) => session)
+            // Text that is no JSON will not become better, either.
+            Effect.catchIf(
+              ({ cause }) => cause instanceof SyntaxError,
+              ({ message }) => Effect.succeed({ message })
             ),
-            report("that was stored cannot be read", shard),
-            Effect.map(Option.fromUndefinedOr)
+            Effect.mapError(unanswered),
+            Effect.flatMap((value) => (value === undefined ? Effect.succeedNone : decodeOrForget(value, shard)))
           ),
         set: (session) =>
-          sessions
-            .set(session.shard.toString(), encodeStored(session), undefined)
-            .pipe(report("cannot be stored", session.shard)),
-        remove: (shard) => sessions.remove(shard.toString()).pipe(report("cannot be removed", shard)),
+          Effect.mapError(sessions.set(session.shard.toString(), encodeStored(session), undefined), unanswered),
+        remove: (shard) => Effect.mapError(sessions.remove(shard.toString()), unanswered),
         durable: true
       })
     })
@@ -75,13 +94,18 @@ export class SessionStore extends Context.Service<
     SessionStore.layerPersisted.pipe(Layer.provide(Persistence.layerBackingKvs), Layer.provide(SessionFile.layer(path)))
 }
 
-const report = (what: string, shard: ShardId) =>
-  Effect.catch((error: { readonly message: string }) =>
-    Effect.logWarning(`The session ${what}: ${error.message}`).pipe(
-      Effect.annotateLogs({ shard: shard.id }),
-      Effect.as(undefined)
-    )
-  )
+const unanswered = ({ message }: { readonly message: string }) => new SessionStoreError({ description: message })
+
+/** A stored value that is none of ours, or of another version, will not become better: it counts as no session. */
+const decodeOrForget = (value: unknown, shard: ShardId): Effect.Effect<Option.Option<Session>> =>
+  Effect.matchEffect(decodeStored(value), {
+    onSuccess: ({ session }) => Effect.succeedSome(session),
+    onFailure: ({ message }) =>
+      Effect.logWarning(`The session that was stored cannot be read: ${message}`).pipe(
+        Effect.annotateLogs({ shard: shard.id }),
+        Effect.as(Option.none<Session>())
+      )
+  })
 
 /** The name under which sessions are in a store. */
 export const sessionsStoreId = "disruption-gateway_sessions"

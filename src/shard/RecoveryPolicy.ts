@@ -32,6 +32,7 @@ export class RecoveryPolicy {
   private failures = 0
   private failingSince = 0
   private resumeHostAnswers = true
+  private isDistrusted = false
   private inflateFailures = 0
   private malformedAfter = Number.NaN
   private malformedTimes = 0
@@ -45,9 +46,9 @@ export class RecoveryPolicy {
     const { giveUpResume, malformedReplays } = this.patience
     if (state === "ready") {
       this.failures = 0
-      this.resumeHostAnswers = true
+      this.resumeHostAnswers = !this.isDistrusted
     }
-    if (error.reason._tag === "OpenFailed") this.resumeHostAnswers = !this.resumeHostAnswers
+    if (error.reason._tag === "OpenFailed") this.resumeHostAnswers = !this.resumeHostAnswers && !this.isDistrusted
     if (error.reason._tag === "DecompressionFailed") this.inflateFailures++
     else if (state === "ready" && this.inflateFailures < malformedReplays) this.inflateFailures = 0
     if (error.reason._tag === "MalformedPayload") {
@@ -74,9 +75,15 @@ export class RecoveryPolicy {
     return this.resumeHostAnswers
   }
 
+  /** The session's own host is not to be used: nothing says yet that it is Discord's. */
+  distrustResumeUrl(): void {
+    this.resumeHostAnswers = false
+    this.isDistrusted = true
+  }
+
   /** There is no main URL to turn to. */
   noMainUrl(): void {
-    this.resumeHostAnswers = true
+    this.resumeHostAnswers = !this.isDistrusted
   }
 
   /** Whether inflating works; after several failures in a row it is tried without compression. */

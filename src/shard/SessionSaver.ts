@@ -1,60 +1,90 @@
 /**
- * Brings what a shard has handled to the store: soon, and seldom.
+ * Write-behind of a shard's session: soon, and seldom. A busy bot handles thousands of payloads a second; a store is written
+ * to at most once in a while. Unwritten progress of a process that is killed comes again after the restart.
  *
- * A busy bot handles thousands of payloads a second, a store is written to at most once in a while. What was not written
- * yet when the process is killed comes again after the restart.
+ * Every wait for a store ends. A read that fails is tried again for a while, a write with the next change.
  */
-import type * as Duration from "effect/Duration"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import type { Session } from "../schema/Session.ts"
+import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
-import type { SessionStore } from "../services/SessionStore.ts"
+import { type SessionStore, SessionStoreError } from "../services/SessionStore.ts"
+import type { ShardHost } from "./ShardHost.ts"
 import type { ShardSession } from "./ShardSession.ts"
 
-/** What a saver works with. */
+/** The parts that a saver works with. */
 export interface SaverParts {
   readonly id: ShardId
   readonly store: SessionStore["Service"]
   readonly session: ShardSession
-  /** Not more often than this is written. */
+  readonly host: Pick<ShardHost, "announce" | "fork">
+  /** The least time between two writes. */
   readonly every: Duration.Duration
-  /** Runs what goes on beside the shard. */
-  readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+  /** How long a read that fails is tried again, before the session counts as none. */
+  readonly patience: Duration.Duration
+  /** How long one call of the store may take. */
+  readonly timeout: Duration.Duration
 }
 
-/** Keeps the store of one shard's session up to date. Between two changes there is nothing of it but this object. */
+const betweenReads = Duration.seconds(1)
+
+/** Keeps the store of one shard's session up to date. Between two changes it is nothing but this object. */
 export class SessionSaver {
   private readonly parts: SaverParts
   private isChanged = false
   private isClosed = false
+  private hasFailed = false
   private writing: Fiber.Fiber<void> | undefined
 
   constructor(parts: SaverParts) {
     this.parts = parts
   }
 
-  /** What the store has. */
+  /** The session in the store; none where it cannot be read for longer than the saver is patient. */
   get load(): Effect.Effect<Option.Option<Session>> {
-    return this.parts.store.get(this.parts.id)
+    const { id, patience, store } = this.parts
+    return Effect.gen({ self: this }, function* () {
+      const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(patience)
+      while (true) {
+        const read = yield* this.attempt("read", store.get(id))
+        if (Result.isSuccess(read)) return read.success
+        if ((yield* Clock.currentTimeMillis) >= until) return Option.none()
+        yield* Effect.sleep(betweenReads)
+      }
+    })
   }
 
-  /** There is something new to write: it is written at once, or when the last writing is long enough ago. */
-  changed(): void {
+  /** There is progress to write: at once, or when the last writing is long enough ago. */
+  readonly changed = (): void => {
     this.isChanged = true
-    if (this.writing === undefined && !this.isClosed) this.writing = this.parts.fork(this.write)
+    if (this.writing === undefined && !this.isClosed) this.writing = this.parts.host.fork(this.write)
   }
 
-  private get save(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.isChanged = false
-      return Option.match(this.parts.session.toStore(), { onNone: () => Effect.void, onSome: this.parts.store.set })
+  /** Writes the session as it is now, and returns when that is done or has failed. */
+  get flush(): Effect.Effect<void> {
+    return Effect.suspend(() => this.save(this.parts.session.toStore()))
+  }
+
+  private save(session: Option.Option<Session>): Effect.Effect<void> {
+    const { id, session: own, store } = this.parts
+    this.isChanged = false
+    if (Option.isNone(session)) return Effect.asVoid(this.attempt("removed", store.remove(id)))
+    return Effect.map(this.attempt("written", store.set(session.value)), (written) => {
+      if (Result.isFailure(written)) this.isChanged = true
+      // Another session may have begun meanwhile.
+      else if (Option.exists(own.current(), (current) => current.id === session.value.id)) {
+        own.stored = session.value.sequence === 0 ? null : session.value.sequence
+      }
     })
   }
 
   private get write(): Effect.Effect<void> {
-    return Effect.andThen(this.save, Effect.sleep(this.parts.every)).pipe(
+    return Effect.andThen(this.flush, Effect.sleep(this.parts.every)).pipe(
       Effect.repeat({ while: () => this.isChanged }),
       Effect.ensuring(
         Effect.sync(() => {
@@ -64,20 +94,49 @@ export class SessionSaver {
     )
   }
 
-  /** The session is gone. */
+  /** Removes the session of a shard that is of no use any more. */
   get forget(): Effect.Effect<void> {
-    return this.parts.store.remove(this.parts.id)
+    return Effect.asVoid(this.attempt("removed", this.parts.store.remove(this.parts.id)))
   }
 
-  /** The program ends: the last state is written, if the store outlives it. Otherwise the session has ended, too. */
+  /** Writes the last state, if the store outlives the program; otherwise the session has ended, too. */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       // Another process may go on with the session from here.
       this.isClosed = true
       return Effect.andThen(
         this.writing === undefined ? Effect.void : Fiber.interrupt(this.writing),
-        this.parts.store.durable ? this.save : this.forget
+        Effect.suspend(() => (this.parts.store.durable ? this.save(this.parts.session.atClose()) : this.forget))
       )
+    })
+  }
+
+  /** One call of the store, which ends in any case; a failure and the first success after it are announced. */
+  private attempt<A>(
+    what: "read" | "written" | "removed",
+    call: Effect.Effect<A, SessionStoreError>
+  ): Effect.Effect<Result.Result<A, SessionStoreError>> {
+    const { host, id, timeout } = this.parts
+    return Effect.gen({ self: this }, function* () {
+      const result = yield* call.pipe(
+        Effect.timeoutOrElse({
+          duration: timeout,
+          orElse: () =>
+            Effect.fail(new SessionStoreError({ description: `no answer within ${Duration.format(timeout)}` }))
+        }),
+        Effect.result
+      )
+      if (Result.isFailure(result)) {
+        const { message: description } = result.failure
+        if (!this.hasFailed) {
+          yield* host.announce((at) => ShardEvent.StoreFailed({ shard: id.id, at, what, description }))
+        }
+        this.hasFailed = true
+      } else if (this.hasFailed) {
+        this.hasFailed = false
+        yield* host.announce((at) => ShardEvent.StoreRecovered({ shard: id.id, at }))
+      }
+      return result
     })
   }
 }

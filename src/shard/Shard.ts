@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { GatewayStopped } from "../schema/SendError.ts"
 import type { Session } from "../schema/Session.ts"
+import { hostOf, isTrustedResumeUrl } from "../schema/GatewayUrl.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
@@ -72,9 +73,19 @@ export class Shard {
     const { clock, config, store } = parts
     this.id = id
     this.parts = parts
-    this.session = new ShardSession(id, { intents: config.intents, origin: originOf(config) })
+    this.session = new ShardSession(id, { intents: config.intents, origin: originOf(config) }, () =>
+      this.saver.changed()
+    )
     this.sendQueue = new SendQueue({ shard: id.id, capacity: config.sendQueue })
-    this.saver = new SessionSaver({ id, store, every: config.saveEvery, session: this.session, fork: host.fork })
+    this.saver = new SessionSaver({
+      id,
+      store,
+      host,
+      session: this.session,
+      every: config.saveEvery,
+      patience: config.timeouts.storeRead,
+      timeout: config.timeouts.store
+    })
     this.lifecycle = new ShardLifecycle({
       id,
       clock,
@@ -110,6 +121,11 @@ export class Shard {
     return this.session.current()
   }
 
+  /** Writes how far the session has come. */
+  get flush(): Effect.Effect<void> {
+    return this.saver.flush
+  }
+
   /** The presence with which this shard identifies; undefined for that of all shards. */
   setPresence(own: GatewayPresenceUpdateData | undefined): void {
     this.lifecycle.presence = own
@@ -122,18 +138,49 @@ export class Shard {
 
   /** Gives the session up for good, when the shard is no longer of use. */
   get forget(): Effect.Effect<void> {
-    return this.dropSession("the bot runs with another number of shards")
+    return Effect.andThen(this.dropSession("the bot runs with another number of shards"), this.saver.forget)
   }
 
-  /** Goes on with a stored session, if it is one of this bot as it is now. */
-  private get restore(): Effect.Effect<void> {
+  /**
+   * Goes on with a stored session, if it is one of this bot as it is now. That it was taken over is stored before anything is
+   * handed out: should this process die at once, the next one knows.
+   */
+  private get restore(): Effect.Effect<void, GatewayError> {
     const { config } = this.parts
     return Effect.flatMap(this.saver.load, (stored) => {
       if (Option.isNone(stored)) return Effect.void
       const { intents, origin } = stored.value
       this.session.restore(stored.value)
       if (intents !== config.intents) return this.dropSession("it was started with other intents")
-      return origin === originOf(config) ? Effect.void : this.dropSession("it was started at another Discord")
+      if (origin !== originOf(config)) return this.dropSession("it was started at another Discord")
+      return Effect.andThen(
+        this.checkResumeUrl(stored.value.resumeUrl),
+        this.parts.store.durable ? this.saver.flush : Effect.void
+      )
+    })
+  }
+
+  /** A store may be read and written by others, and the token goes to where the URL leads. */
+  private checkResumeUrl(resumeUrl: string): Effect.Effect<void, GatewayError> {
+    const { config, directory } = this.parts
+    const main =
+      config.gatewayUrl !== undefined
+        ? Effect.succeed(config.gatewayUrl)
+        : new URL(config.apiUrl).hostname === "discord.com"
+          ? Effect.succeed(discordGateway)
+          : directory.url
+    return Effect.matchEffect(main, {
+      onSuccess: (url) => {
+        if (isTrustedResumeUrl(resumeUrl, url)) return Effect.void
+        this.session.resumeAt(url)
+        return this.lifecycle.announce((common) => ShardEvent.ResumeUrlRefused({ ...common, host: hostOf(resumeUrl) }))
+      },
+      // Where Discord is cannot be known now. The main URL is asked for again before anything is sent.
+      onFailure: (error) => {
+        if (error.recovery === "fatal") return Effect.fail(error)
+        this.policy.distrustResumeUrl()
+        return Effect.void
+      }
     })
   }
 
@@ -192,14 +239,14 @@ export class Shard {
     })
   }
 
+  /** The store follows in its own time: it does not hold up the next connection. */
   private dropSession(why: string): Effect.Effect<void> {
     return Option.match(this.session.drop(), {
       onNone: () => Effect.void,
-      onSome: ({ id: sessionId }) =>
-        Effect.andThen(
-          this.lifecycle.announce((common) => ShardEvent.SessionDropped({ ...common, sessionId, why })),
-          this.saver.forget
-        )
+      onSome: ({ id: sessionId }) => {
+        this.saver.changed()
+        return this.lifecycle.announce((common) => ShardEvent.SessionDropped({ ...common, sessionId, why }))
+      }
     })
   }
 
@@ -211,6 +258,9 @@ export class Shard {
     })
   }
 }
+
+/** Discord's own gateway: what is of its domain is trusted without asking where it is. */
+const discordGateway = "wss://gateway.discord.gg"
 
 /** Which Discord it is. */
 const originOf = ({ apiUrl, gatewayUrl }: GatewayConfig["Service"]): string => gatewayUrl ?? apiUrl

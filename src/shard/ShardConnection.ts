@@ -58,7 +58,8 @@ export const run = Effect.fnUntraced(function* (
       url: options.url,
       shard: shard.id,
       closeCode: durable ? sessionKeepingCode : sessionEndingCode,
-      compress: options.compress
+      compress: options.compress,
+      wanted: shard.host.wanted
     })
   )
   shard.enter("greeting")
@@ -98,9 +99,12 @@ const forkParts = <R>(
     }
   }).pipe(Effect.uninterruptible)
 
-/** Discord may forget what a heartbeat acknowledges, and a restart resumes from what was handled. */
+/**
+ * A heartbeat tells Discord the sequence that a RESUME would take, behind which Discord may forget everything: with a store
+ * that outlives the process the one that the store has.
+ */
 const sendHeartbeat = ({ session }: ShardLifecycle, connection: OpenConnection, durable: boolean) =>
-  Effect.suspend(() => connection.send(encodeHandshake(heartbeat(durable ? session.handled : session.received))))
+  Effect.suspend(() => connection.send(encodeHandshake(heartbeat(durable ? session.stored : session.received))))
 
 const beat = Effect.fnUntraced(function* (
   shard: ShardLifecycle,

@@ -9,6 +9,7 @@ import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Payload } from "../schema/Payload.ts"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
+import type { MarkSegment } from "./LowWaterMark.ts"
 
 /** The host of a shard. */
 export interface ShardHost {
@@ -22,6 +23,8 @@ export interface ShardHost {
   readonly onLatency: (latency: Duration.Duration) => void
   /** Nothing was read for this time, since the buffer was full. */
   readonly onHeld: (shard: number, time: Duration.Duration) => void
+  /** The dispatches that the program wants at the moment; undefined for all. */
+  readonly wanted: () => ReadonlySet<string> | undefined
   /** The presence that the program set last for all shards. */
   readonly presence: () => GatewayPresenceUpdateData | undefined
   /** Runs an effect beside the shards, for as long as the host lives. */
@@ -38,10 +41,10 @@ export interface ShardBuffer {
     payloads: ReadonlyArray<Payload>,
     /** Memory that they take, roughly, in bytes. */
     size: number,
-    /** Called with payloads that are handled, in order. */
-    onHandled: (payloads: ReadonlyArray<Payload>) => void,
-    /** Called when all of these are handled, and all before them. */
-    onComplete?: () => void
+    /** Told how far they are handled. */
+    mark: MarkSegment,
+    /** How often they may have been handed out by processes before this one. */
+    handedOutBefore: number
   ) => void
   /** Whether the buffer holds as much as it may. */
   readonly isFull: () => boolean

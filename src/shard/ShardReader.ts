@@ -37,11 +37,11 @@ export interface Milestones {
 
 /** What follows from one read: what to hand on, what to do, and whether the connection is over. */
 interface Reaction {
-  readonly payloads: Array<Payload>
+  payloads: Array<Payload>
   readonly effects: Array<Effect.Effect<unknown, GatewayError>>
   end?: GatewayErrorReason
-  /** The last sequence of the dispatches that nobody asked for. */
-  droppedUpTo?: number
+  /** The last sequence, of a dispatch that nobody asked for, too. Null where there is none. */
+  last: number | null
 }
 
 /** What a reader works with. */
@@ -73,36 +73,23 @@ export class ShardReader {
   }
 
   private handOn({ received, size }: ConnectionBatch): Effect.Effect<void, GatewayError> {
-    const { shard } = this.parts
-    const { droppedUpTo, effects, end, payloads } = this.react(received)
-    this.append(payloads, size, droppedUpTo)
+    const reaction = this.react(received)
+    this.append(reaction, size)
     // Nearly always there is nothing more to do.
-    if (effects.length === 0 && end === undefined && !shard.host.buffer.isFull()) return Effect.void
-    return this.follow(effects, end)
-  }
-
-  private append(payloads: ReadonlyArray<Payload>, size: number, droppedUpTo: number | undefined): void {
-    this.parts.shard.host.buffer.append(
-      payloads,
-      size,
-      this.onHandled,
-      droppedUpTo === undefined ? undefined : () => this.onDroppedHandled(droppedUpTo)
-    )
-  }
-
-  private readonly onHandled = (payloads: ReadonlyArray<Payload>): void => {
-    const { saver, session } = this.parts.shard
-    const before = session.handled
-    for (const { op, s, t } of payloads) {
-      if (op === GatewayOpcode.Dispatch && s !== null) session.handle(s, t)
+    if (reaction.effects.length === 0 && reaction.end === undefined && !this.parts.shard.host.buffer.isFull()) {
+      return Effect.void
     }
-    if (session.handled !== before) saver.changed()
+    return this.follow(reaction.effects, reaction.end)
   }
 
-  private onDroppedHandled(sequence: number): void {
-    const { saver, session } = this.parts.shard
-    session.handle(sequence, null)
-    saver.changed()
+  /** Puts what was read so far into the log, under the mark of the session that it is of. */
+  private append(reaction: Reaction, size: number): void {
+    const { host, session } = this.parts.shard
+    const { last, payloads } = reaction
+    if (payloads.length === 0 && last === null) return
+    host.buffer.append(payloads, size, session.append(last), session.handedOutBefore)
+    reaction.payloads = []
+    reaction.last = null
   }
 
   private follow(effects: Reaction["effects"], end: GatewayErrorReason | undefined): Effect.Effect<void, GatewayError> {
@@ -117,7 +104,7 @@ export class ShardReader {
   }
 
   private react(batch: ConnectionBatch["received"]): Reaction {
-    const reaction: Reaction = { payloads: [], effects: [] }
+    const reaction: Reaction = { payloads: [], effects: [], last: null }
     for (const payload of batch) {
       if (typeof payload === "number") this.onUnwanted(payload, reaction)
       else if ("_tag" in payload) this.onFailure(payload, reaction)
@@ -151,6 +138,7 @@ export class ShardReader {
     const trusted = isTrustedResumeUrl(resumeUrl, this.parts.options.url)
     if (!trusted)
       this.announce(reaction, (common) => ShardEvent.ResumeUrlRefused({ ...common, host: hostOf(resumeUrl) }))
+    this.append(reaction, 0)
     this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : this.parts.options.url)
     this.reachSession(reaction)
     this.announce(reaction, (common) => ShardEvent.Ready({ ...common, sessionId }))
@@ -158,6 +146,8 @@ export class ShardReader {
 
   private onResumed(reaction: Reaction): void {
     const missed = this.replayed
+    this.append(reaction, 0)
+    this.parts.shard.session.resumed()
     const sessionId = Option.match(this.parts.shard.session.current(), { onNone: () => "", onSome: ({ id }) => id })
     this.reachSession(reaction)
     this.announce(reaction, (common) => ShardEvent.Resumed({ ...common, sessionId, replayed: missed }))
@@ -184,6 +174,7 @@ export class ShardReader {
       if (payload.s !== null) this.parts.shard.session.receive(payload.s)
       this.onResumed(reaction)
     } else if (payload.s !== null && !this.onSequence(payload.s, reaction)) return
+    reaction.last = payload.s ?? reaction.last
     this.replayed++
     this.parts.shard.host.onDispatch(payload)
     reaction.payloads.push(payload)
@@ -192,7 +183,7 @@ export class ShardReader {
   private onUnwanted(sequence: number, reaction: Reaction): void {
     if (!this.onSequence(sequence, reaction)) return
     this.replayed++
-    reaction.droppedUpTo = sequence
+    reaction.last = sequence
   }
 
   private onHello(payload: Payload, reaction: Reaction): void {

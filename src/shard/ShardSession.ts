@@ -1,14 +1,16 @@
 /**
- * The session of one shard while it runs, and how far it has come, by two marks:
+ * The session of one shard while it runs, and how far it has come, by three sequences:
  *
- * - received: the sequence that we resume from within this process, whose log holds what is not handled yet
- * - handled: the sequence to resume from after a restart, which is what a store is given
+ * - received: the sequence that a RESUME within this process takes, since the log holds everything behind it
+ * - handled: the low-water mark, which the store is to have
+ * - stored: the sequence that the store has, which is all that a heartbeat tells Discord where a store outlives the process
  */
 import * as Option from "effect/Option"
 import { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
+import { LowWaterMark, type MarkSegment } from "./LowWaterMark.ts"
 
-/** What a dispatch's sequence says about it. */
+/** How a dispatch's sequence relates to those before it. */
 export type Arrival =
   | { readonly _tag: "New" }
   | { readonly _tag: "Duplicate" }
@@ -22,50 +24,92 @@ const isDuplicate: Arrival = { _tag: "Duplicate" }
 export class ShardSession {
   private readonly shard: ShardId
   private readonly start: { readonly intents: number; readonly origin: string }
+  private readonly onHandled: () => void
   private identity: { readonly id: string; readonly resumeUrl: string } | undefined
-  /** How many READYs are not handled yet: what comes before the last one is of a session that is gone. */
-  private readiesAhead = 0
+  private mark: LowWaterMark
+  /** The mark at which this process has taken the session over from another. */
+  private restoredAt: number | undefined
+  /** How many processes have taken it over at this mark, this one included. */
+  private starts = 0
+  /** Whether the replay of a session taken over is still coming. */
+  private isReplaying = false
 
   /** The last sequence received. Null before the first. */
   received: number | null = null
-  /** The last sequence handled. Null before the first. */
-  handled: number | null = null
+  /** The sequence that the store has. Null where it has none. */
+  stored: number | null = null
 
-  /** A shard without a session. `start` is what its sessions are started with. */
-  constructor(shard: ShardId, start: { readonly intents: number; readonly origin: string }) {
+  /** A shard without a session. `start` is with what its sessions are started; `onHandled` is told when the mark moves. */
+  constructor(
+    shard: ShardId,
+    start: { readonly intents: number; readonly origin: string },
+    onHandled: () => void = () => undefined
+  ) {
     this.shard = shard
     this.start = start
+    this.onHandled = onHandled
+    this.mark = new LowWaterMark(null, onHandled)
+  }
+
+  /** The low-water mark. Null before the first dispatch is handled. */
+  get handled(): number | null {
+    return this.mark.value
   }
 
   /** The session with the sequence that was received last. */
   current(): Option.Option<Session> {
-    return this.at(this.received)
+    return this.at(this.received, {})
   }
 
-  /** The session with the sequence that was handled last. */
+  /** The session as the store is to have it while the process lives: a crash may follow, with payloads in hand. */
   toStore(): Option.Option<Session> {
-    return this.at(this.handled)
+    const { value } = this.mark
+    return this.at(value, { starts: value === this.restoredAt ? this.starts : 0 })
   }
 
-  private at(sequence: number | null): Option.Option<Session> {
+  /** The session as the store is to have it when the process ends in peace. */
+  atClose(): Option.Option<Session> {
+    return this.mark.isCaughtUp ? this.at(this.mark.value, {}) : this.toStore()
+  }
+
+  private at(sequence: number | null, more: { readonly starts?: number }): Option.Option<Session> {
     return this.identity === undefined
       ? Option.none()
-      : Option.some(new Session({ ...this.identity, ...this.start, sequence: sequence ?? 0, shard: this.shard }))
+      : Option.some(
+          new Session({ ...this.identity, ...this.start, ...more, sequence: sequence ?? 0, shard: this.shard })
+        )
   }
 
-  /** Goes on with a stored session. */
+  /** Goes on with a session that another process has stored. */
   restore(session: Session): void {
     this.identity = { id: session.id, resumeUrl: session.resumeUrl }
     this.received = session.sequence
-    this.handled = session.sequence
+    this.stored = session.sequence
+    this.mark = new LowWaterMark(session.sequence, this.onHandled)
+    this.restoredAt = session.sequence
+    this.starts = (session.starts ?? 0) + 1
+    this.isReplaying = session.starts !== undefined
+  }
+
+  /** How often payloads that come now may have been handed out by processes before this one. */
+  get handedOutBefore(): number {
+    return this.isReplaying ? this.starts : 0
+  }
+
+  /** Resumes elsewhere: the stored URL is not to be trusted. */
+  resumeAt(resumeUrl: string): void {
+    if (this.identity !== undefined) this.identity = { id: this.identity.id, resumeUrl }
   }
 
   /** READY came: a new session, of which it is the first payload. */
   establish(id: string, resumeUrl: string): void {
     this.identity = { id, resumeUrl }
-    this.received = null
-    this.handled = null
-    this.readiesAhead++
+    this.begin()
+  }
+
+  /** RESUMED came: from now on everything is new. */
+  resumed(): void {
+    this.isReplaying = false
   }
 
   /** A dispatch came: its sequence counts unless it is a duplicate. */
@@ -76,19 +120,25 @@ export class ShardSession {
     return last !== null && sequence > last + 1 ? { _tag: "Gap", from: last + 1, to: sequence - 1 } : isNew
   }
 
-  /** A dispatch of this shard is handled. */
-  handle(sequence: number, name: string | null): void {
-    if (name === "READY") this.readiesAhead--
-    // What was dropped unseen is told after what came with it, and may lie before it.
-    if (this.readiesAhead === 0) this.handled = Math.max(this.handled ?? 0, sequence)
+  /** A read goes into the log, with this last sequence. */
+  append(last: number | null): MarkSegment {
+    return this.mark.append(last)
   }
 
   /** Forgets the session, and says which it was. */
   drop(): Option.Option<Session> {
     const session = this.current()
     this.identity = undefined
-    this.received = null
-    this.handled = null
+    this.begin()
     return session
+  }
+
+  private begin(): void {
+    this.received = null
+    this.stored = null
+    this.restoredAt = undefined
+    this.isReplaying = false
+    // Segments of the session before move a mark that nobody reads any more.
+    this.mark = new LowWaterMark(null, this.onHandled)
   }
 }

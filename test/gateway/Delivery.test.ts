@@ -1,12 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import type { Payload } from "../../src/schema/Payload.ts"
-import * as Delivery from "../../src/gateway/Delivery.ts"
+import * as Deliveries from "../../src/gateway/Deliveries.ts"
+import type { Delivery } from "../../src/gateway/Delivery.ts"
+import { DeliveryLog } from "../../src/gateway/DeliveryLog.ts"
 import { Gateway } from "../../src/gateway/Gateway.ts"
+import * as Handlers from "../../src/gateway/Handlers.ts"
+import type { Payload } from "../../src/schema/Payload.ts"
+import { LowWaterMark } from "../../src/shard/LowWaterMark.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
@@ -125,15 +134,38 @@ describe("delivery", () => {
   )
 })
 
-describe("a buffer of large payloads", () => {
-  it("is full by its bytes, too", () => {
-    const delivery = Delivery.make({ capacity: 10, capacityBytes: 1000 })
-    const large: Payload = { op: 0, d: null, s: 1, t: "X", shard: 0 }
-    delivery.append([large], 999, () => {})
-    assert.isFalse(delivery.isFull())
-    delivery.append([large], 1, () => {})
-    assert.isTrue(delivery.isFull())
+const payload = (s: number): Payload => ({ op: 0, d: null, s, t: "X", shard: 0 })
+
+/** A log of one session. */
+const arrange = Effect.fnUntraced(function* (capacity: number = 10) {
+  const fork = yield* FiberSet.makeRuntime<never, void, never>()
+  const abandoned: Array<number> = []
+  const mark = new LowWaterMark(0, () => undefined)
+  const clock = yield* Clock.Clock
+  const log = new DeliveryLog({
+    capacity,
+    capacityBytes: 100 * capacity,
+    now: () => clock.currentTimeMillisUnsafe(),
+    grace: Duration.minutes(1),
+    fork,
+    onAbandoned: (payloads) => Effect.sync(() => void abandoned.push(payloads)),
+    onWanted: () => undefined
   })
+  const append = (payloads: ReadonlyArray<Payload>, size = 1, last = payloads.at(-1)?.s ?? null, handedOutBefore = 0) =>
+    log.append(payloads, size, mark.append(last), handedOutBefore)
+  return { abandoned, append, log, mark }
+})
+
+describe("a buffer of large payloads", () => {
+  it.effect("is full by its bytes, too", () =>
+    Effect.gen(function* () {
+      const { append, log } = yield* arrange()
+      append([payload(1)], 999)
+      assert.isFalse(log.isFull())
+      append([payload(2)], 1)
+      assert.isTrue(log.isFull())
+    })
+  )
 
   it.effect("pauses the socket long before there are many of them", () =>
     Effect.gen(function* () {
@@ -152,80 +184,343 @@ describe("a buffer of large payloads", () => {
 })
 
 describe("a payload is handled", () => {
-  const payload = (s: number): Payload => ({ op: 0, d: null, s, t: "X", shard: 0 })
-  const arrange = () => {
-    const handled: Array<number | null> = []
-    const delivery = Delivery.make({ capacity: 10, capacityBytes: 1000 })
-    const append = (payloads: ReadonlyArray<Payload>) =>
-      delivery.append(payloads, 1, (done) => handled.push(...done.map(({ s }) => s)))
-    return { append, delivery, handled }
-  }
   /** A subscriber that handles one payload each time that it is told to. */
-  const stepping = Effect.fnUntraced(function* (delivery: Delivery.Delivery) {
+  const stepping = Effect.fnUntraced(function* (log: DeliveryLog) {
     const latch = yield* Latch.make(false)
     const fiber = yield* Effect.forkChild(
-      Stream.runForEach(Stream.rechunk(delivery.payloads, 1), () => Effect.andThen(latch.await, latch.close))
+      Stream.runForEach(Deliveries.payloads(log, undefined), () => Effect.andThen(latch.await, latch.close))
     )
     return { fiber, step: Effect.andThen(latch.open, TestClock.adjust("1 millis")) }
   })
 
   it.effect("when every subscriber that was listening has asked for more", () =>
     Effect.gen(function* () {
-      const { append, delivery, handled } = arrange()
-      const first = yield* stepping(delivery)
-      const second = yield* stepping(delivery)
+      const { append, log, mark } = yield* arrange()
+      const first = yield* stepping(log)
+      const second = yield* stepping(log)
       yield* TestClock.adjust("1 millis")
-      append([payload(1)])
+      append([payload(1), payload(2)])
       yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(handled, [])
       yield* first.step
-      assert.deepStrictEqual(handled, [])
+      yield* first.step
+      assert.strictEqual(mark.value, 0)
       yield* second.step
-      assert.deepStrictEqual(handled, [1])
+      yield* second.step
+      assert.strictEqual(mark.value, 2)
       yield* Fiber.interrupt(first.fiber)
       yield* Fiber.interrupt(second.fiber)
     })
   )
 
-  it.effect("not by a subscriber that is interrupted in the midst of it", () =>
+  it.effect("one by one, though several came together", () =>
     Effect.gen(function* () {
-      const { append, delivery, handled } = arrange()
-      const only = yield* stepping(delivery)
+      const { append, log, mark } = yield* arrange()
+      const only = yield* stepping(log)
+      append([payload(1), payload(2), payload(3)])
       yield* TestClock.adjust("1 millis")
+      yield* only.step
+      assert.strictEqual(mark.value, 1)
+      yield* only.step
+      assert.strictEqual(mark.value, 2)
+      yield* Fiber.interrupt(only.fiber)
+      assert.strictEqual(mark.value, 2)
+    })
+  )
+
+  it.effect("not by a subscriber that is interrupted with it in hand", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange()
+      const only = yield* stepping(log)
       append([payload(1)])
       yield* TestClock.adjust("1 millis")
       yield* Fiber.interrupt(only.fiber)
-      assert.deepStrictEqual(handled, [])
+      assert.strictEqual(mark.value, 0)
     })
   )
 
   it.effect("and what was dropped behind it only then", () =>
     Effect.gen(function* () {
-      const delivery = Delivery.make({ capacity: 10, capacityBytes: 1000 })
-      const told: Array<string> = []
-      const dropped = (what: string) =>
-        delivery.append(
-          [],
-          0,
-          () => {},
-          () => told.push(what)
-        )
-      dropped("nothing before it")
-      assert.deepStrictEqual(told, ["nothing before it"])
-      const only = yield* stepping(delivery)
+      const { append, log, mark } = yield* arrange()
+      append([], 0, 1)
+      assert.strictEqual(mark.value, 1)
+      const only = yield* stepping(log)
+      append([payload(2)])
+      append([], 0, 3)
       yield* TestClock.adjust("1 millis")
-      delivery.append(
-        [payload(1)],
-        1,
-        () => told.push("handled"),
-        () => told.push("complete")
-      )
-      dropped("behind it")
-      yield* TestClock.adjust("1 millis")
-      assert.strictEqual(told.length, 1)
+      assert.strictEqual(mark.value, 1)
       yield* only.step
-      assert.deepStrictEqual(told.slice(1), ["handled", "complete", "behind it"])
+      assert.strictEqual(mark.value, 3)
       yield* Fiber.interrupt(only.fiber)
+    })
+  )
+
+  it.effect("in whatever order it is acknowledged: the mark moves over what is, without a gap", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange()
+      const deliveries: Array<Delivery> = []
+      yield* Effect.forkChild(
+        Stream.runForEach(Deliveries.acknowledged(log), (delivery) => Effect.sync(() => deliveries.push(delivery)))
+      )
+      yield* TestClock.adjust("1 millis")
+      append([payload(1), payload(2)])
+      append([payload(3), payload(4)])
+      append([payload(5)])
+      yield* TestClock.adjust("1 millis")
+      const acknowledge = (s: number) => deliveries.find(({ payload }) => payload.s === s)?.ack ?? Effect.void
+      const marks: Array<number | null> = []
+      for (const s of [5, 3, 2, 1, 4]) {
+        yield* acknowledge(s)
+        marks.push(mark.value)
+      }
+      assert.deepStrictEqual(marks, [0, 0, 0, 3, 5])
+      assert.strictEqual(log.size().payloads, 0)
+    })
+  )
+
+  it.effect("again after a nack, before those that come after it, and it says so", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange()
+      const seen: Array<readonly [number | null, boolean, number]> = []
+      yield* Effect.forkChild(
+        Stream.runForEach(Deliveries.acknowledged(log), ({ ack, attempts, nack, payload, redelivered }) => {
+          seen.push([payload.s, redelivered, attempts])
+          return payload.s === 1 && attempts < 3 ? nack : ack
+        })
+      )
+      yield* TestClock.adjust("1 millis")
+      append([payload(1)])
+      append([payload(2)])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(seen, [
+        [1, false, 1],
+        [1, true, 2],
+        [1, true, 3],
+        [2, false, 1]
+      ])
+      assert.strictEqual(mark.value, 2)
+    })
+  )
+})
+
+describe("a payload that nobody acknowledges", () => {
+  it.effect("costs no more than itself, and those behind it leave the log", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange(1000)
+      yield* Effect.forkChild(
+        Stream.runForEach(Deliveries.acknowledged(log), ({ ack, payload }) => (payload.s === 1 ? Effect.void : ack))
+      )
+      yield* TestClock.adjust("1 millis")
+      for (let s = 1; s <= 5000; s++) {
+        append([payload(s)])
+        if (s % 100 === 0) yield* TestClock.adjust("1 millis")
+      }
+      assert.strictEqual(log.size().payloads, 1)
+      assert.strictEqual(mark.value, 0)
+      assert.strictEqual(log.oldest()?.payload.s, 1)
+    })
+  )
+})
+
+describe("the rest of a subscriber that leaves", () => {
+  const fails = (at: number, seen: Array<number | null>) => (payload: Payload) =>
+    Effect.suspend(() => {
+      seen.push(payload.s)
+      return payload.s === at && seen.filter((s) => s === at).length === 1 ? Effect.fail("once") : Effect.void
+    })
+
+  for (const isAlone of [true, false]) {
+    it.effect(
+      `goes to the next one when it failed, the failing payload first${isAlone ? "" : ", with another beside"}`,
+      () =>
+        Effect.gen(function* () {
+          const { append, log, mark } = yield* arrange(1000)
+          if (!isAlone) yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, undefined)))
+          const seen: Array<number | null> = []
+          const program = Handlers.run({ log, flush: Effect.void }, undefined, fails(7, seen))
+          yield* Effect.forkChild(Effect.retry(program, { schedule: Schedule.spaced("1 second") }))
+          yield* TestClock.adjust("1 millis")
+          for (let s = 1; s <= 20; s++) {
+            append([payload(s)])
+            yield* TestClock.adjust("100 millis")
+          }
+          yield* TestClock.adjust("5 seconds")
+          assert.deepStrictEqual(seen, [1, 2, 3, 4, 5, 6, 7, ...Array.from({ length: 14 }, (_, n) => n + 7)])
+          assert.strictEqual(mark.value, 20)
+        })
+    )
+  }
+
+  it.effect("goes to the next one when it had enough, however much came together", () =>
+    Effect.gen(function* () {
+      const { append, log } = yield* arrange(1000)
+      append(Array.from({ length: 30 }, (_, n) => payload(n + 1)))
+      const seen: Array<number | null> = []
+      for (let n = 0; n < 30; n++) {
+        yield* Stream.runForEach(Stream.take(Deliveries.payloads(log, undefined), 1), ({ s }) =>
+          Effect.sync(() => seen.push(s))
+        )
+      }
+      assert.deepStrictEqual(
+        seen,
+        Array.from({ length: 30 }, (_, n) => n + 1)
+      )
+    })
+  )
+
+  it.effect("holds the mark for a minute when it was interrupted beside another: the program may be ending", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange(1000)
+      yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, undefined)))
+      const slow = yield* Effect.forkChild(
+        Stream.runForEach(Deliveries.payloads(log, undefined), () => Effect.sleep("1 hour"))
+      )
+      yield* TestClock.adjust("1 millis")
+      for (let s = 1; s <= 10; s++) append([payload(s)])
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.interrupt(slow)
+      assert.strictEqual(mark.value, 0)
+      assert.strictEqual(log.size().payloads, 0)
+      yield* TestClock.adjust("61 seconds")
+      assert.strictEqual(mark.value, 10)
+    })
+  )
+
+  it.effect("is given up after a minute when it failed beside another and does not come back, which is told", () =>
+    Effect.gen(function* () {
+      const { abandoned, append, log, mark } = yield* arrange(1000)
+      yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, undefined)))
+      yield* Effect.forkChild(
+        Effect.exit(Handlers.run({ log, flush: Effect.void }, undefined, () => Effect.fail("no")))
+      )
+      yield* TestClock.adjust("1 millis")
+      append([payload(1)])
+      append([payload(2)])
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual(mark.value, 0)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(mark.value, 2)
+      assert.deepStrictEqual(abandoned, [2])
+    })
+  )
+})
+
+describe("handlers", () => {
+  const guild = (s: number, guild_id: string): Payload => ({ op: 0, d: { guild_id }, s, t: "MESSAGE_CREATE", shard: 0 })
+
+  it.effect("keep the order of each guild, and handle others beside it, so many at once", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange(10_000)
+      const order = new Map<string, Array<number>>()
+      let [running, most] = [0, 0]
+      const handler = ({ d, s }: Payload) =>
+        Effect.gen(function* () {
+          running++
+          most = Math.max(most, running)
+          const { guild_id } = d as { guild_id: string }
+          yield* Effect.sleep(((s ?? 0) * 7) % 50 || 50)
+          order.set(guild_id, [...(order.get(guild_id) ?? []), s ?? 0])
+          running--
+        })
+      const start = yield* Clock.currentTimeMillis
+      yield* Effect.forkChild(Handlers.run({ log, flush: Effect.void }, undefined, handler, { concurrency: 16 }))
+      yield* TestClock.adjust("1 millis")
+      const count = 5000
+      let ideal = 0
+      for (let s = 1; s <= count; s++) {
+        append([guild(s, String(s % 200))])
+        ideal += (s * 7) % 50 || 50
+      }
+      while (mark.value !== count) yield* TestClock.adjust("10 millis")
+      const took = (yield* Clock.currentTimeMillis) - start
+      assert.strictEqual(most, 16)
+      assert.isAtMost(took, (1.2 * ideal) / 16)
+      for (const [id, all] of order)
+        assert.deepStrictEqual(
+          all,
+          all.toSorted((a, b) => a - b),
+          id
+        )
+    })
+  )
+
+  it.effect("try again by a schedule, and set aside what fails nevertheless, with its cause", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange(1000)
+      const letters: Array<readonly [number | null, string]> = []
+      let attempts = 0
+      const handler = ({ s }: Payload) =>
+        Effect.suspend(() => {
+          if (s !== 2) return Effect.void
+          attempts++
+          return Effect.fail("broken")
+        })
+      yield* Effect.forkChild(
+        Handlers.run({ log, flush: Effect.void }, undefined, handler, {
+          onFailure: {
+            retry: Schedule.recurs(3),
+            deadLetter: ({ cause, payload }) =>
+              Effect.sync(() => letters.push([payload.s, String(Cause.squash(cause))]))
+          }
+        })
+      )
+      yield* TestClock.adjust("1 millis")
+      append([payload(1), payload(2), payload(3)])
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(attempts, 4)
+      assert.deepStrictEqual(letters, [[2, "broken"]])
+      assert.strictEqual(mark.value, 3)
+    })
+  )
+
+  it.effect("finish what is in hand when they are interrupted, where that is wanted, and start nothing more", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange(1000)
+      const handler = () => Effect.sleep("3 seconds")
+      const fiber = yield* Effect.forkChild(
+        Handlers.run({ log, flush: Effect.void }, undefined, handler, {
+          concurrency: 2,
+          key: ({ s }) => s ?? 0,
+          finishWithin: "5 seconds"
+        })
+      )
+      yield* TestClock.adjust("1 millis")
+      append([payload(1), payload(2), payload(3), payload(4)])
+      yield* TestClock.adjust("1 second")
+      const stopping = yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(stopping.pollUnsafe())
+      yield* TestClock.adjust("2 seconds")
+      assert.isDefined(stopping.pollUnsafe())
+      assert.strictEqual(mark.value, 2)
+    })
+  )
+
+  it.effect("are given what may have killed the process before alone, and set it aside in the end", () =>
+    Effect.gen(function* () {
+      const { append, log } = yield* arrange(1000)
+      const seen: Array<number | null> = []
+      let [flushed, letters] = [0, 0]
+      yield* Effect.forkChild(
+        Handlers.run(
+          { log, flush: Effect.sync(() => flushed++) },
+          undefined,
+          ({ s }) => Effect.sync(() => seen.push(s)),
+          {
+            concurrency: 4,
+            maxAttempts: 3,
+            onFailure: { deadLetter: () => Effect.sync(() => letters++) }
+          }
+        )
+      )
+      yield* TestClock.adjust("1 millis")
+      append([payload(1)], 1, 1, 2)
+      append([payload(2)], 1, 2, 3)
+      append([payload(3)], 1, 3, 0)
+      yield* TestClock.adjust("1 millis")
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(seen, [1, 3])
+      assert.strictEqual(letters, 1)
+      assert.strictEqual(flushed, 2)
     })
   )
 })

@@ -3,9 +3,10 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as KeyValueStore from "effect/persistence/KeyValueStore"
+import * as Persistence from "effect/persistence/Persistence"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
@@ -65,38 +66,17 @@ const safeJson = (value: unknown): string => {
 
 const pass = TestClock.adjust("1 minute")
 
-/** Files in memory, all that were ever written. */
-const makeFiles = () => {
-  const files = new Map<string, string>()
-  const written: Array<string> = []
-  const layer = FileSystem.layerNoop({
-    exists: (path) => Effect.sync(() => files.has(path)),
-    readFileString: (path) => Effect.sync(() => files.get(path) ?? ""),
-    writeFileString: (path, text) =>
-      Effect.sync(() => {
-        files.set(path, text)
-        written.push(text)
-      }),
-    rename: (from, to) =>
-      Effect.sync(() => {
-        files.set(to, files.get(from) ?? "")
-        files.delete(from)
-      })
-  })
-  return { layer, written }
-}
-
 describe("the token", () => {
   it.effect("is in no log, span, error, change, status or stored session, whatever happens", () => {
     const { logger, record, seen, tracer } = makeRecorder()
-    const files = makeFiles()
     const bot = Gateway.layer.pipe(
       Layer.provide([
         GatewayConnection.layer,
         Heartbeat.layer,
         IdentifyLimiter.layerMemory,
-        SessionStore.layerFile("sessions.json").pipe(Layer.provide(files.layer))
+        SessionStore.layerPersisted.pipe(Layer.provide(Persistence.layerBackingKvs))
       ]),
+      Layer.provideMerge(KeyValueStore.layerMemory),
       Layer.provide(GatewayDirectory.layer),
       Layer.provide(GatewayConfig.layer({ token, compression: "none", shards: 2, saveEvery: "1 second" })),
       Layer.provideMerge(DiscordSimulator.layerWith({ token, heartbeatInterval: "40 seconds", maxConcurrency: 2 }))
@@ -164,6 +144,8 @@ describe("the token", () => {
         yield* TestClock.adjust("2 seconds")
         record("send", yield* Fiber.join(fiber))
       }
+      const stored = yield* KeyValueStore.KeyValueStore
+      for (const key of yield* stored.keys) record(`stored ${key}`, yield* stored.get(key))
       // And in the end the token is wrong.
       yield* simulator.faults.inject(Fault.resume(Act.close(4004, token)))
       yield* simulator.faults.inject(Fault.identify(Act.close(4004, token)))
@@ -183,7 +165,7 @@ describe("the token", () => {
       Effect.provideService(References.MinimumLogLevel, "All"),
       Effect.andThen(
         Effect.sync(() => {
-          const all = [...seen, ...files.written]
+          const all = seen
           // The recorder works, and everything was driven.
           for (const word of [
             "log:",
@@ -192,7 +174,7 @@ describe("the token", () => {
             "Shard.identify",
             "Shard.resume",
             "AuthenticationFailed",
-            "disruption-gateway/sessions"
+            "resumeUrl"
           ]) {
             assert.isTrue(
               all.some((text) => text.includes(word)),

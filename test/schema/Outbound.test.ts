@@ -42,6 +42,15 @@ const events: ReadonlyArray<ShardEvent> = [
   ShardEvent.ResumeUrlRefused({ ...common, host: "discord.example" }),
   ShardEvent.ConsumerBehind({ ...common, buffered: 4096, subscribers: 1 }),
   ShardEvent.ConsumerCaughtUp({ ...common, after: Duration.seconds(3) }),
+  ShardEvent.AcknowledgementOverdue({
+    ...common,
+    sequence: 42,
+    event: "MESSAGE_CREATE",
+    after: Duration.minutes(1)
+  }),
+  ShardEvent.DeliveriesAbandoned({ ...common, payloads: 3 }),
+  ShardEvent.StoreFailed({ ...common, what: "read", description: "MASTERDOWN" }),
+  ShardEvent.StoreRecovered(common),
   ShardEvent.Resharded({ ...common, from: 4, to: 8 }),
   ShardEvent.Stopped({ ...common, reason: new DisallowedIntents({ intents: 32_768 }) }),
   ShardEvent.Stopped({ ...common, reason: undefined }),

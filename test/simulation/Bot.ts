@@ -88,8 +88,8 @@ export const start = Effect.fnUntraced(function* (options: {
     exit: undefined
   }
 
-  const unlessKilled = (effect: Effect.Effect<void>) => Effect.suspend(() => (killed ? Effect.void : effect))
-  const written = (write: Effect.Effect<void>) =>
+  const unlessKilled = <E>(effect: Effect.Effect<void, E>) => Effect.suspend(() => (killed ? Effect.void : effect))
+  const written = <E>(write: Effect.Effect<void, E>) =>
     Effect.andThen(unlessKilled(Effect.sleep(scenario.store.latency)), unlessKilled(write))
   const services = Layer.mergeAll(
     Layer.succeed(WebSocketConstructor, wire.construct),

@@ -12,8 +12,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as SkewedClock from "./SkewedClock.ts"
-import { ShardId } from "../../src/schema/ShardId.ts"
-import { ShardSession } from "../../src/shard/ShardSession.ts"
+import { LowWaterMark } from "../../src/shard/LowWaterMark.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
@@ -103,19 +102,16 @@ describe("shutting down", () => {
   )
 })
 
-describe("what was handled", () => {
+describe("the mark of handled dispatches", () => {
   it("does not go back when something is told that was dropped before it", () => {
-    const session = new ShardSession(new ShardId({ id: 0, total: 1 }), {
-      intents: 0,
-      origin: "wss://gateway.discord.gg"
-    })
-    session.establish("session", "wss://gateway.discord.gg")
-    session.handle(1, "READY")
-    session.handle(3, "MESSAGE_CREATE")
-    session.handle(2, null)
-    assert.deepStrictEqual(
-      Option.map(session.toStore(), ({ sequence }) => sequence),
-      Option.some(3)
-    )
+    const mark = new LowWaterMark(null, () => undefined)
+    const [ready, dropped, message] = [mark.append(1), mark.append(2), mark.append(3)]
+    ready.complete()
+    message.complete()
+    assert.strictEqual(mark.value, 1)
+    dropped.complete()
+    assert.strictEqual(mark.value, 3)
+    dropped.complete()
+    assert.strictEqual(mark.value, 3)
   })
 })

@@ -1,0 +1,78 @@
+/**
+ * The log of deliveries as streams, and the watch over what nobody acknowledges.
+ */
+import * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { GatewayError } from "../schema/GatewayError.ts"
+import type { Payload } from "../schema/Payload.ts"
+import { ShardEvent } from "../schema/ShardEvent.ts"
+import type { Delivery } from "./Delivery.ts"
+import type { DeliveryLog, Held, Subscription, Wanted } from "./DeliveryLog.ts"
+import type { ShardEvents } from "./ShardEvents.ts"
+
+/** Payloads, one a pull: a payload is acknowledged by the pull for the next one. */
+export const payloads = (log: DeliveryLog, wanted: Wanted): Stream.Stream<Payload, GatewayError> =>
+  Stream.unwrap(
+    Effect.map(log.subscribe({ wanted, acknowledges: false }), (subscription) => {
+      let batch: ReadonlyArray<Held> = []
+      let index = 0
+      const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Payload>, GatewayError> = Effect.suspend(() => {
+        const held = batch[index]
+        subscription.handOn(held)
+        if (held !== undefined) {
+          index++
+          return Effect.succeed([held.payload])
+        }
+        return Effect.flatMap(subscription.take, (next) => {
+          batch = next
+          index = 0
+          return pull
+        })
+      })
+      return Stream.fromPull(Effect.succeed(pull))
+    })
+  )
+
+/** Deliveries, as many a pull as came together. */
+export const acknowledged = (log: DeliveryLog): Stream.Stream<Delivery, GatewayError> =>
+  Stream.unwrap(
+    Effect.map(log.subscribe({ wanted: undefined, acknowledges: true }), (subscription) => {
+      const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Delivery>, GatewayError> = Effect.flatMap(
+        subscription.take,
+        (batch) => {
+          const deliveries = batch.map((held) => toDelivery(subscription, held))
+          return Arr.isReadonlyArrayNonEmpty(deliveries) ? Effect.succeed(deliveries) : pull
+        }
+      )
+      return Stream.fromPull(Effect.succeed(pull))
+    })
+  )
+
+const toDelivery = (subscription: Subscription, held: Held): Delivery => ({
+  payload: held.payload,
+  redelivered: held.attempts > 1,
+  attempts: held.attempts,
+  ack: Effect.sync(() => subscription.acknowledge(held)),
+  nack: Effect.sync(() => subscription.reject(held))
+})
+
+/** How long a payload may be in hand before that is news, and how often it is looked at. */
+const overdueAfter = Duration.minutes(1)
+const lookEvery = Duration.seconds(15)
+
+/** Announces the oldest payload that nobody acknowledges, once for each, until the scope closes. */
+export const watchOverdue = (log: DeliveryLog, events: ShardEvents): Effect.Effect<void, never, Scope.Scope> => {
+  let announced: Payload | undefined
+  return Effect.suspend(() => {
+    const oldest = log.oldest()
+    if (oldest === undefined || oldest.payload === announced) return Effect.void
+    const after = Duration.millis(log.now() - oldest.since)
+    if (Duration.isLessThan(after, overdueAfter)) return Effect.void
+    announced = oldest.payload
+    const { s: sequence, shard, t: event } = oldest.payload
+    return events.announce((at) => ShardEvent.AcknowledgementOverdue({ shard, at, sequence, event, after }))
+  }).pipe(Effect.delay(lookEvery), Effect.forever, Effect.forkScoped, Effect.asVoid)
+}

@@ -1,0 +1,336 @@
+/**
+ * Handlers of payloads: a payload is handled when its handler has succeeded.
+ *
+ * Payloads of one key run in order, one at a time; others beside them, so many at once. A payload that killed the process
+ * before is handled alone, and what was handled before it is stored first, so that the one that kills is known.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Predicate from "effect/Predicate"
+import type * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type { GatewayError } from "../schema/GatewayError.ts"
+import type { Dispatch, DispatchName, Payload } from "../schema/Payload.ts"
+import type { DeliveryLog, Held, Subscription, Wanted } from "./DeliveryLog.ts"
+
+/**
+ * A payload that a program has set aside, and why.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DeadLetter<E> {
+  readonly payload: Payload
+  /** The failure of its handler, or a defect with a `PoisonPayload` where it was handed out too often. */
+  readonly cause: Cause.Cause<E>
+  /** How often it was handed out, as far as that is known. */
+  readonly attempts: number
+}
+
+/**
+ * A payload that was handed out again and again, by processes that ended before they had handled it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PoisonPayload extends Schema.TaggedError<PoisonPayload>("disruption-gateway/PoisonPayload")(
+  "PoisonPayload",
+  { attempts: Schema.Int }
+) {
+  override get message() {
+    return `Handed out ${this.attempts} times and never handled: it may be what ends the process`
+  }
+}
+
+/**
+ * How payloads are handled.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HandlerOptions<E = never, E2 = never, R2 = never> {
+  /** How many payloads are handled at once. Default: 1. */
+  readonly concurrency?: number | undefined
+  /**
+   * The key of a payload: those of one key are handled in order, one at a time. Default: the guild; payloads without one have
+   * one key together.
+   */
+  readonly key?: ((payload: Payload) => string | number) | undefined
+  /**
+   * What follows from a failure: `"stop"`, the default, fails with the handler's error, and the payload comes again to whoever
+   * handles next. Otherwise it is tried again by a schedule, and then handed to `deadLetter`, after which it is handled.
+   */
+  readonly onFailure?:
+    | "stop"
+    | {
+        readonly retry?: Schedule.Schedule<unknown, E> | undefined
+        readonly deadLetter: (letter: DeadLetter<E>) => Effect.Effect<unknown, E2, R2>
+      }
+    | undefined
+  /**
+   * How often a payload is handed out at most, over processes that died with it: then it goes to `deadLetter`, or, without
+   * one, is left out with an error in the log. Default: no limit.
+   */
+  readonly maxAttempts?: number | undefined
+  /** How long handlers may go on when the program is interrupted. Default: they are interrupted at once. */
+  readonly finishWithin?: Duration.Input | undefined
+}
+
+/**
+ * Handlers by the names of dispatches.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DispatchHandlers = {
+  readonly [Name in DispatchName]?: (dispatch: Dispatch<Name>) => Effect.Effect<unknown, unknown, unknown>
+}
+
+/**
+ * The errors of handlers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type HandlerError<Handlers> = {
+  readonly [Name in keyof Handlers]: Handlers[Name] extends (
+    dispatch: never
+  ) => Effect.Effect<unknown, infer E, unknown>
+    ? E
+    : never
+}[keyof Handlers]
+
+/**
+ * The services of handlers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type HandlerServices<Handlers> = {
+  readonly [Name in keyof Handlers]: Handlers[Name] extends (
+    dispatch: never
+  ) => Effect.Effect<unknown, unknown, infer R>
+    ? R
+    : never
+}[keyof Handlers]
+
+/** Payloads of guilds whose id is that of the guild. */
+const guildEvents: ReadonlySet<string> = new Set(["GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE"])
+
+/** The guild of a payload; payloads without one have one key together. */
+const guildOf = ({ d, t }: Payload): string => {
+  if (Predicate.hasProperty(d, "guild_id") && Predicate.isString(d.guild_id)) return d.guild_id
+  const isGuild = t !== null && guildEvents.has(t)
+  return isGuild && Predicate.hasProperty(d, "id") && Predicate.isString(d.id) ? d.id : ""
+}
+
+/** The parts that handlers work with. */
+export interface HandlerParts {
+  readonly log: DeliveryLog
+  /** Writes how far the sessions have come. */
+  readonly flush: Effect.Effect<void>
+}
+
+/** Handles payloads until the log ends, which is the failure or the interruption with which it ends. */
+export const run = <A, E, R, E2 = never, R2 = never>(
+  { flush, log }: HandlerParts,
+  wanted: Wanted,
+  handler: (payload: Payload) => Effect.Effect<A, E, R>,
+  options: HandlerOptions<E, E2, R2> = {}
+): Effect.Effect<never, E | E2 | GatewayError, R | R2> => {
+  const concurrency = Math.max(1, options.concurrency ?? 1)
+  const { maxAttempts } = options
+  const onFailure = options.onFailure === undefined || options.onFailure === "stop" ? undefined : options.onFailure
+
+  const setAside = (held: Held, cause: Cause.Cause<E>): Effect.Effect<unknown, E2, R2> =>
+    onFailure === undefined
+      ? Effect.logError(`A ${held.payload.t ?? "payload"} is left out`, cause)
+      : onFailure.deadLetter({ payload: held.payload, cause, attempts: held.attempts })
+
+  const handleOnce = (held: Held): Effect.Effect<unknown, E | E2, R | R2> => {
+    const handling = handler(held.payload)
+    if (onFailure === undefined) return handling
+    const retried = onFailure.retry === undefined ? handling : Effect.retry(handling, onFailure.retry)
+    return Effect.matchCauseEffect(retried, {
+      onSuccess: Effect.succeed,
+      onFailure: (cause): Effect.Effect<unknown, E | E2, R2> =>
+        Cause.hasInterrupts(cause) ? Effect.failCause(cause) : setAside(held, cause)
+    })
+  }
+
+  const handle = (held: Held): Effect.Effect<unknown, E | E2, R | R2> =>
+    maxAttempts !== undefined && held.attempts > maxAttempts
+      ? setAside(held, Cause.die(new PoisonPayload({ attempts: held.attempts - 1 })))
+      : handleOnce(held)
+
+  const handleAndAcknowledge = (subscription: Subscription, held: Held): Effect.Effect<void, E | E2, R | R2> =>
+    Effect.map(handle(held), () => subscription.acknowledge(held))
+
+  /** Payloads that processes before this one died with, one after the other, each stored before the next. */
+  const alone = (subscription: Subscription, held: Held) =>
+    Effect.andThen(handleAndAcknowledge(subscription, held), flush)
+
+  const inOrder = (subscription: Subscription): Effect.Effect<never, E | E2 | GatewayError, R | R2> =>
+    Effect.forever(
+      Effect.flatMap(subscription.take, (batch) =>
+        Effect.forEach(
+          batch,
+          (held) => (isSuspect(held) ? alone(subscription, held) : handleAndAcknowledge(subscription, held)),
+          { discard: true }
+        )
+      )
+    )
+
+  const finishWithin = options.finishWithin === undefined ? undefined : Duration.fromInputUnsafe(options.finishWithin)
+
+  return Effect.scoped(
+    Effect.gen(function* () {
+      const subscription = yield* log.subscribe({ wanted, acknowledges: true })
+      if (concurrency === 1 && finishWithin === undefined) return yield* inOrder(subscription)
+      const lanes = new Lanes({
+        concurrency,
+        keyOf: concurrency === 1 ? () => "" : (options.key ?? guildOf),
+        capacity: log.capacity,
+        finishWithin,
+        work: (held: Held) => handleAndAcknowledge(subscription, held)
+      })
+      return yield* lanes.run(subscription.take, (held) => alone(subscription, held))
+    })
+  )
+}
+
+/** Handed out at least twice by processes that died, so it may be what they died of. */
+const isSuspect = ({ attempts, hold }: Held): boolean => attempts > 2 && hold.segment.handedOutBefore > 1
+
+interface LaneOptions<E, R> {
+  readonly concurrency: number
+  readonly keyOf: (payload: Payload) => string | number
+  /** How many payloads may wait in lanes. */
+  readonly capacity: number
+  readonly finishWithin: Duration.Duration | undefined
+  readonly work: (held: Held) => Effect.Effect<void, E, R>
+}
+
+/** The names for which there are handlers. */
+export const wantedBy = (handlers: DispatchHandlers): ReadonlySet<string> => new Set(Object.keys(handlers))
+
+/** One handler for all payloads, which hands each to the one of its name. */
+export const dispatcher = <H extends DispatchHandlers>(
+  handlers: H
+): ((payload: Payload) => Effect.Effect<unknown, HandlerError<H>, HandlerServices<H>>) => {
+  const byName = new Map(Object.entries(handlers).filter((entry) => isEntryOf<H>(entry)))
+  return (payload) => (payload.t === null ? undefined : byName.get(payload.t))?.(payload) ?? Effect.void
+}
+
+/** The type of a handler is bound to its name by `DispatchHandlers`; here it is found by the name. */
+const isEntryOf = <H extends DispatchHandlers>(
+  entry: readonly [string, unknown]
+): entry is [string, (payload: Payload) => Effect.Effect<unknown, HandlerError<H>, HandlerServices<H>>] =>
+  Predicate.isFunction(entry[1])
+
+/** Keyed concurrency: a lane of payloads for each key, worked off by so many workers, a payload at a time from each lane. */
+class Lanes<E, R> {
+  private readonly options: LaneOptions<E, R>
+  private readonly lanes = new Map<string | number, Array<Held>>()
+  /** Lanes with work, which wait for a worker. */
+  private readonly ready: Array<Array<Held>> = []
+  private workers = 0
+  private waiting = 0
+  private isStopping = false
+  private readonly room = Latch.makeUnsafe(true)
+  private readonly idle = Latch.makeUnsafe(true)
+
+  constructor(options: LaneOptions<E, R>) {
+    this.options = options
+  }
+
+  /** Works off what is taken until that fails, or a payload's work does. */
+  run<E2>(
+    take: Effect.Effect<ReadonlyArray<Held>, E2>,
+    alone: (held: Held) => Effect.Effect<void, E, R>
+  ): Effect.Effect<never, E | E2, R> {
+    const { finishWithin } = this.options
+    const failed = Deferred.makeUnsafe<never, E>()
+    return Effect.scoped(
+      Effect.gen({ self: this }, function* () {
+        const scope = yield* Effect.scope
+        const startWorker = (lane: Array<Held>) =>
+          Effect.forkIn(
+            Effect.onError(this.worker(lane), (cause) => Deferred.failCause(failed, cause)),
+            scope
+          )
+        const read = Effect.flatMap(take, (batch) =>
+          Effect.forEach(
+            batch,
+            (held) => (isSuspect(held) ? Effect.andThen(this.idle.await, alone(held)) : this.put(held, startWorker)),
+            { discard: true }
+          )
+        )
+        return yield* Effect.raceFirst(Effect.forever(read), Deferred.await(failed)).pipe(
+          Effect.onInterrupt(() => {
+            if (finishWithin === undefined) return Effect.void
+            this.isStopping = true
+            return Effect.timeoutOption(this.idle.await, finishWithin)
+          })
+        )
+      })
+    )
+  }
+
+  private put(
+    held: Held,
+    startWorker: (lane: Array<Held>) => Effect.Effect<unknown, never, R>
+  ): Effect.Effect<void, never, R> {
+    this.waiting++
+    const key = this.options.keyOf(held.payload)
+    const lane = this.lanes.get(key)
+    if (lane !== undefined) {
+      lane.push(held)
+      return this.awaitRoom
+    }
+    const fresh = [held]
+    this.lanes.set(key, fresh)
+    if (this.workers >= this.options.concurrency) {
+      this.ready.push(fresh)
+      return this.awaitRoom
+    }
+    this.workers++
+    this.idle.closeUnsafe()
+    return Effect.andThen(startWorker(fresh), this.awaitRoom)
+  }
+
+  private get awaitRoom(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.waiting < this.options.capacity) return Effect.void
+      this.room.closeUnsafe()
+      return this.room.await
+    })
+  }
+
+  private worker(first: Array<Held>): Effect.Effect<void, E, R> {
+    return Effect.gen({ self: this }, function* () {
+      let lane: Array<Held> | undefined = first
+      while (lane !== undefined && !this.isStopping) {
+        const [held] = lane
+        if (held === undefined) break
+        yield* this.options.work(held)
+        lane.shift()
+        this.waiting--
+        this.room.openUnsafe()
+        if (lane.length === 0) this.lanes.delete(this.options.keyOf(held.payload))
+        else this.ready.push(lane)
+        lane = this.ready.shift()
+      }
+    }).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          this.workers--
+          if (this.workers === 0) this.idle.openUnsafe()
+        })
+      )
+    )
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Low-water mark of one session: the highest sequence up to which all dispatches are handled, whatever the order in which
+ * they are.
+ *
+ * Each read of the socket is a segment. Handled segments behind one that is not are merged, so that a dispatch that nobody
+ * acknowledges costs no memory but its own.
+ */
+
+/** A read of the socket, from when it was appended until it is handled. */
+export interface MarkSegment {
+  /** All of its dispatches up to this sequence are handled. */
+  readonly progress: (sequence: number) => void
+  /** All of it is handled. */
+  readonly complete: () => void
+}
+
+class Segment implements MarkSegment {
+  private readonly mark: LowWaterMark
+  last: number | null
+  partial: number | null = null
+  isComplete = false
+  before: Segment | undefined
+  after: Segment | undefined
+
+  constructor(mark: LowWaterMark, last: number | null) {
+    this.mark = mark
+    this.last = last
+  }
+
+  readonly progress = (sequence: number): void => {
+    this.partial = sequence
+    if (this.before === undefined) this.mark.advance(sequence)
+  }
+
+  readonly complete = (): void => {
+    if (this.isComplete) return
+    this.isComplete = true
+    this.mark.settle(this)
+  }
+}
+
+/** The mark of one session. */
+export class LowWaterMark {
+  private readonly onChange: () => void
+  private current: number | null
+  private head: Segment | undefined
+  private tail: Segment | undefined
+
+  /** A mark that begins at a sequence. `onChange` is told when it has moved. */
+  constructor(start: number | null, onChange: () => void) {
+    this.current = start
+    this.onChange = onChange
+  }
+
+  /** The sequence up to which all is handled. Null before the first. */
+  get value(): number | null {
+    return this.current
+  }
+
+  /** Whether everything that was appended is handled. */
+  get isCaughtUp(): boolean {
+    return this.head === undefined
+  }
+
+  /** Appends a read whose last sequence this is; null for one without a sequence. */
+  append(last: number | null): MarkSegment {
+    const segment = new Segment(this, last)
+    segment.before = this.tail
+    if (this.tail === undefined) this.head = segment
+    else this.tail.after = segment
+    this.tail = segment
+    return segment
+  }
+
+  /** Moves the mark forward. */
+  advance(sequence: number | null): void {
+    if (sequence === null || (this.current !== null && sequence <= this.current)) return
+    this.current = sequence
+    this.onChange()
+  }
+
+  /** A segment is complete: the mark moves over it, or it waits for those before it, merged with its neighbours. */
+  settle(segment: Segment): void {
+    if (segment.before === undefined) {
+      let head: Segment | undefined = segment
+      let reached: number | null = null
+      while (head !== undefined && head.isComplete) {
+        reached = head.last ?? reached
+        head = head.after
+      }
+      this.head = head
+      if (head === undefined) this.tail = undefined
+      else head.before = undefined
+      this.advance(reached)
+      if (head !== undefined) this.advance(head.partial)
+      return
+    }
+    if (segment.before.isComplete) this.merge(segment.before, segment)
+    else if (segment.after?.isComplete === true) this.merge(segment, segment.after)
+  }
+
+  private merge(segment: Segment, next: Segment): void {
+    segment.last = next.last ?? segment.last
+    segment.after = next.after
+    if (next.after === undefined) this.tail = segment
+    else next.after.before = segment
+    if (segment.after?.isComplete === true) this.merge(segment, segment.after)
+  }
+}
