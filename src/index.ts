@@ -83,7 +83,16 @@ export { Session } from "./schema/Session.ts"
 export { describeShardEvent, levelOfShardEvent, ShardEvent } from "./schema/ShardEvent.ts"
 export { ShardId, shardOfGuild } from "./schema/ShardId.ts"
 export { shardStates, type ShardState, ShardStatus } from "./schema/ShardStatus.ts"
+export type { Delivery } from "./gateway/Delivery.ts"
 export { withDispatchSpan } from "./gateway/DispatchSpan.ts"
+export {
+  type DeadLetter,
+  type DispatchHandlers,
+  type HandlerError,
+  type HandlerOptions,
+  type HandlerServices,
+  PoisonPayload
+} from "./gateway/Handlers.ts"
 export { Gateway, GatewayLive, type GatewayServices } from "./gateway/Gateway.ts"
 export type { MembersChunk, MembersRequest } from "./gateway/MemberRequests.ts"
 export type { SendOptions } from "./gateway/ShardManager.ts"
@@ -97,4 +106,4 @@ export { Heartbeat, type ConnectionHeartbeat } from "./services/Heartbeat.ts"
 export { IdentifyLimiter, type IdentifyTurn, type TakeTurn } from "./services/IdentifyLimiter.ts"
 export { GatewayMonitor, type MonitoredGateway } from "./gateway/GatewayMonitor.ts"
 export type { ConnectionBatch } from "./services/SocketInbox.ts"
-export { SessionStore } from "./services/SessionStore.ts"
+export { SessionStore, SessionStoreError } from "./services/SessionStore.ts"

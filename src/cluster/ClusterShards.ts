@@ -62,7 +62,7 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
 
   const runShard = (shard: ShardId, live: Latch.Latch) =>
     Effect.gen(function* () {
-      const context = yield* Layer.build(Layer.fresh(Gateway.layer)).pipe(
+      const context = yield* Layer.build(Layer.fresh(Gateway.layerNoDeps)).pipe(
         Effect.provideService(GatewayConfig, { ...config, shards: [shard] })
       )
       const gateway = yield* Effect.provideContext(Gateway, context)

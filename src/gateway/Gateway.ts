@@ -45,6 +45,15 @@ import * as ShardEvents from "./ShardEvents.ts"
 /** The services that a gateway is made of. */
 export type GatewayServices = ShardServices
 
+/** A service that the program provides, or else the usual one. */
+const orUsual = <I, S, E, R>(service: Context.Key<I, S>, usual: Layer.Layer<I, E, R>): Layer.Layer<I, E, R> =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.serviceOption(service),
+      Option.match({ onNone: () => usual, onSome: (provided) => Layer.succeed(service, provided) })
+    )
+  )
+
 /** The Discord gateway. */
 export class Gateway extends Context.Service<
   Gateway,
@@ -133,8 +142,8 @@ export class Gateway extends Context.Service<
     readonly reshard: (total: number) => Effect.Effect<void, GatewayError>
   }
 >()("disruption-gateway/Gateway") {
-  /** The gateway on services of your choice. `GatewayLive` is this with the usual ones. */
-  static readonly layer: Layer.Layer<Gateway, GatewayError, GatewayServices> = Layer.effect(
+  /** The gateway on services that are all left to be provided. */
+  static readonly layerNoDeps: Layer.Layer<Gateway, GatewayError, GatewayServices> = Layer.effect(
     Gateway,
     Effect.gen(function* () {
       const config = yield* GatewayConfig
@@ -220,6 +229,28 @@ export class Gateway extends Context.Service<
       })
     })
   )
+
+  /**
+   * The gateway with the usual services: sessions and limits in memory, connections over `effect/socket`. A service that is
+   * provided to it takes the place of the usual one.
+   *
+   * ```ts
+   * Gateway.layer.pipe(Layer.provide(SessionStore.layerPersisted))
+   * ```
+   */
+  static readonly layer: Layer.Layer<
+    Gateway,
+    GatewayError,
+    GatewayConfig | Socket.WebSocketConstructor | HttpClient.HttpClient
+  > = Gateway.layerNoDeps.pipe(
+    Layer.provide([
+      orUsual(GatewayConnection, GatewayConnection.layer),
+      orUsual(Heartbeat, Heartbeat.layer),
+      orUsual(SessionStore, SessionStore.layerMemory),
+      orUsual(IdentifyLimiter, IdentifyLimiter.layerMemory)
+    ]),
+    Layer.provide(orUsual(GatewayDirectory, GatewayDirectory.layer))
+  )
 }
 
 /** The names that both lists have; undefined is all names. */
@@ -236,7 +267,4 @@ export const GatewayLive: Layer.Layer<
   Gateway,
   GatewayError,
   GatewayConfig | Socket.WebSocketConstructor | HttpClient.HttpClient
-> = Gateway.layer.pipe(
-  Layer.provide([GatewayConnection.layer, Heartbeat.layer, SessionStore.layerMemory, IdentifyLimiter.layerMemory]),
-  Layer.provide(GatewayDirectory.layer)
-)
+> = Gateway.layer

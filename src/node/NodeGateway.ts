@@ -4,6 +4,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import type * as Socket from "effect/socket/Socket"
 import { InvalidConfig } from "../schema/FatalError.ts"
@@ -23,9 +24,15 @@ const platform = Layer.mergeAll(NodeWebSocket.layer, NodeHttpClient.layerNodeHtt
 /** `GatewayLive` with all that it needs but the configuration. */
 export const layer: Layer.Layer<Gateway, GatewayError, GatewayConfig> = GatewayLive.pipe(Layer.provide(platform))
 
-/** All services but the stores: for `Gateway.layer` with a `SessionStore` and an `IdentifyLimiter` of your choice. */
-export const layerServices: Layer.Layer<GatewayConnection | GatewayDirectory | Heartbeat, never, GatewayConfig> =
-  Layer.mergeAll(GatewayConnection.layer, GatewayDirectory.layer, Heartbeat.layer).pipe(Layer.provide(platform))
+/**
+ * All services but the stores, with the WebSocket and the HTTP client: for `Gateway.layer` with a `SessionStore` and an
+ * `IdentifyLimiter` of your choice.
+ */
+export const layerServices: Layer.Layer<
+  GatewayConnection | GatewayDirectory | Heartbeat | Socket.WebSocketConstructor | HttpClient.HttpClient,
+  never,
+  GatewayConfig
+> = Layer.mergeAll(GatewayConnection.layer, GatewayDirectory.layer, Heartbeat.layer).pipe(Layer.provideMerge(platform))
 
 /**
  * The gateway with its sessions in a file: a program that is started again resumes, and gets what it missed. Fails with
@@ -42,7 +49,7 @@ export const layerWithSessionFile = (path: string): Layer.Layer<Gateway, Gateway
       )
     })
   )
-  return Gateway.layer.pipe(Layer.provide([sessions, IdentifyLimiter.layerMemory]), Layer.provide(layerServices))
+  return Gateway.layerNoDeps.pipe(Layer.provide([sessions, IdentifyLimiter.layerMemory]), Layer.provide(layerServices))
 }
 
 /** Only the WebSockets, for gateways put together by hand. */
