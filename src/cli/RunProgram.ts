@@ -2,8 +2,8 @@
  * What `disruption-gateway run` does: connects, and shows how the shards are doing on a terminal, or prints what Discord
  * says and what happens to the connections.
  */
-import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
+import * as Console from "effect/Console"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -19,6 +19,7 @@ import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Payload } from "../schema/Payload.ts"
 import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardSelection } from "../schema/ShardSelection.ts"
+import type { Delivery } from "../gateway/Delivery.ts"
 import { Gateway } from "../gateway/Gateway.ts"
 import { GatewayConfig, type GatewayOptions } from "../services/GatewayConfig.ts"
 import { GatewayMonitor } from "../gateway/GatewayMonitor.ts"
@@ -61,16 +62,16 @@ export const run = Effect.fn(function* (flags: RunOptions) {
 
   const program = Effect.gen(function* () {
     const gateway = yield* Gateway
-    const payloads = Option.match(events, {
-      onNone: () => gateway.payloads,
-      onSome: (names) => Stream.filter(gateway.payloads, ({ t }) => t !== null && names.has(t))
+    const isAskedFor = Option.match(events, {
+      onNone: () => () => true,
+      onSome: (names) => (payload: Payload) => payload.t !== null && names.has(payload.t)
     })
     const notes = Option.isSome(dashboard) ? describeAddress(yield* Dashboard.serve(dashboard.value)) : []
     if (output === "live") {
       const introduction = builtIn === undefined ? [] : builtIn.split("\n")
       yield* LiveScreen.show([...introduction, ...notes]).pipe(
         Effect.provide(GatewayMonitor.layer),
-        Effect.raceFirst(Stream.runDrain(payloads))
+        Effect.raceFirst(Stream.runDrain(gateway.payloads))
       )
       return
     }
@@ -78,8 +79,13 @@ export const run = Effect.fn(function* (flags: RunOptions) {
     if (output === "json" || Option.isSome(logLevel)) {
       yield* Effect.forkScoped(Stream.runForEach(gateway.changes, logChange))
     }
+    const lines = output === "json" ? jsonLines : linesForPeople(gateway.changes)
     yield* StandardOutput.writeLines(
-      output === "json" ? Stream.map(payloads, jsonLine) : linesForPeople(payloads, gateway.changes)
+      lines(
+        Stream.filterEffect(gateway.deliveries, ({ ack, payload }) =>
+          isAskedFor(payload) ? Effect.succeed(true) : Effect.as(ack, false)
+        )
+      )
     )
   })
 
@@ -106,23 +112,33 @@ export const run = Effect.fn(function* (flags: RunOptions) {
 // What is printed
 // ---------------------------------------------------------------------------------------------------------------------
 
-const linesForPeople = (
-  payloads: Stream.Stream<Payload, GatewayError>,
-  changes: Stream.Stream<ShardEvent>
-): Stream.Stream<string, GatewayError, Stdio.Stdio | Terminal.Terminal> =>
-  Stream.merge(
-    payloads.pipe(
-      Stream.filter(({ op }) => op === GatewayOpcode.Dispatch),
-      Stream.mapEffect((payload) =>
-        Effect.zipWith(paper, DateTime.now, (paper, now) => dispatchLine(payload, now, paper))
-      )
-    ),
-    changes.pipe(
-      Stream.filter((change) => !isFailure(change)),
-      Stream.mapEffect((change) => Effect.map(paper, (paper) => changeLine(change, paper)))
-    ),
-    { haltStrategy: "left" }
-  )
+type Deliveries = Stream.Stream<Delivery, GatewayError>
+type Lines = Stream.Stream<StandardOutput.Line, GatewayError, Stdio.Stdio | Terminal.Terminal>
+
+const jsonLines = (deliveries: Deliveries): Lines =>
+  Stream.map(deliveries, ({ ack, payload }) => ({ text: jsonLine(payload), written: ack }))
+
+const linesForPeople =
+  (changes: Stream.Stream<ShardEvent>) =>
+  (deliveries: Deliveries): Lines =>
+    Stream.merge(
+      deliveries.pipe(
+        Stream.filterEffect(({ ack, payload }) =>
+          payload.op === GatewayOpcode.Dispatch ? Effect.succeed(true) : Effect.as(ack, false)
+        ),
+        Stream.mapEffect(({ ack, payload }) =>
+          Effect.zipWith(paper, DateTime.now, (paper, now) => ({
+            text: dispatchLine(payload, now, paper),
+            written: ack
+          }))
+        )
+      ),
+      changes.pipe(
+        Stream.filter((change) => !isFailure(change)),
+        Stream.mapEffect((change) => Effect.map(paper, (paper) => ({ text: changeLine(change, paper) })))
+      ),
+      { haltStrategy: "left" }
+    )
 
 const logChange = (change: ShardEvent): Effect.Effect<void> =>
   isFailure(change)

@@ -44,7 +44,7 @@ export const simulate = Effect.fn(
       yield* Effect.forkScoped(traffic)
       yield* StandardOutput.writeLines(
         Stream.mapEffect(SimulatedClients.activity, (parts) =>
-          Effect.map(paper, ({ colours }) => render(parts, { colours, columns: Infinity }))
+          Effect.map(paper, ({ colours }) => ({ text: render(parts, { colours, columns: Infinity }) }))
         )
       )
     })

@@ -1,8 +1,8 @@
 /**
  * Standard output: lines at the pace of their reader, who may also go away.
  *
- * Nothing is asked of a stream before what it gave has left this process: a payload counts as handled when its reader has
- * it, not when Node.js has put it into a buffer. Effect's sink goes on as soon as the buffer takes more, so Node's own
+ * A line is written when it has left this process: a payload is handled when its reader has it, not when Node.js has put it
+ * into a buffer. Effect's sink goes on as soon as the buffer takes more, so Node's own
  * callback is waited for here.
  */
 import * as Effect from "effect/Effect"
@@ -19,30 +19,49 @@ export class OutputFailed extends Schema.TaggedError<OutputFailed>("disruption-g
   }
 }
 
-/** Writes a stream's strings, each as a line. A reader that goes away, as in `| head -3`, ends it like the stream's end. */
-export const writeLines = <E, R>(lines: Stream.Stream<string, E, R>): Effect.Effect<void, E | OutputFailed, R> =>
+/** A line, and what follows when its reader has it. */
+export interface Line {
+  readonly text: string
+  readonly written?: Effect.Effect<void>
+}
+
+/** Writes a stream's lines. A reader that goes away, as in `| head -3`, ends it like the stream's end. */
+export const writeLines = <E, R>(lines: Stream.Stream<Line, E, R>): Effect.Effect<void, E | OutputFailed, R> =>
   lines.pipe(
-    Stream.runForEachArray((chunk) => Effect.forEach(piecesOf(chunk), write, { discard: true })),
+    Stream.runForEachArray((chunk) =>
+      Effect.forEach(
+        piecesOf(chunk),
+        (piece) =>
+          Effect.andThen(
+            write(piece.map(({ text }) => `${text}\n`).join("")),
+            Effect.forEach(piece, ({ written }) => written ?? Effect.void, { discard: true })
+          ),
+        { discard: true }
+      )
+    ),
     Effect.catchIf(isReaderGone, () => Effect.void)
   )
 
-/** What came together is written together, one system call instead of one a line; but no more than a pipe holds. */
-const piecesOf = (lines: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const pieces: Array<string> = []
-  let piece = ""
+/** Lines that came together are written together, one system call instead of one a line; but no more than a pipe holds. */
+const piecesOf = (lines: ReadonlyArray<Line>): ReadonlyArray<ReadonlyArray<Line>> => {
+  const pieces: Array<ReadonlyArray<Line>> = []
+  let piece: Array<Line> = []
+  let size = 0
   for (const line of lines) {
-    piece += `${line}\n`
-    if (piece.length < pieceSize) continue
+    piece.push(line)
+    size += line.text.length
+    if (size < pieceSize) continue
     pieces.push(piece)
-    piece = ""
+    piece = []
+    size = 0
   }
-  return piece === "" ? pieces : [...pieces, piece]
+  return piece.length === 0 ? pieces : [...pieces, piece]
 }
 
 const pieceSize = 65_536
 
 /** Writes one line. */
-export const writeLine = (line: string): Effect.Effect<void, OutputFailed> => writeLines(Stream.succeed(line))
+export const writeLine = (line: string): Effect.Effect<void, OutputFailed> => writeLines(Stream.succeed({ text: line }))
 
 /**
  * Ends standard output and waits until its reader has everything, or has taken nothing for a second: a process that is ended

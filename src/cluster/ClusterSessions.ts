@@ -15,7 +15,13 @@ import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
 import type { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
-import { decodeStored, encodeStored, SessionStore, sessionsStoreId } from "../services/SessionStore.ts"
+import {
+  decodeStored,
+  encodeStored,
+  SessionStore,
+  SessionStoreError,
+  sessionsStoreId
+} from "../services/SessionStore.ts"
 
 /** How long the sessions that are to be written are gathered: at most 20 writes a second, however many shards. */
 const gathering = Duration.millis(50)
@@ -32,8 +38,8 @@ interface Waiting {
   readonly session: Session
   /** Milliseconds since the epoch. */
   readonly since: number
-  /** Opened when this session, or a later one of the shard, is written. */
-  readonly written: ReadonlyArray<Latch.Latch>
+  /** Done when this session, or a later one of the shard, is written. */
+  readonly written: ReadonlyArray<Deferred.Deferred<void, SessionStoreError>>
 }
 
 const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
@@ -67,7 +73,7 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
     if (first === undefined) return
     yield* withPatience(sessions.setMany([first, ...rest]))
     for (const [shard, written] of batch) {
-      for (const latch of written.written) latch.openUnsafe()
+      for (const done of written.written) Deferred.doneUnsafe(done, Effect.void)
       if (waiting.get(shard) === written) waiting.delete(shard)
     }
   })
@@ -103,15 +109,16 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
       Effect.gen(function* () {
         const shard = session.shard.toString()
         known.set(shard, session)
-        const written = Latch.makeUnsafe(false)
+        const written = Deferred.makeUnsafe<void, SessionStoreError>()
         waiting.set(shard, {
           session,
           since: yield* Clock.currentTimeMillis,
           written: [...(waiting.get(shard)?.written ?? []), written]
         })
         somethingToWrite.openUnsafe()
-        const waited = yield* Effect.forkIn(Effect.delay(written.open, patience), scope)
-        yield* Effect.ensuring(written.await, Effect.forkIn(Fiber.interrupt(waited), scope))
+        const notWritten = Deferred.fail(written, new SessionStoreError({ description: noAnswer.message }))
+        const waited = yield* Effect.forkIn(Effect.delay(notWritten, patience), scope)
+        yield* Effect.ensuring(Deferred.await(written), Effect.forkIn(Fiber.interrupt(waited), scope))
       }),
     remove: (shard) =>
       Effect.suspend(() => {

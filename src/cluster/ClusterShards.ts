@@ -63,7 +63,12 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
   const runShard = (shard: ShardId, live: Latch.Latch) =>
     Effect.gen(function* () {
       const context = yield* Layer.build(Layer.fresh(Gateway.layerNoDeps)).pipe(
-        Effect.provideService(GatewayConfig, { ...config, shards: [shard] })
+        Effect.provideService(GatewayConfig, {
+          ...config,
+          shards: [shard],
+          // Another machine has left a session there: without it the shard would identify.
+          timeouts: { ...config.timeouts, storeRead: Duration.infinity }
+        })
       )
       const gateway = yield* Effect.provideContext(Gateway, context)
       yield* local.host(shard, gateway)

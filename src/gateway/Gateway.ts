@@ -176,7 +176,18 @@ export class Gateway extends Context.Service<
         onDispatch: members.onDispatch
       })
       const shards = () => manager.shards().map((shard) => shard.status)
-      yield* ProcessMetrics.observe({ shards, buffer: log.size, budget: directory.budget }, metricContext)
+      yield* ProcessMetrics.observe(
+        {
+          shards,
+          buffer: log.size,
+          budget: directory.budget,
+          unacknowledged: () => {
+            const oldest = log.oldest()
+            return oldest === undefined ? 0 : (log.now() - oldest.since) / 1000
+          }
+        },
+        metricContext
+      )
       const send: Gateway["Service"]["send"] = (event, options) =>
         metrics
           .measureSend(event, manager.send(event, options))

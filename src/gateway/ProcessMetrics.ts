@@ -20,6 +20,8 @@ export interface ObservedGateway {
   /** Payloads that wait for the subscribers, and the share of the room for them that is taken. */
   readonly buffer: () => { readonly payloads: number; readonly fill: number }
   readonly budget: () => Option.Option<IdentifyBudget>
+  /** How many seconds ago the oldest payload was handed out that nobody has acknowledged; 0 where there is none. */
+  readonly unacknowledged: () => number
 }
 
 interface Group {
@@ -85,6 +87,9 @@ const makeGroup = (context: Context.Context<never>): Group => {
       ),
       gauge("buffer_fill_ratio", "Share of the fullest buffer that is taken; at 1 reading pauses", () =>
         Math.max(0, ...all((gateway) => gateway.buffer().fill))
+      ),
+      gauge("oldest_unacknowledged_seconds", "Age of the oldest payload in hand that is not acknowledged", () =>
+        Math.max(0, ...all((gateway) => gateway.unacknowledged()))
       ),
       gauge("identify_budget_remaining", "IDENTIFYs left of the day's budget", () =>
         left(({ remaining }) => remaining)

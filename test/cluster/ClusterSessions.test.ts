@@ -146,7 +146,7 @@ describe("the sessions of a fleet", () => {
     return Effect.gen(function* () {
       const store = yield* SessionStore
       const set = (session: Session) =>
-        Effect.flatMap(Effect.forkChild(store.set(session)), (writing) =>
+        Effect.flatMap(Effect.forkChild(Effect.exit(store.set(session))), (writing) =>
           Effect.andThen(TestClock.adjust("3 seconds"), Fiber.join(writing))
         )
       yield* set(session(1, 10))

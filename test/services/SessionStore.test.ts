@@ -87,6 +87,19 @@ describe("sessions in a file", () => {
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
+  it.effect("do not follow a link that lies in the way, and are for their owner alone", () =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const path = yield* temporaryFile
+      const other = `${path}.other`
+      yield* files.writeFileString(other, "of somebody else")
+      yield* files.symlink(other, `${path}.new`)
+      yield* Effect.provide(behaves, SessionStore.layerFile(path))
+      assert.strictEqual(yield* files.readFileString(other), "of somebody else")
+      assert.strictEqual((yield* files.stat(path)).mode & 0o777, 0o600)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
   it.effect("in a folder that is not there fail at start", () =>
     Effect.gen(function* () {
       const path = `${yield* temporaryFile}/nowhere/sessions.json`
