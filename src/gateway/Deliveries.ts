@@ -10,7 +10,7 @@ import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Payload } from "../schema/Payload.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { Delivery } from "./Delivery.ts"
-import type { DeliveryLog, Held, Subscription, Wanted } from "./DeliveryLog.ts"
+import { type DeliveryLog, type Held, isWanted, type Subscription, type Wanted } from "./DeliveryLog.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
 
 /** Payloads, one a pull: a payload is acknowledged by the pull for the next one. */
@@ -20,12 +20,12 @@ export const payloads = (log: DeliveryLog, wanted: Wanted): Stream.Stream<Payloa
       let batch: ReadonlyArray<Held> = []
       let index = 0
       const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Payload>, GatewayError> = Effect.suspend(() => {
-        const held = batch[index]
-        subscription.handOn(held)
-        if (held !== undefined) {
+        for (let held = batch[index]; held !== undefined; held = batch[index]) {
           index++
-          return Effect.succeed([held.payload])
+          subscription.handOn(held)
+          if (wanted === undefined || isWanted(held.payload, wanted)) return Effect.succeed([held.payload])
         }
+        subscription.handOn(undefined)
         return Effect.flatMap(subscription.take, (next) => {
           batch = next
           index = 0

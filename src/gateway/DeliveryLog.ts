@@ -363,18 +363,25 @@ export class Subscription {
     this.arrival.openUnsafe()
   }
 
-  /** The next payloads that are wanted, at least one. Fails with the end of the log. */
+  /**
+   * The next payloads, at least one; those that are wanted, where they are acknowledged. A stream passes over the others as it
+   * comes to them, since it may leave before. Fails with the end of the log.
+   */
   readonly take: Effect.Effect<ReadonlyArray<Held>, GatewayError> = Effect.suspend(() => {
     if (this.asks < 2) {
       this.asks++
       if (this.asks === 2) this.log.tellWanted()
     }
+    return this.await
+  })
+
+  private readonly await: Effect.Effect<ReadonlyArray<Held>, GatewayError> = Effect.suspend(() => {
     const held = this.poll()
     if (held.length > 0) return Effect.succeed(held)
     const { exit } = this.log
     if (exit !== undefined) return exit
     this.arrival.closeUnsafe()
-    return Effect.flatMap(this.arrival.await, () => this.take)
+    return Effect.flatMap(this.arrival.await, () => this.await)
   })
 
   private poll(): ReadonlyArray<Held> {
@@ -398,8 +405,9 @@ export class Subscription {
   }
 
   private handOut(candidates: ReadonlyArray<Held>): ReadonlyArray<Held> {
-    const { wanted } = this.options
-    const handedOut = wanted === undefined ? candidates : candidates.filter(({ payload }) => isWanted(payload, wanted))
+    const { acknowledges, wanted } = this.options
+    const handedOut =
+      wanted === undefined || !acknowledges ? candidates : candidates.filter(({ payload }) => isWanted(payload, wanted))
     for (const held of handedOut) this.held.set(held.payload, held)
     if (handedOut.length !== candidates.length) {
       for (const held of candidates) if (!this.held.has(held.payload)) this.settle(held)
@@ -460,5 +468,6 @@ export class Subscription {
 const inOrder = (one: Held, other: Held): number =>
   one.hold === other.hold ? one.index - other.index : one.since - other.since
 
-const isWanted = ({ op, t }: Payload, names: ReadonlySet<string>): boolean =>
+/** Whether a payload is a dispatch by one of these names. */
+export const isWanted = ({ op, t }: Payload, names: ReadonlySet<string>): boolean =>
   op === GatewayOpcode.Dispatch && t !== null && names.has(t)
