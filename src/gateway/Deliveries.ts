@@ -19,11 +19,15 @@ export const payloads = (log: DeliveryLog, wanted: Wanted): Stream.Stream<Payloa
     Effect.map(log.subscribe({ wanted, acknowledges: false }), (subscription) => {
       let batch: ReadonlyArray<Held> = []
       let index = 0
+      let hasHandedOn = false
       const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Payload>, GatewayError> = Effect.suspend(() => {
+        if (hasHandedOn) subscription.comeBack()
         for (let held = batch[index]; held !== undefined; held = batch[index]) {
           index++
           subscription.handOn(held)
-          if (wanted === undefined || isWanted(held.payload, wanted)) return Effect.succeed([held.payload])
+          if (wanted !== undefined && !isWanted(held.payload, wanted)) continue
+          hasHandedOn = true
+          return Effect.succeed([held.payload])
         }
         subscription.handOn(undefined)
         return Effect.flatMap(subscription.take, (next) => {

@@ -333,7 +333,7 @@ export class Subscription {
   private readonly held = new Map<Payload, Held>()
   /** The payload that a stream has handed on, which asking for the next one acknowledges. */
   private inHand: Held | undefined
-  private asks = 0
+  private isLoop = false
   private readonly arrival = Latch.makeUnsafe(false)
 
   constructor(log: DeliveryLog, options: SubscriptionOptions, backlog: Backlog) {
@@ -349,7 +349,7 @@ export class Subscription {
    * one that takes a single payload and leaves has the rest decoded for the next one.
    */
   get narrows(): Wanted {
-    return this.options.acknowledges || this.asks > 1 ? this.options.wanted : undefined
+    return this.options.acknowledges || this.isLoop ? this.options.wanted : undefined
   }
 
   /** A segment came. */
@@ -368,20 +368,12 @@ export class Subscription {
    * comes to them, since it may leave before. Fails with the end of the log.
    */
   readonly take: Effect.Effect<ReadonlyArray<Held>, GatewayError> = Effect.suspend(() => {
-    if (this.asks < 2) {
-      this.asks++
-      if (this.asks === 2) this.log.tellWanted()
-    }
-    return this.await
-  })
-
-  private readonly await: Effect.Effect<ReadonlyArray<Held>, GatewayError> = Effect.suspend(() => {
     const held = this.poll()
     if (held.length > 0) return Effect.succeed(held)
     const { exit } = this.log
     if (exit !== undefined) return exit
     this.arrival.closeUnsafe()
-    return Effect.flatMap(this.arrival.await, () => this.await)
+    return Effect.flatMap(this.arrival.await, () => this.take)
   })
 
   private poll(): ReadonlyArray<Held> {
@@ -418,6 +410,13 @@ export class Subscription {
   /** A payload is handled. */
   acknowledge(held: Held): void {
     if (this.held.delete(held.payload)) this.settle(held)
+  }
+
+  /** A stream has handed a payload on and is asked for another. */
+  comeBack(): void {
+    if (this.isLoop) return
+    this.isLoop = true
+    this.log.tellWanted()
   }
 
   /** A stream hands a payload on, and so acknowledges the one before it. */
