@@ -1,15 +1,15 @@
 /**
- * Standard output: lines at the pace of their reader, who may also go away.
+ * Standard output with backpressure from its reader, which may also go away.
  *
- * Nothing is asked of a stream before what it gave has left this process: a payload counts as handled when its reader has
- * it, not when Node.js has put it into a buffer. Effect's sink goes on as soon as the buffer takes more, so Node's own
- * callback is waited for here.
+ * A stream is pulled only after its last chunk has left this process, so a payload counts as handled when its reader
+ * has it, not when Node.js has buffered it. Effect's sink continues once the buffer has room, so this module waits for
+ * the callback of `write` instead.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-/** Standard output takes no more: the disk is full, say. */
+/** Writing to standard output failed, for example on a full disk. */
 export class OutputFailed extends Schema.TaggedError<OutputFailed>("disruption-gateway/OutputFailed")("OutputFailed", {
   code: Schema.String,
   description: Schema.String
@@ -19,14 +19,14 @@ export class OutputFailed extends Schema.TaggedError<OutputFailed>("disruption-g
   }
 }
 
-/** Writes a stream's strings, each as a line. A reader that goes away, as in `| head -3`, ends it like the stream's end. */
+/** Writes a stream's strings as lines. A reader that goes away, as in `| head -3`, counts as the stream's end. */
 export const writeLines = <E, R>(lines: Stream.Stream<string, E, R>): Effect.Effect<void, E | OutputFailed, R> =>
   lines.pipe(
     Stream.runForEachArray((chunk) => Effect.forEach(piecesOf(chunk), write, { discard: true })),
     Effect.catchIf(isReaderGone, () => Effect.void)
   )
 
-/** What came together is written together, one system call instead of one a line; but no more than a pipe holds. */
+/** Batching of lines: one system call for a chunk instead of one per line, but at most as much as a pipe holds. */
 const piecesOf = (lines: ReadonlyArray<string>): ReadonlyArray<string> => {
   const pieces: Array<string> = []
   let piece = ""
@@ -45,8 +45,8 @@ const pieceSize = 65_536
 export const writeLine = (line: string): Effect.Effect<void, OutputFailed> => writeLines(Stream.succeed(line))
 
 /**
- * Ends standard output and waits until its reader has everything, or has taken nothing for a second: a process that is ended
- * by a signal loses what is still in Node's buffer.
+ * Flush and end of standard output: waits until its reader has everything, or has taken nothing for a second. Without
+ * it, a process that a signal ends would lose Node's buffer.
  */
 export const finish: Effect.Effect<void> = Effect.suspend(() =>
   Effect.raceFirst(
@@ -65,10 +65,10 @@ const stalled: Effect.Effect<void> = Effect.suspend(() => {
   )
 })
 
-/** Writes text as it is. */
+/** Writes text unchanged. */
 export const write = (text: string): Effect.Effect<void, OutputFailed> =>
   Effect.callback((resume) => {
-    // Every failure is also told as an event, which ends the process if nobody listens.
+    // An `error` event without a listener would end the process.
     if (process.stdout.listenerCount("error") === 0) process.stdout.on("error", () => {})
     process.stdout.write(text, (error) => resume(error == null ? Effect.void : Effect.fail(failure(error))))
   })
