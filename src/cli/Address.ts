@@ -1,9 +1,9 @@
 /**
- * A host and a port, for those who type them.
+ * Parser and printer of a host with a port.
  */
 import * as Result from "effect/Result"
 
-/** Where something is served. */
+/** Address of a server. */
 export interface Address {
   readonly host: string
   readonly port: number
@@ -11,7 +11,7 @@ export interface Address {
 
 const loopback = "127.0.0.1"
 
-/** Reads `127.0.0.1:8080`, `[::1]:8080`, and `8080` for the loopback. */
+/** Parser of `127.0.0.1:8080`, `[::1]:8080`, and `8080` on the loopback. */
 export const parseAddress = (text: string): Result.Result<Address, string> => {
   const [, bracketed, plain, digits = ""] = /^(?:(?:\[([^\]]+)\]|([^:]+)):)?(\d{1,5})$/.exec(text.trim()) ?? []
   const port = Number(digits)
@@ -20,8 +20,8 @@ export const parseAddress = (text: string): Result.Result<Address, string> => {
     : Result.succeed({ host: bracketed ?? plain ?? loopback, port })
 }
 
-/** The URL of what is served there. */
+/** URL of a server at the address. */
 export const urlOf = ({ host, port }: Address): string => `http://${host.includes(":") ? `[${host}]` : host}:${port}/`
 
-/** Whether only this computer can reach it. */
+/** Test for a loopback address, which only this computer can reach. */
 export const isLocal = ({ host }: Address): boolean => host === "localhost" || host === "::1" || host.startsWith("127.")

@@ -1,5 +1,5 @@
 /**
- * The dashboard that `run --dashboard` serves.
+ * Server of `run --dashboard`.
  */
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -14,7 +14,7 @@ import * as GatewayDashboard from "../dashboard/GatewayDashboard.ts"
 import type { Gateway } from "../gateway/Gateway.ts"
 import type { Address } from "./Address.ts"
 
-/** Nothing can be served there. */
+/** The address cannot be bound. */
 export class AddressUnavailable extends Schema.TaggedError<AddressUnavailable>("disruption-gateway/AddressUnavailable")(
   "AddressUnavailable",
   {
@@ -27,7 +27,7 @@ export class AddressUnavailable extends Schema.TaggedError<AddressUnavailable>("
   }
 }
 
-/** Serves the page until the scope closes, and gives its address: with port 0 any free one is taken. */
+/** Serves the page until the scope closes. Returns the bound address; port 0 takes any free one. */
 export const serve = (address: Address): Effect.Effect<Address, AddressUnavailable, Gateway | Scope.Scope> =>
   Layer.build(
     HttpRouter.serve(GatewayDashboard.layerWith({ path: "/" }), { disableLogger: true, disableListenLog: true }).pipe(

@@ -1,7 +1,7 @@
 /**
- * The command `disruption-gateway`: its subcommands' definitions. What they run is loaded when it is run.
+ * The command `disruption-gateway` with its subcommands, whose programs are loaded lazily.
  *
- * Ends with 0 when it was told to end, by a signal too, and with 1 when it failed.
+ * Exit code: 0 after a normal end or a signal, 1 after a failure.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -36,7 +36,7 @@ const builtIns = [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, G
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
 
-/** Runs what the command line says, and ends the process. */
+/** Runs the command line, and ends the process. */
 export const main = (): void =>
   command.pipe(
     Command.run({ version }),

@@ -1,5 +1,5 @@
 /**
- * What `run` prints: a line for every payload, for people or for programs, and a line for what happens to a connection.
+ * Lines of `run`: one for each payload, for people or as JSON, and one for each change of a connection.
  */
 import type * as DateTime from "effect/DateTime"
 import type * as LogLevel from "effect/LogLevel"
@@ -8,7 +8,7 @@ import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schem
 import { summaryOf } from "./EventSummary.ts"
 import { type Paper, type Part, render, type Style, timeOfDay } from "./TerminalLine.ts"
 
-/** A dispatch for people: time, shard, sequence, name and gist, no longer than the terminal is wide. */
+/** Line of a dispatch for people: time, shard, sequence, name and summary, cut to the terminal's width. */
 export const dispatchLine = (payload: Payload, at: DateTime.Utc, paper: Paper): string =>
   render(
     [
@@ -20,12 +20,12 @@ export const dispatchLine = (payload: Payload, at: DateTime.Utc, paper: Paper): 
     paper
   )
 
-/** A payload for programs: JSON as on the wire, behind the number of its shard. */
+/** Line of a payload for programs: the JSON of the wire, with the shard's number first. */
 export const jsonLine = ({ d, op, s, shard, t }: Payload): string => JSON.stringify({ shard, op, t, s, d })
 
 /**
- * A change of a connection for people. It stands out by its mark, with and without colours, and is never cut: it may be
- * what the user has to read.
+ * Line of a connection's change for people. A mark sets it apart even without colours. It is never cut, as it may tell
+ * the user what to do.
  */
 export const changeLine = (event: ShardEvent, paper: Paper): string => {
   const style = styleOf(event)

@@ -1,5 +1,5 @@
 /**
- * The names of Discord's dispatches, for those who type one.
+ * Parser of names of dispatches, as people type them.
  */
 import * as Result from "effect/Result"
 import { dispatchNames } from "../schema/DispatchNames.ts"
@@ -8,7 +8,7 @@ import { unknownEvent } from "../schema/NearestEvents.ts"
 const names: ReadonlyArray<string> = dispatchNames
 
 /**
- * Reads names with commas between them, or says what is wrong with them.
+ * Parser of comma-separated names. Fails with a message.
  *
  * ```ts
  * parseEventNames("READY,message_create") // Result.succeed(new Set(["READY", "MESSAGE_CREATE"]))

@@ -1,17 +1,17 @@
 /**
- * What an event is about, in a few words: who wrote what, who reacted how.
+ * Summary of an event in a few words: the author and the message, the user and the reaction.
  *
- * The data is looked at with care and never taken at its word: an event that is not as expected has a shorter gist.
+ * The data is not trusted: an event of another shape has a shorter summary.
  */
 import * as Predicate from "effect/Predicate"
 import type { DispatchName, Payload } from "../schema/Payload.ts"
 
-/** The gist of a dispatch, or an empty string. */
+/** Summary of a dispatch, or an empty string. */
 export const summaryOf = ({ d, t }: Payload): string => (t === null ? "" : (gists.get(t) ?? about)(d))
 
 type EventSummary = (d: unknown) => string
 
-/** What is at a path of objects: `at(d, "member.user")`. */
+/** Value at a path of objects: `at(d, "member.user")`. */
 const at = (d: unknown, path: string): unknown =>
   path.split(".").reduce((value: unknown, key) => (Predicate.hasProperty(value, key) ? value[key] : undefined), d)
 
@@ -27,7 +27,7 @@ const count = (d: unknown, path: string): number => {
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
-/** The name of the user at a path, or the id where that is all there is. */
+/** Name of the user at a path, or else the id. */
 const who = (d: unknown, path: string): string =>
   text(d, `${path}.global_name`) || text(d, `${path}.username`) || text(d, `${path}.id`)
 
@@ -74,5 +74,5 @@ const known: Partial<Record<DispatchName, EventSummary>> = {
   RATE_LIMITED: (d) => `opcode ${text(d, "opcode")}, again in ${text(d, "retry_after")} s`
 }
 
-/** A map, since names come from outside: an object has a `constructor`, too. */
+/** A map, as an object would also have an entry for the name `constructor`. */
 const gists: ReadonlyMap<string, EventSummary> = new Map(Object.entries(known))

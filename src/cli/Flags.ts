@@ -1,7 +1,7 @@
 /**
- * Values that flags take: durations, events, shards. What cannot be read is refused with the flag's name.
+ * Flags with parsed values: durations, events, shards. An error names the flag.
  *
- * The definitions of the commands are all that `--help` loads, so nothing here leads to the gateway itself.
+ * `--help` loads only the definitions of the commands, so nothing here imports the gateway itself.
  */
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
@@ -14,7 +14,7 @@ import { parseShards, type ShardSelection } from "../schema/ShardSelection.ts"
 import { type Address, parseAddress } from "./Address.ts"
 import { parseEventNames } from "./EventNames.ts"
 
-/** A flag whose text is read by a function that says what is wrong with it. */
+/** Flag of a parser that fails with a message. */
 const read = <A>(name: string, parse: (text: string) => Result.Result<A, string>): Flag.Flag<A> =>
   Flag.String(name).pipe(
     Flag.mapEffect((text) =>
@@ -27,14 +27,14 @@ const read = <A>(name: string, parse: (text: string) => Result.Result<A, string>
     )
   )
 
-/** How long a command runs: `--for 10s`. */
+/** Duration of a command: `--for 10s`. */
 export const lasting: Flag.Flag<Option.Option<Duration.Duration>> = read("for", (text) => parseDuration(text)).pipe(
   Flag.withMetavar("<duration>"),
   Flag.withDescription("End after this time: 500ms, 10s, 2m, 1h"),
   Flag.optional
 )
 
-/** The average time between incidents, or `none`. */
+/** Average time between incidents, or `none`. */
 export const incidents: Flag.Flag<Duration.Duration | undefined> = read("incidents", (text) =>
   text === "none" ? Result.succeed(undefined) : parseDuration(text)
 ).pipe(
@@ -50,21 +50,21 @@ export const events: Flag.Flag<Option.Option<ReadonlySet<string>>> = read("event
   Flag.optional
 )
 
-/** A bit field of intents. */
+/** Intents as a bit field. */
 export const intents: Flag.Flag<Option.Option<number>> = read("intents", (text) => parseIntents(text)).pipe(
   Flag.withMetavar("<names>"),
   Flag.withDescription("Ask for these: GUILDS,GUILD_MESSAGES (default: all that are not privileged)"),
   Flag.optional
 )
 
-/** Which shards to run. */
+/** Shards to run. */
 export const shards: Flag.Flag<Option.Option<ShardSelection>> = read("shards", parseShards).pipe(
   Flag.withMetavar("<shards>"),
   Flag.withDescription("How many, or which of how many: auto, 2, or 2,3/4"),
   Flag.optional
 )
 
-/** Where the dashboard is served. */
+/** Address of the dashboard. */
 export const dashboard: Flag.Flag<Option.Option<Address>> = read("dashboard", parseAddress).pipe(
   Flag.withMetavar("<host:port>"),
   Flag.withDescription("Serve a dashboard there: 127.0.0.1:8080"),
@@ -73,7 +73,7 @@ export const dashboard: Flag.Flag<Option.Option<Address>> = read("dashboard", pa
 
 const units: Record<string, Duration.Unit | undefined> = { ms: "millis", s: "seconds", m: "minutes", h: "hours" }
 
-/** Reads `500ms`, `10s`, `2m` and `1h`. */
+/** Parser of `500ms`, `10s`, `2m` and `1h`. */
 export const parseDuration = (text: string): Result.Result<Duration.Duration, string> => {
   const [, amount = "", suffix = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim()) ?? []
   const unit = units[suffix]

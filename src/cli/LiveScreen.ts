@@ -1,7 +1,6 @@
 /**
- * Shows the live view on a terminal until the program ends, and leaves the terminal as it was.
- *
- * It draws on the terminal's other screen, as editors do. What was shown last is written where the user goes on.
+ * Live view on the terminal's alternate screen, as editors use it. At the end the terminal is restored, and the first
+ * lines of the last view are printed on the normal screen.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -20,7 +19,7 @@ const home = "\u001b[H"
 const restOfLine = "\u001b[K"
 const restOfScreen = "\u001b[J"
 
-/** Draws every second and when the terminal changes its size. Ends when the user presses q or Ctrl-C. */
+/** Draws every second and at each resize. Ends with q or Ctrl-C. */
 export const show = Effect.fnUntraced(function* (notes: ReadonlyArray<string>) {
   const monitor = yield* GatewayMonitor
   const terminal = yield* Terminal.Terminal
@@ -47,12 +46,12 @@ export const show = Effect.fnUntraced(function* (notes: ReadonlyArray<string>) {
   yield* isInteractive ? Effect.raceFirst(drawing, pressedQ(yield* terminal.readInput)) : drawing
 })
 
-/** Enough for what matters, little enough to leave what was there before in sight. */
+/** Rows of the final summary: few, so the user's earlier output stays in sight. */
 const summaryRows = 16
 
 const summary = (lines: ReadonlyArray<string>): string => lines.slice(0, -1).join("\n").trimEnd()
 
-/** Ends with q. The terminal ends the queue with Ctrl-C. */
+/** Waits for q, or for Ctrl-C, with which the terminal ends the queue. */
 const pressedQ = (input: Queue.Dequeue<Terminal.UserInput, unknown>): Effect.Effect<void> =>
   Queue.take(input).pipe(
     Effect.repeat({ until: ({ input, key }) => key.name === "q" || Option.contains(input, "q") }),

@@ -1,8 +1,8 @@
 /**
- * The live view as lines: how a gateway is doing, on as many columns and rows as a terminal has.
+ * Live view as lines: a snapshot of a gateway laid out for a terminal's columns and rows.
  *
- * Few shards are a table, many are a sign each, and more than there is room for share a sign, which then is the worst of
- * them.
+ * Few shards are shown as a table, many as one sign each. With more shards than room, neighbours share a sign, which
+ * shows the worst state among them.
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -11,12 +11,12 @@ import type { ConnectionChange, GatewaySnapshot, ShardSnapshot } from "../schema
 import type { ShardState } from "../schema/ShardStatus.ts"
 import { type Paper, type Part, render, type Style, timeOfDay } from "./TerminalLine.ts"
 
-/** Where it is shown. */
+/** Size and colours of the terminal. */
 export interface Screen extends Paper {
   readonly rows: number
 }
 
-/** How a state is shown; from the best to the worst. */
+/** Sign and style of each state, from the best to the worst. */
 const looks: ReadonlyArray<readonly [ShardState, sign: string, style: Style]> = [
   ["ready", "●", "green"],
   ["resuming", "r", "cyan"],
@@ -31,7 +31,7 @@ const looks: ReadonlyArray<readonly [ShardState, sign: string, style: Style]> = 
 const rankOf = (state: ShardState) => looks.findIndex(([name]) => name === state)
 const lookOf = (state: ShardState) => looks[rankOf(state)] ?? ([state, "?", "dim"] as const)
 
-/** As many lines as there are rows, or fewer, none wider than there are columns. */
+/** Lines of the view: at most `rows`, each at most `columns` wide. */
 export const liveLines = (
   snapshot: GatewaySnapshot,
   { notes, screen }: { readonly screen: Screen; readonly notes: ReadonlyArray<string> }
@@ -45,7 +45,7 @@ export const liveLines = (
   ]
   const hint: ReadonlyArray<Part> = [{ text: "q ends it", style: "dim" }]
   const free = Math.max(0, screen.rows - head.length - 1)
-  // The changes get a third of what there is, and what the shards leave.
+  // The changes get at least a third of the rows, and any that the shards leave free.
   const forShards = shards(snapshot, screen.columns, Math.max(2, free - Math.max(3, Math.floor(free / 3))))
   const forChanges = Math.max(0, free - forShards.length - 1)
   const body = [
@@ -125,7 +125,7 @@ const row = (shard: ShardSnapshot, at: DateTime.Utc): ReadonlyArray<Part> => {
   ]
 }
 
-/** Signs in groups of ten, behind the number of the first of each line. */
+/** Signs in groups of ten. Each line begins with the number of its first shard. */
 const grid = (
   shards: ReadonlyArray<ShardSnapshot>,
   columns: number,
@@ -157,7 +157,7 @@ const grid = (
 const worstOf = (shards: ReadonlyArray<ShardSnapshot>): ShardState =>
   shards.reduce<ShardState>((worst, { state }) => (rankOf(state) > rankOf(worst) ? state : worst), "ready")
 
-/** Neighbours that look the same as one part: fewer escape sequences to write. */
+/** Run-length merging of parts with the same style, for fewer escape sequences. */
 const merged = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
   const result: Array<Part> = []
   for (const part of parts) {
@@ -191,7 +191,7 @@ const latencyText = (latency: Option.Option<Duration.Duration>): string =>
 
 const bars = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"] as const
 
-/** A bar for each value, from nothing to the highest of them. */
+/** Sparkline: a bar for each value, on a scale from zero to the highest. */
 export const sparkline = (values: ReadonlyArray<number>): string => {
   const most = Math.max(0, ...values)
   return values.map((value) => bars[most === 0 ? 0 : Math.round((value / most) * (bars.length - 1))] ?? "").join("")
@@ -204,7 +204,7 @@ const units = [
   ["s", 1]
 ] as const
 
-/** A time in its two largest units: `2 h 5 min`. */
+/** Duration in its two largest units: `2 h 5 min`. */
 export const lasting = (time: Duration.Duration): string => {
   let rest = Math.max(0, Math.round(Duration.toSeconds(time)))
   const parts: Array<string> = []

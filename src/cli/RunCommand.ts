@@ -1,5 +1,5 @@
 /**
- * `disruption-gateway run`: its flags, and what there is to say before the gateway is loaded.
+ * The command `disruption-gateway run`: its flags, and its introduction, which is printed before the gateway is loaded.
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -45,7 +45,7 @@ export const run = Command.make(
     const builtIn = yield* isBuiltInMeant(flags)
     const isTerminal = yield* (yield* Stdio.Stdio).stdoutIsTerminal
     const isLive = isTerminal && !flags.json && !flags.plain && Option.isNone(flags.events) && Option.isNone(logLevel)
-    // The live view shows it itself.
+    // The live view shows the introduction itself.
     if (builtIn && !isLive) {
       yield* Effect.mapError(
         flags.json ? Console.error(introduction) : StandardOutput.writeLine(introduction),
@@ -86,7 +86,7 @@ export const run = Command.make(
   ])
 )
 
-/** What to tell a user who may have expected the real Discord. */
+/** Introduction for a user who may expect the real Discord. */
 const introduction =
   "DISCORD_TOKEN is not set: this is the built-in simulated Discord, which pulls the plug every few seconds.\n" +
   "For the real one: DISCORD_TOKEN=<your bot's token> disruption-gateway run"
@@ -97,7 +97,7 @@ const isSet = (variable: string): Config.Config<boolean> =>
     Config.map((value) => Option.exists(value, (text) => text.trim() !== ""))
   )
 
-/** Whether nothing says where to connect and as whom. */
+/** True if neither a token nor a URL is given, by flag or by variable. */
 const isBuiltInMeant = (flags: Readonly<Record<"apiUrl" | "gatewayUrl", Option.Option<string>>>) =>
   Config.all([isSet("DISCORD_TOKEN"), isSet("DISCORD_API_URL"), isSet("DISCORD_GATEWAY_URL")]).pipe(
     Effect.map((set) => Option.isNone(flags.apiUrl) && Option.isNone(flags.gatewayUrl) && !set.includes(true))

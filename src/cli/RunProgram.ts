@@ -1,6 +1,6 @@
 /**
- * What `disruption-gateway run` does: connects, and shows how the shards are doing on a terminal, or prints what Discord
- * says and what happens to the connections.
+ * Program of `disruption-gateway run`: connects, and shows the live view on a terminal, or prints payloads and changes
+ * of the connections as lines.
  */
 import * as DateTime from "effect/DateTime"
 import * as Console from "effect/Console"
@@ -34,10 +34,10 @@ import * as StandardOutput from "./StandardOutput.ts"
 import * as Dashboard from "./Dashboard.ts"
 import { paper } from "./TerminalLine.ts"
 
-/** What the flags say, and what was made of them. */
+/** Values of the flags, and the choices derived from them. */
 export interface RunOptions {
   readonly output: "live" | "json" | "lines"
-  /** Connects to the built-in Discord, of which the live view says this. */
+  /** Introduction of the built-in Discord, for the live view; undefined with the real Discord. */
   readonly builtIn: string | undefined
   readonly logLevel: Option.Option<LogLevel.LogLevel>
   readonly events: Option.Option<ReadonlySet<string>>
@@ -50,7 +50,7 @@ export interface RunOptions {
   readonly gatewayUrl: Option.Option<string>
 }
 
-/** Runs until it is told to end, or cannot go on. */
+/** Runs until the end of `--for`, of the output or of the view, or until a failure or a signal. */
 export const run = Effect.fn(function* (flags: RunOptions) {
   const { builtIn, dashboard, events, lasting, logLevel, output, sessionFile } = flags
   const options = {
@@ -89,7 +89,7 @@ export const run = Effect.fn(function* (flags: RunOptions) {
     )
   })
 
-  // What is logged would be written into the live view; it shows it itself.
+  // Minimum log level. The live view has none: it shows the changes itself, and logs would be written into it.
   const quiet = ({ live: "None", json: "Info", lines: "Warn" } as const)[output]
   yield* program.pipe(
     Effect.scoped,
@@ -109,7 +109,7 @@ export const run = Effect.fn(function* (flags: RunOptions) {
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is printed
+// Output
 // ---------------------------------------------------------------------------------------------------------------------
 
 type Deliveries = Stream.Stream<Delivery, GatewayError>
@@ -145,7 +145,7 @@ const logChange = (change: ShardEvent): Effect.Effect<void> =>
     ? Effect.void
     : Effect.logWithLevel(levelOfShardEvent(change))(`shard ${change.shard}: ${describeShardEvent(change)}`)
 
-/** What the command fails with is said once, at its end. */
+/** Test for the final failure, which the command reports once, at its end. */
 const isFailure = (change: ShardEvent): boolean => change._tag === "Stopped" && change.reason !== undefined
 
 const describeAddress = (address: Address): ReadonlyArray<string> => [
@@ -154,7 +154,7 @@ const describeAddress = (address: Address): ReadonlyArray<string> => [
 ]
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Where it connects
+// Configuration of the built-in Discord
 // ---------------------------------------------------------------------------------------------------------------------
 
 type Options = Pick<GatewayOptions, "intents" | "shards" | "apiUrl" | "gatewayUrl">
@@ -167,7 +167,7 @@ const builtInConfig = (options: Options): Layer.Layer<GatewayConfig, GatewayErro
   ).pipe(Layer.provide(BuiltInDiscord.layer))
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What goes wrong
+// Errors
 // ---------------------------------------------------------------------------------------------------------------------
 
 const flagNames: Record<string, string | undefined> = {
@@ -177,7 +177,7 @@ const flagNames: Record<string, string | undefined> = {
   gatewayUrl: "--gateway-url"
 }
 
-/** The error as a message that knows the option by its flag. */
+/** User error with the flag's name in place of the option's. */
 const explain = (
   error: GatewayError | PortUnavailable | StandardOutput.OutputFailed | Dashboard.AddressUnavailable
 ) => {

@@ -1,5 +1,5 @@
 /**
- * `disruption-gateway simulate`: its flags.
+ * The command `disruption-gateway simulate`: its flags.
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"

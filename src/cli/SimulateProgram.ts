@@ -1,5 +1,5 @@
 /**
- * What `disruption-gateway simulate` does: serves a Discord on a loopback port, for bots in any language.
+ * Program of `disruption-gateway simulate`: serves a Discord on a loopback port, for bots in any language.
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,19 +12,19 @@ import * as StandardError from "./StandardError.ts"
 import * as StandardOutput from "./StandardOutput.ts"
 import { paper, render } from "./TerminalLine.ts"
 
-/** What the flags say. */
+/** Values of the flags. */
 export interface SimulateOptions {
   readonly port: number
   /** Events a second. */
   readonly rate: number
-  /** The average time between incidents; undefined for none. */
+  /** Average time between incidents; undefined for none. */
   readonly incidents: Duration.Duration | undefined
   readonly lasting: Option.Option<Duration.Duration>
 }
 
 const guilds = 10
 
-/** Serves until it is told to end. */
+/** Serves until the end of `--for`, or until a signal. */
 export const simulate = Effect.fn(
   function* ({ incidents, lasting, port, rate }: SimulateOptions) {
     const program = Effect.gen(function* () {

@@ -1,7 +1,7 @@
 /**
- * What clients do to the simulated Discord, as lines for people.
+ * Activity of the simulated Discord's clients, as lines for people.
  *
- * The simulator keeps records rather than a feed, so they are looked at several times a second, and what is new is told.
+ * Polling: the simulator keeps records, not a feed, so this compares them several times a second.
  */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
@@ -13,10 +13,10 @@ import { DiscordSimulator } from "../simulator/DiscordSimulator.ts"
 import type { ConnectionEnd, ConnectionRecord } from "../simulator/Observations.ts"
 import { type Part, type Style, timeOfDay } from "./TerminalLine.ts"
 
-/** Everything that clients do from now on, each as the parts of a line. */
+/** Activity of the clients from now on, each event as the parts of a line. */
 export const activity: Stream.Stream<ReadonlyArray<Part>, never, DiscordSimulator> = Stream.unwrap(
   Effect.map(DiscordSimulator, (simulator) => {
-    /** The connections that had not ended when they were last looked at, and whether it was told how they got a session. */
+    /** Open connections at the last poll; true if the line about their session was written. */
     const open = new Map<number, boolean>()
     let lastId = 0
 
@@ -50,7 +50,7 @@ const lineOf = ({ id }: ConnectionRecord, at: number, text: string, style: Style
   { text, style }
 ]
 
-/** By which of its frames the connection came to its session. */
+/** Text on the connection's session: resumed or identified. */
 const established = ({ frames, sessionId, shard }: ConnectionRecord): string | undefined => {
   if (sessionId === undefined) return undefined
   const isResumed = frames.some(({ op }) => op === GatewayOpcode.Resume)

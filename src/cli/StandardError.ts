@@ -1,6 +1,5 @@
 /**
- * Standard error: what is said to the user rather than handed to a program. Logs, usage errors and the reason for a
- * failure go here, so that standard output holds nothing but what was asked for.
+ * Standard error: logs, usage errors and the reason for a failure. Standard output thus has only the requested output.
  */
 import * as Cause from "effect/Cause"
 import * as CliError from "effect/cli/CliError"
@@ -15,10 +14,10 @@ import * as References from "effect/References"
 import { harmless, timeOfDay } from "./TerminalLine.ts"
 
 /**
- * Logs, a line each.
+ * Logger with one line per message.
  *
- * The gateway logs what it announces in `Gateway.changes`, with the annotation `event`. Those are left out: the commands
- * report the changes themselves, as lines or as logs.
+ * It skips messages with the annotation `event`: the gateway logs them for `Gateway.changes`, which the commands report
+ * themselves.
  */
 const logger = Logger.make(({ cause, date, fiber, logLevel, message }) => {
   const annotations = fiber.getRef(References.CurrentLogAnnotations)
@@ -34,7 +33,7 @@ const logger = Logger.make(({ cause, date, fiber, logLevel, message }) => {
   if (cause.reasons.length > 0) out.error(Cause.pretty(cause))
 })
 
-/** Says what is wrong with the command line and where to read on, instead of printing the whole help. */
+/** Presenter of usage errors: the errors and a pointer to `--help`, not the whole help. */
 const presenter: CliOutput.Presenter = {
   present: (event) =>
     event._tag === "InvalidInvocation"
@@ -46,19 +45,19 @@ const presenter: CliOutput.Presenter = {
       : CliOutput.defaultPresenter.present(event)
 }
 
-/** The command's formatter: a failure is its message, and nothing around it. */
+/** Formatter of failures: the bare message. */
 const formatter: CliOutput.Formatter = {
   ...CliOutput.defaultFormatter(),
   formatError: (error) => harmless(error.message)
 }
 
-/** Sends logs and errors to standard error. */
+/** Logger, formatter and presenter on standard error. */
 export const layer: Layer.Layer<never> = Layer.mergeAll(
   Logger.layer([logger]),
   CliOutput.layer(formatter),
   CliOutput.layerPresenter(presenter)
 )
 
-/** A failure that is shown as one message. */
+/** User error with one message. */
 export const failure = (cause: Error, userMessage = cause.message): CliError.UserError =>
   new CliError.UserError({ cause, userMessage })

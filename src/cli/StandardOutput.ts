@@ -1,5 +1,5 @@
 /**
- * Standard output: lines at the pace of their reader, who may also go away.
+ * Standard output with backpressure from its reader, which may also go away.
  *
  * A line is written when it has left this process: a payload is handled when its reader has it, not when Node.js has put it
  * into a buffer. Effect's sink goes on as soon as the buffer takes more, so Node's own
@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-/** Standard output takes no more: the disk is full, say. */
+/** Writing to standard output failed, for example on a full disk. */
 export class OutputFailed extends Schema.TaggedError<OutputFailed>("disruption-gateway/OutputFailed")("OutputFailed", {
   code: Schema.String,
   description: Schema.String
@@ -64,8 +64,8 @@ const pieceSize = 65_536
 export const writeLine = (line: string): Effect.Effect<void, OutputFailed> => writeLines(Stream.succeed({ text: line }))
 
 /**
- * Ends standard output and waits until its reader has everything, or has taken nothing for a second: a process that is ended
- * by a signal loses what is still in Node's buffer.
+ * Flush and end of standard output: waits until its reader has everything, or has taken nothing for a second. Without
+ * it, a process that a signal ends would lose Node's buffer.
  */
 export const finish: Effect.Effect<void> = Effect.suspend(() =>
   Effect.raceFirst(
@@ -84,10 +84,10 @@ const stalled: Effect.Effect<void> = Effect.suspend(() => {
   )
 })
 
-/** Writes text as it is. */
+/** Writes text unchanged. */
 export const write = (text: string): Effect.Effect<void, OutputFailed> =>
   Effect.callback((resume) => {
-    // Every failure is also told as an event, which ends the process if nobody listens.
+    // An `error` event without a listener would end the process.
     if (process.stdout.listenerCount("error") === 0) process.stdout.on("error", () => {})
     process.stdout.write(text, (error) => resume(error == null ? Effect.void : Effect.fail(failure(error))))
   })

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /**
- * The executable `disruption-gateway`. It turns on V8's compile cache, where Node.js has one (22.1), before anything that is
- * worth caching is loaded.
+ * The executable `disruption-gateway`. It enables V8's compile cache (Node.js 22.1 and later) before it loads the rest.
  */
 import * as nodeModule from "node:module"
 

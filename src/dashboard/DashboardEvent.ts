@@ -1,8 +1,8 @@
 /**
- * What the dashboard is told, as server-sent events. The script of the page reads them.
+ * Server-sent events of the dashboard, which the page's script reads.
  *
- * An `update` comes every second and says everything about the shards, so that one that is missed is not missed later; a
- * thousand shards take some 20 KB. Times are milliseconds since the epoch, as the script takes them.
+ * An `update` is sent every second with the full state of all shards, so a lost one does no harm; for a thousand shards
+ * it is some 20 KB. Times are milliseconds since the epoch.
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -31,11 +31,11 @@ const moment = ({ at, latency, rate, ready }: GatewayMoment) => [
   ready
 ]
 
-/** The beginning: how it has been going for the last minutes. */
+/** First event of a connection: the plots of the last minutes. */
 export const history = ({ history, since }: GatewaySnapshot): Sse.Event =>
   event("history", { version, since: DateTime.toEpochMillis(since), moments: history.map(moment) })
 
-/** How it is going now. */
+/** Full state of the shards, the budget and the identify queue. */
 export const update = (snapshot: GatewaySnapshot): Sse.Event =>
   event("update", {
     moment: moment(snapshot),
@@ -48,7 +48,7 @@ export const update = (snapshot: GatewaySnapshot): Sse.Event =>
       rounded(rate),
       reconnects,
       waitingToSend,
-      // Only of interest while it lasts, and the longest part.
+      // The longest field: left out for ready shards.
       state === "ready" ? null : Option.getOrNull(lastReason)
     ]),
     budget: Option.getOrNull(
@@ -57,7 +57,7 @@ export const update = (snapshot: GatewaySnapshot): Sse.Event =>
     queue: { waiting: snapshot.queue.waiting, seconds: Duration.toSeconds(snapshot.queue.time) }
   })
 
-/** What happened to the connections since the last time. */
+/** Changes of the connections since the last event. */
 export const changes = (changes: ReadonlyArray<ConnectionChange>): Sse.Event =>
   event(
     "changes",

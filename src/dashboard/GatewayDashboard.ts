@@ -1,9 +1,9 @@
 /**
- * The dashboard as routes of `effect/http`, which any program can mount: the page, its style and its script, and the
- * events that keep it up to date.
+ * The dashboard as routes of `effect/http`, which any program can mount: the page, its style, its script, and a stream of
+ * server-sent events.
  *
- * It only reads, and what it tells is meant for anybody who may see the page: no payloads, no token, no session's id.
- * Who that is decides the program, by where it serves the routes.
+ * It is read-only and shows no payloads, no token and no session id. It has no access control: the program decides
+ * where to serve the routes.
  */
 import type * as Sse from "effect/encoding/Sse"
 import { encoder } from "effect/encoding/Sse"
@@ -20,15 +20,20 @@ import { page } from "./Page.ts"
 import { script } from "./PageScript.ts"
 import { style } from "./PageStyle.ts"
 
-/** Where the page is, and what it is called. */
+/**
+ * Path and title of the page.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface DashboardOptions {
-  /** The path of the page. Default: `/gateway`. */
+  /** Path of the page. Default: `/gateway`. */
   readonly path?: `/${string}` | undefined
-  /** The page's title. Default: `Discord gateway`. */
+  /** Title of the page. Default: `Discord gateway`. */
   readonly title?: string | undefined
 }
 
-/** Nothing is loaded but what these routes serve, and no other page may hold this one in a frame. */
+/** Security headers: the page loads only these routes, and cannot be framed. */
 const securityHeaders = {
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; " +
@@ -38,11 +43,21 @@ const securityHeaders = {
   "cache-control": "no-store"
 }
 
-/** The dashboard at a path of your choice. */
+/**
+ * The dashboard with another path or title.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
 export const layerWith = (options: DashboardOptions): Layer.Layer<never, never, HttpRouter.HttpRouter | Gateway> =>
   layerOfMonitor(options).pipe(Layer.provide(GatewayMonitor.layer))
 
-/** The dashboard of what a `GatewayMonitor` of your choice watches. */
+/**
+ * The dashboard of your own `GatewayMonitor`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
 export const layerOfMonitor = (
   options: DashboardOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayMonitor> => {
@@ -70,11 +85,12 @@ export const layerOfMonitor = (
         Stream.map(encoder.write),
         Stream.encodeText
       ),
-      // A proxy that waits for the end of an answer would wait for ever.
+      // Disables buffering in proxies such as nginx: the stream has no end.
       { contentType: "text/event-stream", headers: { ...securityHeaders, "x-accel-buffering": "no" } }
     )
     const html = text(page(options.title ?? "Discord gateway"), "text/html")
-    // The page's links are relative, so that it works behind a proxy that serves it elsewhere; so its path ends with "/".
+    // Redirect to the path with "/" at its end: the page's links are relative, for proxies that serve it at another
+    // path.
     const moved = HttpServerResponse.redirect(`${path.split("/").at(-1)}/`)
     return [
       HttpRouter.route("GET", at(""), ({ originalUrl }) =>
@@ -93,7 +109,7 @@ const text = (body: string, contentType: string) =>
 
 const pathOf = (url: string): string => url.replace(/[?#].*$/, "")
 
-/** Computes what many viewers are told at the same time only once. */
+/** Memoization by input: many viewers share one computed event. */
 const lastOnly = <A extends object, B>(f: (input: A) => B): ((input: A) => B) => {
   const results = new WeakMap<A, { readonly value: B }>()
   return (input) => {
@@ -111,5 +127,8 @@ const lastOnly = <A extends object, B>(f: (input: A) => B): ((input: A) => B) =>
  *   Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 8080 }))
  * ) // at http://127.0.0.1:8080/gateway/
  * ```
+ *
+ * @category layers
+ * @since 0.1.0
  */
 export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Gateway> = layerWith({})

@@ -1,10 +1,10 @@
 /**
- * The dashboard's HTML. What changes is filled in by its script.
+ * The dashboard's HTML. Its script fills in the values.
  */
 
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 
-/** The page, with its title. */
+/** The page with a title. */
 export const page = (title: string): string => `<!doctype html>
 <html lang="en">
   <head>

@@ -1,7 +1,7 @@
 /**
- * The dashboard's script, as the browser runs it: plain JavaScript, so that nobody needs a build step to serve it.
+ * The dashboard's script: plain JavaScript for the browser, so no build step is needed to serve it.
  *
- * What the bot tells is only ever put into the page as text: a close reason is a stranger's.
+ * XSS: the events' values are only inserted as text, as a close reason is the peer's.
  */
 export const script = String.raw`"use strict";
 const byId = (id) => document.getElementById(id);
@@ -27,7 +27,7 @@ const lasting = (seconds) => {
   return parts.slice(0, 2).join(" ");
 };
 
-// What is shown ------------------------------------------------------------------------------------------------------
+// Rendering ----------------------------------------------------------------------------------------------------------
 
 const state = { moments: [], shards: [], states: [], cells: new Map(), picked: undefined, changes: 0 };
 const setText = (element, text) => { if (element.textContent !== text) element.textContent = text; };
@@ -194,13 +194,13 @@ const showChanges = (changes) => {
   while (list.children.length > 200) list.lastChild.remove();
 };
 
-// What is told --------------------------------------------------------------------------------------------------------
+// Events --------------------------------------------------------------------------------------------------------------
 
 const events = new EventSource("events");
 events.addEventListener("open", () => { byId("connection").hidden = true; });
 events.addEventListener("error", () => {
   byId("connection").hidden = false;
-  // A browser does not try again after an answer that is no stream of events, such as a proxy's 502.
+  // A browser does not reconnect after an answer of another content type, such as a proxy's 502.
   if (events.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
 });
 events.addEventListener("history", ({ data }) => {

@@ -1,7 +1,7 @@
 /**
  * The dashboard's style: dark and light, from a phone's width to a wall's, for one shard and for thousands.
  *
- * A state is told by colour and by sign, so that it can be told without colours.
+ * Each state has a colour and a sign, for readers who cannot tell the colours apart.
  */
 export const style = `
 :root {

@@ -1,9 +1,9 @@
 /**
- * Inflates with `node:zlib`, synchronously.
+ * Synchronous decompression with `node:zlib`. The asynchronous one costs a trip through the thread pool for each
+ * payload.
  *
- * Node documents no synchronous inflating of a stream; its own functions that are synchronous use `writeSync` of the handle
- * beneath, as is done here. Whether that works is tried out once at start; where it does not, fflate takes its place, at
- * several times the cost. Asynchronous inflating costs a trip through the thread pool for every payload.
+ * Node has no documented synchronous stream. Its own synchronous functions call `writeSync` of the internal handle, and
+ * so does this module. A self-test at start falls back to fflate, at several times the cost, if the handle has changed.
  */
 import * as zlib from "node:zlib"
 import * as Effect from "effect/Effect"
@@ -19,11 +19,11 @@ import {
   watchPayloadEnds
 } from "../services/Decompression.ts"
 
-/** What is used of a stream of `node:zlib` beyond what is documented. */
+/** Undocumented parts of a `node:zlib` stream that this module uses. */
 interface SyncStream {
   readonly close: () => void
   readonly _handle: {
-    /** Writes to `out`; leaves in `_writeState` how much of `out` and of `data` is left. */
+    /** Inflates into `out`. `_writeState` then has the unused bytes of `out` and of `data`. */
     readonly writeSync: (
       flushFlag: number,
       data: Uint8Array,
@@ -45,19 +45,19 @@ const isSyncStream = (stream: object): stream is SyncStream =>
   Predicate.hasProperty(stream._handle, "writeSync") &&
   Predicate.isFunction(stream._handle.writeSync)
 
-/** Large enough for most payloads. */
+/** Size of the output buffer in bytes: enough for most payloads. */
 const usualSize = 64 * 1024
 
 const tooLarge = (limit: number) =>
   new DecompressionFailed({ description: `a payload is over the limit of ${limit} bytes` })
 
-/** What is inflated is read before anything else is: one piece of memory does for all connections. */
+/** Output buffer of all connections: each payload is read before the next one is inflated. */
 let out = Buffer.allocUnsafe(usualSize)
 
-/** Inflates chunk after chunk with one context, into the same memory. */
+/** Inflates the chunks of one context. A result is valid until the next chunk of any connection. */
 const synchronous = ({ _handle: handle, _writeState: left }: SyncStream, flushFlag: number, limit: number) => {
   const state = { failed: false }
-  // The handle is no event target.
+  // The handle is not an event target.
   // oxlint-disable-next-line unicorn/prefer-add-event-listener
   handle.onerror = () => {
     state.failed = true
@@ -105,7 +105,7 @@ const zlibStream = (stream: SyncStream, limit: number): Decompressor => {
       if (size > limit) {
         return Result.fail(tooLarge(limit))
       }
-      // The next chunk is inflated into the same memory.
+      // Copied, as the next chunk overwrites the output buffer.
       parts.push(new Uint8Array(part))
       if (!isComplete) return Result.succeed(undefined)
       const whole = Buffer.concat(parts)
@@ -135,7 +135,7 @@ const payload =
 
 const createZstd: typeof zlib.createZstdDecompress | undefined = zlib.createZstdDecompress
 
-/** Whether synchronous inflating works here: the same payload twice in one context. */
+/** Self-test of the internal handle: inflates the same payload twice in one context. */
 const works = (): boolean => {
   const stream: object = zlib.createInflate()
   if (!isSyncStream(stream)) return false

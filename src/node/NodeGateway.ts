@@ -1,5 +1,5 @@
 /**
- * The gateway with Node's parts: WebSockets of `ws`, HTTP of `node:http`, sessions in a file.
+ * The gateway on Node.js: WebSockets of `ws`, HTTP of `node:http`, zlib of `node:zlib`, sessions in a file.
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
@@ -21,7 +21,12 @@ import * as NodeWebSocket from "./NodeWebSocket.ts"
 
 const platform = Layer.mergeAll(NodeWebSocket.layer, NodeHttpClient.layerNodeHttp, NodeDecompression.layer)
 
-/** `GatewayLive` with all that it needs but the configuration. */
+/**
+ * `GatewayLive` with everything but the configuration.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
 export const layer: Layer.Layer<Gateway, GatewayError, GatewayConfig> = GatewayLive.pipe(Layer.provide(platform))
 
 /**
@@ -35,8 +40,11 @@ export const layerServices: Layer.Layer<
 > = Layer.mergeAll(GatewayConnection.layer, GatewayDirectory.layer, Heartbeat.layer).pipe(Layer.provideMerge(platform))
 
 /**
- * The gateway with its sessions in a file: a program that is started again resumes, and gets what it missed. Fails with
+ * The gateway with its sessions in a file: a restarted program resumes and gets the missed payloads. Fails with
  * `InvalidConfig` if the file cannot be written.
+ *
+ * @category layers
+ * @since 0.1.0
  */
 export const layerWithSessionFile = (path: string): Layer.Layer<Gateway, GatewayError, GatewayConfig> => {
   const sessions = SessionStore.layerFile(path).pipe(
@@ -52,6 +60,11 @@ export const layerWithSessionFile = (path: string): Layer.Layer<Gateway, Gateway
   return Gateway.layerNoDeps.pipe(Layer.provide([sessions, IdentifyLimiter.layerMemory]), Layer.provide(layerServices))
 }
 
-/** Only the WebSockets, for gateways put together by hand. */
+/**
+ * `WebSocketConstructor` alone, for a custom composition of the services.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
 export const layerWebSocketConstructor: Layer.Layer<Socket.WebSocketConstructor, never, GatewayConfig> =
   NodeWebSocket.layer

@@ -1,8 +1,8 @@
 /**
- * The WebSocket of the package `ws`, as `effect/socket` wants it. The callback edge of this library on Node.js.
+ * WebSocket of the package `ws` behind the interface of `effect/socket`: the callback edge of this library on Node.js.
  *
- * It hands over bytes for text frames, too: `effect/socket` counts the bytes of what waits, and would have to encode
- * every string again for that. Only on a compressed connection, where bytes are compressed, text remains text.
+ * Text frames are handed over as bytes, too: `FrameDecoder` filters dispatches by name on the bytes, and makes strings
+ * only of the wanted ones. On a compressed connection bytes mean compressed data, so text stays text there.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,7 +11,7 @@ import * as Socket from "effect/socket/Socket"
 import { WebSocket } from "ws"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 
-/** `WebSocketConstructor` over `ws`. Messages over the configured size end the connection with 1009. */
+/** `WebSocketConstructor` of `ws`. A message over `maxPayloadBytes` ends the connection with 1009. */
 export const layer: Layer.Layer<Socket.WebSocketConstructor, never, GatewayConfig> = Layer.effect(
   Socket.WebSocketConstructor,
   Effect.map(GatewayConfig, ({ maxPayloadBytes, timeouts }) => (url, options) => {
@@ -21,9 +21,9 @@ export const layer: Layer.Layer<Socket.WebSocketConstructor, never, GatewayConfi
         : { headers: options.headers, protocols: options.protocols }
     const behaviour = {
       maxPayload: maxPayloadBytes,
-      // Discord compresses by its own means.
+      // Discord has its own compression.
       perMessageDeflate: false,
-      // How long `ws` keeps the socket of a peer that does not answer a close; its types do not know this option yet.
+      // Limit for the peer's answer to a close frame. The types of `ws` lack this option.
       closeTimeout: Duration.toMillis(timeouts.close)
     }
     return new BytesWebSocket(

@@ -1,20 +1,31 @@
 /**
- * Why Discord closed the connection, and what follows from it.
+ * Close codes of Discord's gateway, and the recovery from each.
  *
- * Source: Discord, "Gateway Close Event Codes". Codes that are not in the table, and connections that end without a
- * close frame, are answered by RESUME: it costs nothing, and op 9 tells if the session is gone.
+ * Undocumented codes, and connections that end without a close frame, are answered by RESUME: it costs nothing, and op
+ * 9 reports a session that is gone.
  */
 
 /**
- * What a lost connection calls for.
+ * Recovery from a lost connection.
  *
- * - `resume`: connect again and RESUME, the session is likely alive
+ * - `resume`: connect again and RESUME, as the session is likely alive
  * - `identify`: connect again with a new session
  * - `fatal`: connecting again would fail the same way; a person has to act
+ *
+ * @category models
+ * @since 0.1.0
  */
 export type Recovery = "resume" | "identify" | "fatal"
 
-/** The close codes that Discord documents, by name: `CloseCode.DisallowedIntents` is `4014`. */
+/**
+ * Documented close codes by name: `CloseCode.DisallowedIntents` is `4014`.
+ *
+ * Discord, "Gateway Close Event Codes":
+ * https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const CloseCode = {
   UnknownError: 4000,
   UnknownOpcode: 4001,
@@ -32,16 +43,26 @@ export const CloseCode = {
   DisallowedIntents: 4014
 } as const
 
-/** One of the documented close codes. */
+/**
+ * A documented close code.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode]
 
-/** A row of the close-code table. */
+/**
+ * Row of the close-code table.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface CloseCodeDescription {
   readonly code: CloseCode
-  /** Discord's name for it. */
+  /** Discord's name for the code. */
   readonly name: string
   readonly recovery: Recovery
-  /** What it means to the user, in one sentence. */
+  /** Meaning for the user, in one sentence. */
   readonly explanation: string
 }
 
@@ -52,7 +73,12 @@ const row = (code: CloseCode, name: string, recovery: Recovery, explanation: str
   explanation
 })
 
-/** Every documented close code with its recovery. */
+/**
+ * Table of every documented close code with its recovery.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const closeCodes: ReadonlyArray<CloseCodeDescription> = [
   row(CloseCode.UnknownError, "Unknown error", "resume", "Something went wrong at Discord."),
   row(CloseCode.UnknownOpcode, "Unknown opcode", "resume", "A payload with an invalid opcode was sent."),
@@ -72,8 +98,18 @@ export const closeCodes: ReadonlyArray<CloseCodeDescription> = [
 
 const byCode = new Map<number, CloseCodeDescription>(closeCodes.map((description) => [description.code, description]))
 
-/** The table's row for a code, or `undefined` where Discord documents none. */
+/**
+ * The table's row for a code; undefined for an undocumented one.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
 export const describeCloseCode = (code: number): CloseCodeDescription | undefined => byCode.get(code)
 
-/** What a close with this code calls for. Unknown codes call for `resume`. */
+/**
+ * Recovery from a close with this code; `resume` for an undocumented one.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
 export const recoveryOf = (code: number): Recovery => byCode.get(code)?.recovery ?? "resume"

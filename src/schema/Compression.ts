@@ -1,15 +1,25 @@
 /**
- * How what Discord sends is compressed.
+ * Compression of inbound payloads.
  *
- * Source: Discord, "Encoding and Compression".
+ * Discord, "Encoding and Compression": https://discord.com/developers/docs/events/gateway#encoding-and-compression
  */
 
-/** Compression of a whole connection: one context, asked for in the URL. */
+/**
+ * Transport compression: one context for the whole connection, requested in the URL.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type TransportCompression = "zlib-stream" | "zstd-stream"
 
 /**
- * - `zlib-stream`, `zstd-stream`: everything, in one context per connection
- * - `payload`: some payloads, each by itself (zlib)
- * - `none`
+ * Compression of a connection:
+ *
+ * - `zlib-stream`, `zstd-stream`: all frames, in one context per connection
+ * - `payload`: some payloads, each in its own zlib stream
+ * - `none`: no compression
+ *
+ * @category models
+ * @since 0.1.0
  */
 export type Compression = TransportCompression | "payload" | "none"

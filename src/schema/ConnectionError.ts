@@ -1,12 +1,18 @@
 /**
- * Reasons of a `GatewayError` that are recovered from: why a connection ended or could not be made. They show up in
- * `Gateway.changes`, in `ShardStatus` and in the log.
+ * Recoverable reasons of a `GatewayError`: a connection ended or could not be made. They appear in `Gateway.changes`,
+ * in
+ * `ShardStatus` and in the log.
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { describeCloseCode, type Recovery, recoveryOf } from "./CloseCode.ts"
 
-/** The WebSocket could not be opened. */
+/**
+ * The WebSocket could not be opened.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class OpenFailed extends Schema.TaggedError<OpenFailed>("disruption-gateway/GatewayError/OpenFailed")(
   "OpenFailed",
   {
@@ -20,11 +26,16 @@ export class OpenFailed extends Schema.TaggedError<OpenFailed>("disruption-gatew
   }
 }
 
-/** No HELLO came in time. */
+/**
+ * No HELLO came in time.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class HelloTimeout extends Schema.TaggedError<HelloTimeout>("disruption-gateway/GatewayError/HelloTimeout")(
   "HelloTimeout",
   {
-    /** How long it was waited for. */
+    /** Duration of the wait. */
     after: Schema.DurationFromMillis
   }
 ) {
@@ -34,7 +45,12 @@ export class HelloTimeout extends Schema.TaggedError<HelloTimeout>("disruption-g
   }
 }
 
-/** No heartbeat was acknowledged between two: the connection is dead, whatever TCP says. */
+/**
+ * Zombie connection: a heartbeat was not acknowledged before the next.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class HeartbeatTimeout extends Schema.TaggedError<HeartbeatTimeout>(
   "disruption-gateway/GatewayError/HeartbeatTimeout"
 )("HeartbeatTimeout", {
@@ -47,7 +63,12 @@ export class HeartbeatTimeout extends Schema.TaggedError<HeartbeatTimeout>(
   }
 }
 
-/** The machine was asleep: whatever the connection looks like, Discord has closed it long ago. */
+/**
+ * The machine was asleep. Discord has closed the connection, even if it still looks open.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class SystemSlept extends Schema.TaggedError<SystemSlept>("disruption-gateway/GatewayError/SystemSlept")(
   "SystemSlept",
   {
@@ -60,7 +81,12 @@ export class SystemSlept extends Schema.TaggedError<SystemSlept>("disruption-gat
   }
 }
 
-/** The program asked for a new connection. */
+/**
+ * The program asked for a new connection.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class RestartRequested extends Schema.TaggedError<RestartRequested>(
   "disruption-gateway/GatewayError/RestartRequested"
 )("RestartRequested", {}) {
@@ -70,7 +96,12 @@ export class RestartRequested extends Schema.TaggedError<RestartRequested>(
   }
 }
 
-/** The limit of IDENTIFYs that is shared with other processes cannot be kept: its store does not answer. */
+/**
+ * The store of the shared limit of IDENTIFYs does not answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class LimiterUnavailable extends Schema.TaggedError<LimiterUnavailable>(
   "disruption-gateway/GatewayError/LimiterUnavailable"
 )("LimiterUnavailable", {
@@ -82,7 +113,12 @@ export class LimiterUnavailable extends Schema.TaggedError<LimiterUnavailable>(
   }
 }
 
-/** op 7. */
+/**
+ * Discord's op 7.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class ReconnectRequested extends Schema.TaggedError<ReconnectRequested>(
   "disruption-gateway/GatewayError/ReconnectRequested"
 )("ReconnectRequested", {}) {
@@ -92,7 +128,12 @@ export class ReconnectRequested extends Schema.TaggedError<ReconnectRequested>(
   }
 }
 
-/** op 9. */
+/**
+ * Discord's op 9.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class SessionInvalidated extends Schema.TaggedError<SessionInvalidated>(
   "disruption-gateway/GatewayError/SessionInvalidated"
 )("SessionInvalidated", {
@@ -106,7 +147,12 @@ export class SessionInvalidated extends Schema.TaggedError<SessionInvalidated>(
   }
 }
 
-/** The connection was closed by Discord, with a code that does not stop us, or without any (1006). */
+/**
+ * Discord closed the connection with a code that is not fatal, or it ended without a close frame (1006).
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class ConnectionClosed extends Schema.TaggedError<ConnectionClosed>(
   "disruption-gateway/GatewayError/ConnectionClosed"
 )("ConnectionClosed", {
@@ -132,7 +178,12 @@ const wellKnownCloses: Record<number, string> = {
   1009: "frame too large"
 }
 
-/** A frame that is not a payload. The description says what is wrong and nothing of what is in it. */
+/**
+ * A frame is not a payload. The description has nothing of its content.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class MalformedPayload extends Schema.TaggedError<MalformedPayload>(
   "disruption-gateway/GatewayError/MalformedPayload"
 )("MalformedPayload", {
@@ -144,7 +195,12 @@ export class MalformedPayload extends Schema.TaggedError<MalformedPayload>(
   }
 }
 
-/** What came cannot be inflated: the connection's compression is out of step, or a payload is over the limit. */
+/**
+ * Inflating failed: the data is corrupt, or a payload is over the limit.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class DecompressionFailed extends Schema.TaggedError<DecompressionFailed>(
   "disruption-gateway/GatewayError/DecompressionFailed"
 )("DecompressionFailed", {

@@ -5,7 +5,12 @@ import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import type { Recovery } from "./CloseCode.ts"
 
-/** GET /gateway/bot got no answer. */
+/**
+ * GET /gateway/bot got no answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class DirectoryUnreachable extends Schema.TaggedError<DirectoryUnreachable>(
   "disruption-gateway/GatewayError/DirectoryUnreachable"
 )("DirectoryUnreachable", {
@@ -18,11 +23,16 @@ export class DirectoryUnreachable extends Schema.TaggedError<DirectoryUnreachabl
   }
 }
 
-/** GET /gateway/bot was rate limited. */
+/**
+ * GET /gateway/bot was rate limited.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class DirectoryRateLimited extends Schema.TaggedError<DirectoryRateLimited>(
   "disruption-gateway/GatewayError/DirectoryRateLimited"
 )("DirectoryRateLimited", {
-  /** How long Discord wants us to wait. */
+  /** Wait that Discord asks for. */
   retryAfter: Schema.DurationFromMillis
 }) {
   readonly recovery: Recovery = "resume"
@@ -31,7 +41,12 @@ export class DirectoryRateLimited extends Schema.TaggedError<DirectoryRateLimite
   }
 }
 
-/** GET /gateway/bot answered with a status that is not 200, 401 or 429. Only 404 is fatal: the URL is wrong. */
+/**
+ * GET /gateway/bot answered with a status that is not 200, 401 or 429. Only 404 is fatal: the URL is wrong.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class DirectoryRejected extends Schema.TaggedError<DirectoryRejected>(
   "disruption-gateway/GatewayError/DirectoryRejected"
 )("DirectoryRejected", {
@@ -48,7 +63,12 @@ export class DirectoryRejected extends Schema.TaggedError<DirectoryRejected>(
   }
 }
 
-/** GET /gateway/bot answered with something else than what Discord documents. */
+/**
+ * The body of GET /gateway/bot is not the documented one.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class DirectoryMalformed extends Schema.TaggedError<DirectoryMalformed>(
   "disruption-gateway/GatewayError/DirectoryMalformed"
 )("DirectoryMalformed", {

@@ -1,12 +1,15 @@
 /**
- * The names of Discord's dispatches, for those who type one.
+ * Names of Discord's dispatches, to check names that people type.
  *
- * Source: Discord, "Receive Events". A test compares them with discord-api-types, whose own list cannot be had without
- * loading all of that package.
+ * A test compares them with discord-api-types; importing its list at run time would load all of that package.
  */
 import type { DispatchName } from "./Payload.ts"
 
-/** Every name that Discord documents. */
+/**
+ * Every documented name.
+ *
+ * Discord, "Receive Events": https://discord.com/developers/docs/events/gateway-events#receive-events
+ */
 export const dispatchNames: ReadonlyArray<DispatchName> = [
   "READY",
   "RESUMED",

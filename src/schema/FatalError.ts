@@ -1,17 +1,22 @@
 /**
- * Reasons of a `GatewayError` that end the stream: connecting again would fail the same way, a person has to act. Each
- * says in its message what to do.
+ * Fatal reasons of a `GatewayError`: connecting again would fail the same way, so they end the stream. Their messages
+ * tell a person what to do.
  */
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import type { Recovery } from "./CloseCode.ts"
 import { namesOfIntents, privilegedIn } from "./Intents.ts"
 
-/** An option has a value that cannot be used. Found at start, before anything is dialled. */
+/**
+ * An option has an invalid value. Reported at start, before anything is dialled.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class InvalidConfig extends Schema.TaggedError<InvalidConfig>("disruption-gateway/GatewayError/InvalidConfig")(
   "InvalidConfig",
   {
-    /** The option's or the environment variable's name. */
+    /** Name of the option or of the environment variable. */
     option: Schema.String,
     description: Schema.String
   }
@@ -22,7 +27,12 @@ export class InvalidConfig extends Schema.TaggedError<InvalidConfig>("disruption
   }
 }
 
-/** Close 4004, or 401 from GET /gateway/bot. */
+/**
+ * Close 4004, or 401 from GET /gateway/bot.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class AuthenticationFailed extends Schema.TaggedError<AuthenticationFailed>(
   "disruption-gateway/GatewayError/AuthenticationFailed"
 )("AuthenticationFailed", {}) {
@@ -36,7 +46,12 @@ export class AuthenticationFailed extends Schema.TaggedError<AuthenticationFaile
   }
 }
 
-/** Close 4010. */
+/**
+ * Close 4010.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class InvalidShard extends Schema.TaggedError<InvalidShard>("disruption-gateway/GatewayError/InvalidShard")(
   "InvalidShard",
   {
@@ -50,7 +65,12 @@ export class InvalidShard extends Schema.TaggedError<InvalidShard>("disruption-g
   }
 }
 
-/** Close 4011. */
+/**
+ * Close 4011.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class ShardingRequired extends Schema.TaggedError<ShardingRequired>(
   "disruption-gateway/GatewayError/ShardingRequired"
 )("ShardingRequired", {
@@ -65,7 +85,12 @@ export class ShardingRequired extends Schema.TaggedError<ShardingRequired>(
   }
 }
 
-/** Close 4012. */
+/**
+ * Close 4012.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class InvalidApiVersion extends Schema.TaggedError<InvalidApiVersion>(
   "disruption-gateway/GatewayError/InvalidApiVersion"
 )("InvalidApiVersion", {}) {
@@ -75,7 +100,12 @@ export class InvalidApiVersion extends Schema.TaggedError<InvalidApiVersion>(
   }
 }
 
-/** Close 4013. */
+/**
+ * Close 4013.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class InvalidIntents extends Schema.TaggedError<InvalidIntents>(
   "disruption-gateway/GatewayError/InvalidIntents"
 )("InvalidIntents", {
@@ -92,7 +122,12 @@ export class InvalidIntents extends Schema.TaggedError<InvalidIntents>(
   }
 }
 
-/** Close 4014. */
+/**
+ * Close 4014.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class DisallowedIntents extends Schema.TaggedError<DisallowedIntents>(
   "disruption-gateway/GatewayError/DisallowedIntents"
 )("DisallowedIntents", {
@@ -110,21 +145,26 @@ export class DisallowedIntents extends Schema.TaggedError<DisallowedIntents>(
   }
 }
 
-/** How much is left of the day's IDENTIFYs, in a sentence. */
+/** The day's remaining IDENTIFYs, in a sentence. */
 export const describeBudget = ({ remaining, total }: { readonly remaining: number; readonly total: number }): string =>
   remaining <= 0
     ? `All ${total} IDENTIFYs of the day are used up.`
     : `${remaining} of the day's ${total} IDENTIFYs are left, which stay untouched (option identifyReserve).`
 
-/** The day's IDENTIFYs are used up, and the configuration asks to fail rather than to wait. */
+/**
+ * The day's IDENTIFYs are used up, and the option `whenBudgetExhausted` is `"fail"`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class IdentifyBudgetExhausted extends Schema.TaggedError<IdentifyBudgetExhausted>(
   "disruption-gateway/GatewayError/IdentifyBudgetExhausted"
 )("IdentifyBudgetExhausted", {
   /** IDENTIFYs per day. */
   total: Schema.Int,
-  /** How many are left, which stay untouched. */
+  /** IDENTIFYs that remain as the reserve. */
   remaining: Schema.Int,
-  /** When they are given anew, in milliseconds since the epoch. */
+  /** Time of the next budget, in milliseconds since the epoch. */
   resetAt: Schema.Finite
 }) {
   readonly recovery: Recovery = "fatal"
@@ -136,11 +176,16 @@ export class IdentifyBudgetExhausted extends Schema.TaggedError<IdentifyBudgetEx
   }
 }
 
-/** The configured `reconnect` schedule has ended. */
+/**
+ * The configured `reconnect` schedule has ended.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class ReconnectScheduleEnded extends Schema.TaggedError<ReconnectScheduleEnded>(
   "disruption-gateway/GatewayError/ReconnectScheduleEnded"
 )("ReconnectScheduleEnded", {
-  /** Why the last connection ended. */
+  /** Message of the last connection's reason. */
   last: Schema.String
 }) {
   readonly recovery: Recovery = "fatal"

@@ -1,8 +1,8 @@
 /**
- * What can go wrong, as one error with a tagged `reason`, and what follows from each: RESUME, IDENTIFY anew, or stop.
+ * The library's one error, with a tagged `reason` and the recovery from it: RESUME, a new IDENTIFY, or none.
  *
- * Only fatal errors reach a program's stream. The others end a connection and show up in `Gateway.changes`, in
- * `ShardStatus` and in the log; they can be met directly only by those who call the smaller services themselves.
+ * Only fatal errors reach a program's stream. The others end a connection and appear in `Gateway.changes`, in
+ * `ShardStatus` and in the log; only direct callers of the smaller services receive them.
  */
 import * as Schema from "effect/Schema"
 import { CloseCode, type Recovery } from "./CloseCode.ts"
@@ -74,10 +74,20 @@ const reasons = [
   ShardUnreachable
 ] as const
 
-/** Every reason of a `GatewayError`. */
+/**
+ * Schema of every reason of a `GatewayError`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const GatewayErrorReason = Schema.Union(reasons)
 
-/** Every reason of a `GatewayError`. */
+/**
+ * Every reason of a `GatewayError`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export type GatewayErrorReason = typeof GatewayErrorReason.Type
 
 /**
@@ -86,26 +96,34 @@ export type GatewayErrorReason = typeof GatewayErrorReason.Type
  * ```ts
  * program.pipe(Effect.catchReason("GatewayError", "DisallowedIntents", (reason) => Effect.logError(reason.message)))
  * ```
+ *
+ * @category errors
+ * @since 0.1.0
  */
 export class GatewayError extends Schema.TaggedError<GatewayError>("disruption-gateway/GatewayError")("GatewayError", {
   reason: GatewayErrorReason,
-  /** The number of the shard that it happened to, where it happened to one. */
+  /** Number of the shard concerned, if any. */
   shard: Schema.optionalKey(Schema.Int)
 }) {
   override get message(): string {
     return this.shard === undefined ? this.reason.message : `Shard ${this.shard}: ${this.reason.message}`
   }
 
-  /** What follows from it for the shard: nothing where a send failed. */
+  /** The shard's recovery; undefined for a failed send, which does not concern the connection. */
   get recovery(): Recovery | undefined {
     return "recovery" in this.reason ? this.reason.recovery : undefined
   }
 }
 
-/** Whether something is a `GatewayError`. */
+/**
+ * Guard for `GatewayError`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
 export const isGatewayError: (input: unknown) => input is GatewayError = Schema.is(GatewayError)
 
-/** The reason for a close by Discord: its own tag where the code is fatal, otherwise `ConnectionClosed`. */
+/** Reason for a close by Discord: a tag of its own for each fatal code, otherwise `ConnectionClosed`. */
 export const reasonOfClose = (
   code: number,
   closeReason: string,

@@ -1,14 +1,20 @@
 /**
- * What a gateway payload is about: its `op` field.
- *
- * Source: Discord, "Gateway Opcodes". Opcode 5 was never documented, and the numbers above 11 are not contiguous.
+ * Opcodes of gateway payloads, their `op` field. The numbers are not contiguous.
  */
 
-/** The documented opcodes by name: `GatewayOpcode.Hello` is `10`. */
+/**
+ * Documented opcodes by name: `GatewayOpcode.Hello` is `10`.
+ *
+ * Discord, "Gateway Opcodes":
+ * https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-opcodes
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const GatewayOpcode = {
   /** An event was dispatched. Receive. */
   Dispatch: 0,
-  /** Keeps the connection alive; from the server it asks for one at once. Send and receive. */
+  /** Keeps the connection alive; received, it asks for an immediate heartbeat. Send and receive. */
   Heartbeat: 1,
   /** Starts a new session. Send. */
   Identify: 2,
@@ -24,7 +30,7 @@ export const GatewayOpcode = {
   RequestGuildMembers: 8,
   /** The session has been invalidated. Receive. */
   InvalidSession: 9,
-  /** The first payload on a connection; has the heartbeat interval. Receive. */
+  /** First payload on a connection, with the heartbeat interval. Receive. */
   Hello: 10,
   /** A heartbeat was received. Receive. */
   HeartbeatAck: 11,
@@ -34,10 +40,15 @@ export const GatewayOpcode = {
   RequestChannelInfo: 43
 } as const
 
-/** One of the documented opcodes. */
+/**
+ * A documented opcode.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type GatewayOpcode = (typeof GatewayOpcode)[keyof typeof GatewayOpcode]
 
 const documented = new Set<number>(Object.values(GatewayOpcode))
 
-/** Whether Discord documents an opcode. */
+/** Guard for documented opcodes. */
 export const isDocumentedOpcode = (op: number): op is GatewayOpcode => documented.has(op)

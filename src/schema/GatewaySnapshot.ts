@@ -1,47 +1,72 @@
 /**
- * How a gateway is doing at one moment, and how it has been doing for a while: what a dashboard and a terminal show.
+ * Snapshot of a gateway with its recent history, for dashboards and terminals.
  *
- * It holds no payloads, no token and no session's id. As JSON, times are ISO 8601 and durations are in milliseconds; what
- * is not known is left out.
+ * It has no payloads, no token and no session id. As JSON, times are ISO 8601, durations are in milliseconds, and
+ * unknown values are left out.
  */
 import * as Schema from "effect/Schema"
 import { ShardStatus } from "./ShardStatus.ts"
 
-/** A shard at the moment. */
+/**
+ * Schema of a shard's snapshot.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const ShardSnapshot = Schema.Struct({
   /** The shard's number. */
   id: Schema.Int,
   state: ShardStatus.fields.state,
   since: ShardStatus.fields.since,
   latency: ShardStatus.fields.latency,
-  /** Dispatches a second that Discord sent to it. */
+  /** Dispatches per second from Discord. */
   rate: Schema.Finite,
   reconnects: ShardStatus.fields.reconnects,
   waitingToSend: ShardStatus.fields.waitingToSend,
-  /** Why its last connection ended, in a sentence. */
+  /** Reason for the last connection's end, in a sentence. */
   lastReason: Schema.OptionFromOptionalKey(Schema.String)
 })
 
-/** A shard at the moment. */
+/**
+ * A shard's snapshot.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ShardSnapshot extends Schema.Schema.Type<typeof ShardSnapshot> {}
 
-/** What is plotted over time. */
+/**
+ * Schema of a point on the plots.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const GatewayMoment = Schema.Struct({
   at: Schema.DateTimeUtcFromString,
-  /** Dispatches a second, of all shards. */
+  /** Dispatches per second, of all shards. */
   rate: Schema.Finite,
-  /** The median over the shards. */
+  /** Median over the shards. */
   latency: Schema.OptionFromOptionalKey(Schema.DurationFromMillis),
-  /** How many shards were ready. */
+  /** Number of ready shards. */
   ready: Schema.Int
 })
 
-/** What is plotted over time. */
+/**
+ * A point on the plots over time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface GatewayMoment extends Schema.Schema.Type<typeof GatewayMoment> {}
 
-/** Something that happened to a shard. */
+/**
+ * Schema of a shard's change.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const ConnectionChange = Schema.Struct({
-  /** Counts the changes, from 1. */
+  /** Number of the change, from 1. */
   number: Schema.Int,
   at: Schema.DateTimeUtcFromString,
   shard: Schema.Int,
@@ -49,46 +74,81 @@ export const ConnectionChange = Schema.Struct({
   text: Schema.String
 })
 
-/** Something that happened to a shard. */
+/**
+ * A change of a shard's connection, as text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ConnectionChange extends Schema.Schema.Type<typeof ConnectionChange> {}
 
-/** What is left of the day's IDENTIFYs. */
+/**
+ * Schema of the IDENTIFY budget.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const BudgetSnapshot = Schema.Struct({
   total: Schema.Int,
   remaining: Schema.Int,
-  /** When there are new ones. */
+  /** Time of the next budget. */
   resetAt: Schema.DateTimeUtcFromString
 })
 
-/** What is left of the day's IDENTIFYs. */
+/**
+ * The day's budget of IDENTIFYs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface BudgetSnapshot extends Schema.Schema.Type<typeof BudgetSnapshot> {}
 
-/** The shards that wait for their turn to IDENTIFY. */
+/**
+ * Schema of the identify queue's length.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const IdentifyBacklog = Schema.Struct({
-  /** How many shards wait. */
+  /** Number of waiting shards. */
   waiting: Schema.Int,
-  /** How long the last of them still does, at least. */
+  /** Shortest remaining wait of the last shard. */
   time: Schema.DurationFromMillis
 })
 
-/** The shards that wait for their turn to IDENTIFY. */
+/**
+ * Length of the identify queue.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface IdentifyBacklog extends Schema.Schema.Type<typeof IdentifyBacklog> {}
 
-/** A gateway at one moment. */
+/**
+ * Schema of a gateway's snapshot.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const GatewaySnapshot = Schema.Struct({
   ...GatewayMoment.fields,
-  /** Since when it is watched. */
+  /** Start of the observation. */
   since: Schema.DateTimeUtcFromString,
-  /** By number. */
+  /** Shards by number. */
   shards: Schema.Array(ShardSnapshot),
-  /** The last five minutes, a moment a second, oldest first, this one included. */
+  /** The last five minutes, one moment per second, oldest first, this one included. */
   history: Schema.Array(GatewayMoment),
-  /** The last 200 changes that a person would want to know of, oldest first. */
+  /** The last 200 changes of interest to people, oldest first. */
   changes: Schema.Array(ConnectionChange),
-  /** None where Discord has not been asked. */
+  /** None before Discord's first answer. */
   budget: Schema.OptionFromOptionalKey(BudgetSnapshot),
   queue: IdentifyBacklog
 })
 
-/** A gateway at one moment. */
+/**
+ * A gateway's snapshot.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface GatewaySnapshot extends Schema.Schema.Type<typeof GatewaySnapshot> {}

@@ -1,13 +1,13 @@
 /**
- * Where the WebSocket is dialled: the query that every URL carries, and which URLs may be given the token.
+ * Gateway URLs: the query that each carries, and the check of URLs that a RESUME, with its token, may go to.
  */
 import * as Option from "effect/Option"
 import type { TransportCompression } from "./Compression.ts"
 
-/** The version of the gateway protocol that this library speaks. */
+/** Version of the gateway protocol. */
 export const gatewayVersion = 10
 
-/** A gateway URL with the query that names version, encoding and compression. None if it is not a URL. */
+/** Gateway URL with version, encoding and compression in its query. None if it is not a URL. */
 export const withQuery = (url: string, compression: TransportCompression | undefined): Option.Option<string> =>
   Option.map(parse(url), (parsed) => {
     parsed.searchParams.set("v", String(gatewayVersion))
@@ -21,11 +21,11 @@ export const hostOf = (url: string): string =>
   Option.match(parse(url), { onNone: () => "an unreadable URL", onSome: ({ host }) => host })
 
 /**
- * Whether a session may be resumed at a URL that the server named: the RESUME carries the token, so only the domain
- * that we first connected to is trusted, and never with less encryption.
+ * Same-domain check of a resume URL. A RESUME carries the token, so it only goes to the domain of the main URL, and
+ * never with less encryption.
  *
- * Discord's own main URL is `gateway.discord.gg` and its resume URLs are siblings of it: there the domain is `discord.gg`.
- * For any other host it is the host itself; the names of this machine count as one.
+ * Discord's main URL is `gateway.discord.gg`, and its resume URLs are siblings, so the domain is `discord.gg`. For any
+ * other host it is the host itself; the names of the loopback count as one.
  */
 export const isTrustedResumeUrl = (resumeUrl: string, mainUrl: string): boolean =>
   Option.match(Option.all([parse(resumeUrl), parse(mainUrl)]), {

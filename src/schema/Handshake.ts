@@ -1,7 +1,7 @@
 /**
- * What a connection sends of its own accord: IDENTIFY, RESUME and heartbeats.
+ * Payloads that the library itself sends: IDENTIFY, RESUME and heartbeats.
  *
- * The token stays redacted until the very frame is written. Source: Discord, "Send Events".
+ * The token stays redacted until the frame is encoded.
  */
 import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
 import * as Redacted from "effect/Redacted"
@@ -9,14 +9,23 @@ import { GatewayOpcode } from "./GatewayOpcode.ts"
 import type { Session } from "./Session.ts"
 import type { ShardId } from "./ShardId.ts"
 
-/** How a client presents itself in IDENTIFY. */
+/**
+ * Client description in IDENTIFY.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface IdentifyProperties {
   readonly os: string
   readonly browser: string
   readonly device: string
 }
 
-/** op 2: starts a session. */
+/**
+ * IDENTIFY, op 2: starts a session.
+ *
+ * Discord, "Identify": https://discord.com/developers/docs/events/gateway-events#identify
+ */
 export interface Identify {
   readonly op: typeof GatewayOpcode.Identify
   readonly d: {
@@ -25,14 +34,18 @@ export interface Identify {
     readonly properties: IdentifyProperties
     readonly shard: readonly [id: number, total: number]
     readonly presence?: GatewayPresenceUpdateData
-    /** Whether Discord may compress single payloads. */
+    /** Payload compression: Discord may compress single payloads. */
     readonly compress?: true
-    /** 50 to 250: guilds with more members come without their offline ones. */
+    /** Member count, 50 to 250, above which a guild comes without its offline members. */
     readonly large_threshold?: number
   }
 }
 
-/** op 6: goes on with a session. */
+/**
+ * RESUME, op 6: continues a session.
+ *
+ * Discord, "Resume": https://discord.com/developers/docs/events/gateway-events#resume
+ */
 export interface Resume {
   readonly op: typeof GatewayOpcode.Resume
   readonly d: {
@@ -42,13 +55,16 @@ export interface Resume {
   }
 }
 
-/** op 1: `d` is the last sequence received, null before the first. */
+/**
+ * Heartbeat, op 1. `d` is the sequence that a RESUME would take: with a durable store the stored one, otherwise the
+ * last received; null before the first.
+ */
 export interface HeartbeatEvent {
   readonly op: typeof GatewayOpcode.Heartbeat
   readonly d: number | null
 }
 
-/** A payload that a connection sends of its own accord. */
+/** A payload that the library itself sends. */
 export type Handshake = Identify | Resume | HeartbeatEvent
 
 /** The IDENTIFY of a shard. */
@@ -81,10 +97,10 @@ export const resume = (session: Session, token: Redacted.Redacted<string>): Resu
   d: { token, session_id: session.id, seq: session.sequence }
 })
 
-/** A heartbeat with the last sequence received. */
+/** A heartbeat with the sequence that a RESUME would take. */
 export const heartbeat = (sequence: number | null): HeartbeatEvent => ({ op: GatewayOpcode.Heartbeat, d: sequence })
 
-/** The text frame of a payload: the one place where the token is laid bare. */
+/** Text frame of a payload: the one place where the token is revealed. */
 export const encodeHandshake = (event: Handshake): string =>
   JSON.stringify(
     event.op === GatewayOpcode.Heartbeat

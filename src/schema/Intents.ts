@@ -1,12 +1,16 @@
 /**
- * Which groups of events a bot asks for when it identifies: a bit field with a name for every bit.
- *
- * Source: Discord, "Gateway Intents". Three of them are privileged: they must be switched on in the Developer Portal,
- * otherwise Discord closes the connection with 4014.
+ * Gateway intents: the groups of events that a bot asks for in IDENTIFY, as a bit field.
  */
 import * as Result from "effect/Result"
 
-/** The documented intents by name: `Intents.GUILD_MESSAGES` is `512`. */
+/**
+ * Documented intents by name: `Intents.GUILD_MESSAGES` is `512`.
+ *
+ * Discord, "Gateway Intents": https://discord.com/developers/docs/events/gateway#gateway-intents
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const Intents = {
   GUILDS: 1 << 0,
   /** Privileged. */
@@ -25,7 +29,7 @@ export const Intents = {
   DIRECT_MESSAGES: 1 << 12,
   DIRECT_MESSAGE_REACTIONS: 1 << 13,
   DIRECT_MESSAGE_TYPING: 1 << 14,
-  /** Privileged. Adds no events: it fills in the content of messages. */
+  /** Privileged. It adds no events, but the content of messages. */
   MESSAGE_CONTENT: 1 << 15,
   GUILD_SCHEDULED_EVENTS: 1 << 16,
   AUTO_MODERATION_CONFIGURATION: 1 << 20,
@@ -34,30 +38,62 @@ export const Intents = {
   DIRECT_MESSAGE_POLLS: 1 << 25
 } as const
 
-/** The name of a documented intent. */
+/**
+ * Name of a documented intent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type IntentName = keyof typeof Intents
 
-/** What can be given where intents are asked for: names, a bit field, or text such as `"GUILDS,GUILD_MESSAGES"`. */
+/**
+ * Intents as names, as a bit field, or as text such as `"GUILDS,GUILD_MESSAGES"`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type IntentsInput = number | string | ReadonlyArray<IntentName>
 
 const isIntentName = (name: string): name is IntentName => Object.hasOwn(Intents, name)
 
-/** Every documented intent, in the order of the bits. */
+/**
+ * Every documented intent, in the order of the bits.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const intentNames: ReadonlyArray<IntentName> = Object.keys(Intents).filter(isIntentName)
 
-/** The intents that have to be enabled in the Developer Portal. */
+/**
+ * Intents that must be enabled in the Developer Portal; otherwise Discord closes the connection with 4014.
+ *
+ * Discord, "Privileged Intents": https://discord.com/developers/docs/events/gateway#privileged-intents
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const privilegedIntents: ReadonlyArray<IntentName> = ["GUILD_MEMBERS", "GUILD_PRESENCES", "MESSAGE_CONTENT"]
 
-/** The names of the documented bits in a bit field. */
+/**
+ * Names of the documented bits in a bit field.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
 export const namesOfIntents = (bits: number): ReadonlyArray<IntentName> =>
   intentNames.filter((name) => (bits & Intents[name]) !== 0)
 
-/** The names of the privileged intents in a bit field. */
+/**
+ * Names of the privileged intents in a bit field.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
 export const privilegedIn = (bits: number): ReadonlyArray<IntentName> =>
   privilegedIntents.filter((name) => (bits & Intents[name]) !== 0)
 
 /**
- * Reads intents as a bit field, or says what is wrong with them.
+ * Parser of intents into a bit field. Fails with a message.
  *
  * ```ts
  * parseIntents("GUILDS, GUILD_MESSAGES") // Result.succeed(513)
@@ -66,7 +102,10 @@ export const privilegedIn = (bits: number): ReadonlyArray<IntentName> =>
  * parseIntents("GUILD_MESAGES") // Result.fail('"GUILD_MESAGES" is not an intent. …')
  * ```
  *
- * Bits that are not documented (yet) are let through: Discord judges them.
+ * Undocumented bits pass, for Discord to judge.
+ *
+ * @category parsing
+ * @since 0.1.0
  */
 export const parseIntents = (input: IntentsInput): Result.Result<number, string> => {
   if (typeof input === "number") return fromBits(input)

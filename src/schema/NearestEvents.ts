@@ -1,13 +1,13 @@
 /**
- * What is said to those who mistype the name of a dispatch: the names by the least Levenshtein distance.
+ * Suggestions for a mistyped name of a dispatch, by the least Levenshtein distance.
  */
 import { dispatchNames } from "./DispatchNames.ts"
 
-/** `"MESAGE_CREATE" is not an event. Did you mean MESSAGE_CREATE?` */
+/** Error message with suggestions: `"MESAGE_CREATE" is not an event. Did you mean MESSAGE_CREATE?` */
 export const unknownEvent = (name: string): string =>
   `"${name}" is not an event. Did you mean ${nearest(name.toUpperCase()).join(" or ")}?`
 
-/** The names that are the fewest changes away, three at most. */
+/** Names at the least distance, three at most. */
 const nearest = (name: string): ReadonlyArray<string> => {
   const distances = dispatchNames.map((candidate) => ({ candidate, distance: distanceOf(name, candidate) }))
   const least = Math.min(...distances.map(({ distance }) => distance))
@@ -17,7 +17,7 @@ const nearest = (name: string): ReadonlyArray<string> => {
     .slice(0, 3)
 }
 
-/** How many characters have to be put in, left out or replaced (Levenshtein). */
+/** Levenshtein distance: the fewest insertions, deletions and replacements of characters. */
 const distanceOf = (from: string, to: string): number => {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column)
   for (const [index, character] of [...from].entries()) {

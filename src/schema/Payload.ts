@@ -1,8 +1,7 @@
 /**
- * What travels from Discord to us: the envelope of every gateway message, checked, with `d` left as it came.
+ * Inbound gateway messages: a checked envelope, with `d` as it came. The types of `d` are those of discord-api-types.
  *
- * Source: Discord, "Gateway Event Payload Structure". The types of the events' data are those of discord-api-types.
- * This is the hot path: the envelope is checked by hand, a schema would copy `d`.
+ * Hot path: the envelope is checked by hand, as a schema would copy `d`.
  */
 import type { GatewayDispatchPayload } from "discord-api-types/v10"
 import * as Predicate from "effect/Predicate"
@@ -10,26 +9,43 @@ import * as Result from "effect/Result"
 import { MalformedPayload } from "./ConnectionError.ts"
 import { GatewayOpcode } from "./GatewayOpcode.ts"
 
-/** One inbound gateway message of one shard. */
+/**
+ * An inbound gateway message of one shard.
+ *
+ * Discord, "Payload Structure": https://discord.com/developers/docs/events/gateway-events#payload-structure
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Payload {
-  /** See `GatewayOpcode`. Opcodes that are not documented are passed on. */
+  /** A `GatewayOpcode`, or an undocumented opcode. */
   readonly op: number
-  /** The event's data, any JSON. */
+  /** Data of the event, any JSON. */
   readonly d: unknown
-  /** The sequence of a dispatch (RESUMED may have none), otherwise null. */
+  /** Sequence of a dispatch (RESUMED may have none), otherwise null. */
   readonly s: number | null
-  /** The name of a dispatch, otherwise null. */
+  /** Name of a dispatch, otherwise null. */
   readonly t: string | null
-  /** The number of the shard that it came through. */
+  /** Number of the shard that received it. */
   readonly shard: number
 }
 
 type DataByName = { [P in GatewayDispatchPayload as `${P["t"]}`]: P["d"] }
 
-/** The name of a dispatch whose data has a type: `"MESSAGE_CREATE"`. */
+/**
+ * Name of a dispatch whose data has a type: `"MESSAGE_CREATE"`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type DispatchName = keyof DataByName
 
-/** A dispatch by name, its data typed by discord-api-types: `Dispatch<"MESSAGE_CREATE">`. */
+/**
+ * A dispatch by name, its data typed by discord-api-types: `Dispatch<"MESSAGE_CREATE">`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Dispatch<Name extends DispatchName = DispatchName> extends Payload {
   readonly op: typeof GatewayOpcode.Dispatch
   readonly d: DataByName[Name]
@@ -37,24 +53,37 @@ export interface Dispatch<Name extends DispatchName = DispatchName> extends Payl
   readonly t: Name
 }
 
-/** A dispatch by one of several names, told apart by its `t`: `DispatchOf<"GUILD_CREATE" | "GUILD_DELETE">`. */
+/**
+ * Union of dispatches, discriminated by `t`: `DispatchOf<"GUILD_CREATE" | "GUILD_DELETE">`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type DispatchOf<Name extends DispatchName> = { readonly [N in Name]: Dispatch<N> }[Name]
 
 /**
- * Narrows a payload to a dispatch by its name. The data is taken at Discord's word, it is not checked.
+ * Guard for a dispatch by name. It does not check the data.
  *
  * ```ts
  * if (isDispatch(payload, "MESSAGE_CREATE")) payload.d.content
  * ```
+ *
+ * @category guards
+ * @since 0.1.0
  */
 export const isDispatch = <Name extends DispatchName>(payload: Payload, name: Name): payload is Dispatch<Name> =>
   payload.op === GatewayOpcode.Dispatch && payload.t === name
 
-/** Whether a payload is a dispatch by one of these names. */
+/** Tests for a dispatch with one of these names. */
 export const isDispatchOf = (payload: Payload, names: ReadonlySet<string>): boolean =>
   payload.op === GatewayOpcode.Dispatch && payload.t !== null && names.has(payload.t)
 
-/** Reads a text frame, or says what is wrong with it. The description never has a word of the frame's content. */
+/**
+ * Decoder of a text frame. Its errors have nothing of the frame's content.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
 export const decodePayload = (text: string, shard: number): Result.Result<Payload, MalformedPayload> => {
   const parsed = parseJson(text)
   return Result.isFailure(parsed) ? Result.fail(parsed.failure) : checkEnvelope(parsed.success, shard)

@@ -1,17 +1,17 @@
 /**
- * Reads what a payload is off its bytes, without parsing it: most of what a busy bot is sent is not what it wants.
+ * Header of a dispatch, read on its bytes without parsing: most dispatches to a busy bot are ones it does not want.
  *
- * Discord writes `t`, `s` and `op` before `d`. Where anything else stands in the way, the header is not known, and the
- * payload is parsed as a whole.
+ * Discord writes `t`, `s` and `op` before `d`. In any other order the header is undefined, and the payload is parsed as
+ * a whole.
  */
 
-/** What a dispatch is. */
+/** Name and sequence of a dispatch. */
 export interface DispatchHeader {
   readonly t: string
   readonly s: number
 }
 
-/** The header of a dispatch; undefined for any other payload, and for one whose header cannot be read like this. */
+/** Header of a dispatch; undefined for other payloads and for other orders of the fields. */
 export const readDispatchHeader = (bytes: Uint8Array): DispatchHeader | undefined => {
   let name: string | undefined
   let sequence: number | undefined
@@ -49,7 +49,7 @@ export const readDispatchHeader = (bytes: Uint8Array): DispatchHeader | undefine
   return undefined
 }
 
-/** So many digits are a number without loss. */
+/** Digits that a number holds without loss. */
 const safeDigits = 15
 
 const openBrace = 0x7b
@@ -70,7 +70,7 @@ const afterSpace = (bytes: Uint8Array, from: number): number => {
   return at
 }
 
-/** Where the quote stands that ends a string; negative if there is none, or if the string has an escape in it. */
+/** Position of a string's closing quote; negative if there is none, or if the string has an escape. */
 const endOfString = (bytes: Uint8Array, from: number): number => {
   if (bytes[from] !== quote) return -1
   for (let at = from + 1; at < bytes.length; at++) {
@@ -99,8 +99,8 @@ const textOf = (bytes: Uint8Array, from: number, to: number): string => {
 }
 
 /**
- * The names that came last, by a hash of their bytes. A string that is made anew for each payload must be hashed anew to
- * be looked up, too; it took a third of the time of a payload that nobody wants.
+ * Interning of names, by a hash of their bytes. A new string for each payload would also be hashed anew at each lookup:
+ * measured, a third of the time of a dropped dispatch.
  */
 const names: Array<string | undefined> = Array.from({ length: 512 }, () => undefined)
 
@@ -111,7 +111,7 @@ const nameOf = (bytes: Uint8Array, from: number, to: number): string => {
   const known = names[slot]
   if (known !== undefined && isText(known, bytes, from, to)) return known
   const name = textOf(bytes, from, to)
-  // Discord's names are short; what is longer is not worth keeping.
+  // Discord's names are short; longer ones are not interned.
   if (name.length <= 64) names[slot] = name
   return name
 }

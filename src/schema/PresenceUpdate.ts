@@ -1,8 +1,7 @@
 /**
- * A bot's presence, as the option `presence` and `SendEvent.updatePresence` take it.
+ * Presence of a bot, for the option `presence` and for `SendEvent.updatePresence`.
  *
- * Source: Discord, "Update Presence". The type is discord-api-types', so the value is checked and passed on as it is:
- * decoding would leave out fields of an activity that Discord adds later.
+ * The value is checked and passed on unchanged: decoding would drop fields of an activity that Discord adds later.
  */
 import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
 import * as Predicate from "effect/Predicate"
@@ -26,9 +25,13 @@ const fields = Schema.Struct({
 
 const checkFields = SchemaParser.decodeUnknownResult(fields)
 
-/** A presence: `{ status: "idle", activities: [], since: null, afk: false }`. */
+/**
+ * A presence: `{ status: "idle", activities: [], since: null, afk: false }`.
+ *
+ * Discord, "Update Presence": https://discord.com/developers/docs/events/gateway-events#update-presence
+ */
 export const PresenceUpdate = Schema.declare<GatewayPresenceUpdateData>(
-  // Says only what can have fields. The check behind it looks at each.
+  // Checks only the type of the value; the filter below checks the fields.
   (input): input is GatewayPresenceUpdateData => Predicate.isObject(input),
   { expected: "a presence such as { status, activities, since, afk }" }
 ).check(

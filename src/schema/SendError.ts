@@ -1,14 +1,19 @@
 /**
- * Reasons of a `GatewayError` that concern the one who sends, and no connection: nothing follows from them for a shard.
+ * Reasons of a `GatewayError` that only the sender gets: they do not end a connection, so they have no recovery.
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 
-/** A payload that Discord would not take. Nothing was sent. */
+/**
+ * Discord would reject the payload. Nothing was sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class InvalidSendEvent extends Schema.TaggedError<InvalidSendEvent>(
   "disruption-gateway/GatewayError/InvalidSendEvent"
 )("InvalidSendEvent", {
-  /** Where in the payload: `d.query`. */
+  /** Path in the payload: `d.query`. */
   field: Schema.String,
   description: Schema.String
 }) {
@@ -17,7 +22,12 @@ export class InvalidSendEvent extends Schema.TaggedError<InvalidSendEvent>(
   }
 }
 
-/** There is no such shard here. Nothing was sent. */
+/**
+ * The gateway does not run the shard. Nothing was sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class UnknownShard extends Schema.TaggedError<UnknownShard>("disruption-gateway/GatewayError/UnknownShard")(
   "UnknownShard",
   {
@@ -31,7 +41,12 @@ export class UnknownShard extends Schema.TaggedError<UnknownShard>("disruption-g
   }
 }
 
-/** The machine that runs the shard does not take the payload. It may have been sent. */
+/**
+ * The machine that runs the shard did not confirm the payload, which may have been sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class ShardUnreachable extends Schema.TaggedError<ShardUnreachable>(
   "disruption-gateway/GatewayError/ShardUnreachable"
 )("ShardUnreachable", {
@@ -43,7 +58,12 @@ export class ShardUnreachable extends Schema.TaggedError<ShardUnreachable>(
   }
 }
 
-/** So many payloads wait to be sent that no more are taken. Nothing was sent. */
+/**
+ * The shard's send queue is full. Nothing was sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class SendQueueFull extends Schema.TaggedError<SendQueueFull>("disruption-gateway/GatewayError/SendQueueFull")(
   "SendQueueFull",
   {
@@ -55,7 +75,12 @@ export class SendQueueFull extends Schema.TaggedError<SendQueueFull>("disruption
   }
 }
 
-/** A payload was not sent in time, or was not answered. */
+/**
+ * A payload was not sent, or not answered, in time.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class SendTimeout extends Schema.TaggedError<SendTimeout>("disruption-gateway/GatewayError/SendTimeout")(
   "SendTimeout",
   {
@@ -68,7 +93,12 @@ export class SendTimeout extends Schema.TaggedError<SendTimeout>("disruption-gat
   }
 }
 
-/** The gateway has been shut down. */
+/**
+ * The gateway has been shut down.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class GatewayStopped extends Schema.TaggedError<GatewayStopped>(
   "disruption-gateway/GatewayError/GatewayStopped"
 )("GatewayStopped", {}) {

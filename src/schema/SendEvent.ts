@@ -1,7 +1,6 @@
 /**
- * What a program may send to Discord, checked before it leaves: a payload that Discord cannot decode costs the connection.
- *
- * Source: Discord, "Send Events".
+ * Payloads that a program sends. They are checked first, as Discord closes the connection for one that it cannot
+ * decode.
  */
 import type {
   GatewayPresenceUpdateData,
@@ -20,29 +19,46 @@ import { GatewayOpcode } from "./GatewayOpcode.ts"
 import { PresenceUpdate } from "./PresenceUpdate.ts"
 import { shardOfGuild } from "./ShardId.ts"
 
-/** A payload that a program sends. Make it with `SendEvent.updatePresence(…)` and its like. */
+/**
+ * A payload that a program sends, from a constructor such as `SendEvent.updatePresence(…)`.
+ *
+ * Discord, "Send Events": https://discord.com/developers/docs/events/gateway-events#send-events
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type SendEvent =
   | { readonly op: typeof GatewayOpcode.PresenceUpdate; readonly d: GatewayPresenceUpdateData }
   | { readonly op: typeof GatewayOpcode.VoiceStateUpdate; readonly d: GatewayVoiceStateUpdateData }
   | { readonly op: typeof GatewayOpcode.RequestGuildMembers; readonly d: GatewayRequestGuildMembersData }
   | { readonly op: typeof GatewayOpcode.RequestSoundboardSounds; readonly d: GatewayRequestSoundboardSoundsData }
   | { readonly op: typeof GatewayOpcode.RequestChannelInfo; readonly d: RequestChannelInfo }
-  /** Anything else: sent as it is. */
+  /** Any other payload, sent unchanged. */
   | { readonly op: number; readonly d: unknown; readonly raw: true }
 
-/** op 43: what is asked about a guild's channels. */
+/**
+ * Data of op 43: the requested fields of a guild's channels.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface RequestChannelInfo {
   readonly guild_id: string
   readonly fields: ReadonlyArray<"status" | "voice_start_time">
 }
 
-/** The payloads that a program may send, by name. */
+/**
+ * Constructors of the payloads that a program may send.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const SendEvent = {
   /** Sets the presence: `SendEvent.updatePresence({ status: "idle", … })`. It is sent again with the next IDENTIFY. */
   updatePresence: (d: GatewayPresenceUpdateData): SendEvent => ({ op: GatewayOpcode.PresenceUpdate, d }),
   /** Joins, moves between or leaves (`channel_id: null`) voice channels. */
   updateVoiceState: (d: GatewayVoiceStateUpdateData): SendEvent => ({ op: GatewayOpcode.VoiceStateUpdate, d }),
-  /** Asks for members of a guild. `Gateway.requestGuildMembers` also gathers the answer. */
+  /** Asks for members of a guild. `Gateway.requestGuildMembers` also collects the answer. */
   requestGuildMembers: (d: GatewayRequestGuildMembersData): SendEvent => ({
     op: GatewayOpcode.RequestGuildMembers,
     d
@@ -54,7 +70,7 @@ export const SendEvent = {
   }),
   /** Asks for information on a guild's channels. */
   requestChannelInfo: (d: RequestChannelInfo): SendEvent => ({ op: GatewayOpcode.RequestChannelInfo, d }),
-  /** Sends anything. Only its size is checked. */
+  /** Any payload. Only its size is checked. */
   raw: (op: number, d: unknown): SendEvent => ({ op, d, raw: true })
 } as const
 
@@ -62,7 +78,14 @@ export const SendEvent = {
 // Checks
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The largest payload that Discord takes, in bytes. */
+/**
+ * Largest payload that Discord accepts, in bytes.
+ *
+ * Discord, "Sending Events": https://discord.com/developers/docs/events/gateway#sending-events
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const maxSendBytes = 4096
 
 const Snowflake = Schema.String.check(Schema.isPattern(/^\d{1,20}$/, { message: "is not a snowflake" }))
@@ -114,7 +137,7 @@ const checks = new Map<number, ReturnType<typeof checkOf>>([
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** The text frame of a payload, or what is wrong with it. */
+/** Text frame of a checked payload. */
 export const encodeSendEvent = (event: SendEvent): Result.Result<string, InvalidSendEvent> => {
   const check = "raw" in event ? undefined : checks.get(event.op)
   const checked = check?.(event.d)
@@ -145,8 +168,8 @@ const textEncoder = new TextEncoder()
 const byteLength = (text: string): number => textEncoder.encode(text).byteLength
 
 /**
- * What goes through which of the shards: through the one that is named, or the one of the guild, or those of the guilds; a
- * presence through all, anything else through the first.
+ * Routing of a payload to shards: the named shard, or those of the payload's guilds. Otherwise a presence goes to all,
+ * and anything else to the first.
  */
 export const route = (
   event: SendEvent,
@@ -160,14 +183,14 @@ export const route = (
   return byShard.map(([id, guilds]) => [Number(id), byShard.length === 1 ? event : forGuilds(event, guilds)])
 }
 
-/** The guilds that a payload is about: their shards are where it goes. */
+/** Guilds in a payload, which decide its shards. */
 export const guildsOf = ({ d }: SendEvent): ReadonlyArray<string> => {
   if (Predicate.hasProperty(d, "guild_ids") && Array.isArray(d.guild_ids)) return d.guild_ids.map(String)
   const guild = Predicate.hasProperty(d, "guild_id") ? d.guild_id : undefined
   return Predicate.isString(guild) && /^\d+$/.test(guild) ? [guild] : []
 }
 
-/** The part of a payload on several guilds that concerns some of them. */
+/** Part of a payload for some of its guilds. */
 export const forGuilds = (event: SendEvent, guilds: ReadonlyArray<string>): SendEvent =>
   event.op === GatewayOpcode.RequestSoundboardSounds && !("raw" in event)
     ? SendEvent.requestSoundboardSounds({ guild_ids: [...guilds] })

@@ -1,19 +1,24 @@
 /**
- * What it takes to RESUME: a session outlives its connections, and with a persisted store also the process.
+ * Session of a shard, as RESUME needs it. It outlives its connections, and with a durable store also the process.
  */
 import * as Schema from "effect/Schema"
 import { ShardId } from "./ShardId.ts"
 
-/** A gateway session of one shard. */
+/**
+ * A gateway session of one shard.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export class Session extends Schema.Class<Session>("disruption-gateway/Session")({
   /** READY's `session_id`. */
   id: Schema.NonEmptyString,
-  /** READY's `resume_gateway_url`: where to connect for a RESUME. */
+  /** READY's `resume_gateway_url`: the URL for a RESUME. */
   resumeUrl: Schema.NonEmptyString,
-  /** The sequence that we would resume from: that of the last payload that needs no replay. */
+  /** Sequence for a RESUME: that of the last payload that needs no replay. */
   sequence: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
   shard: ShardId,
-  /** The intents that it was started with: a RESUME cannot change them. */
+  /** Intents of its IDENTIFY: a RESUME cannot change them. */
   intents: Schema.Int,
   /**
    * How many processes have taken the session over at this sequence without getting any further. Absent where the last one

@@ -1,8 +1,8 @@
 /**
- * What happens to the connections, as data and as sentences: the feed of `Gateway.changes`, of the log and of the
+ * Changes of the shards' connections, as data and as sentences: the feed of `Gateway.changes`, of the log and of the
  * terminal.
  *
- * None of them carries a payload's content or the token.
+ * No event has a payload's content or the token.
  */
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
@@ -13,7 +13,7 @@ import { describeBudget } from "./FatalError.ts"
 import { GatewayErrorReason } from "./GatewayError.ts"
 
 const common = {
-  /** The shard's number. */
+  /** Number of the shard. */
   shard: Schema.Int,
   at: Schema.DateTimeUtcFromString
 }
@@ -21,11 +21,11 @@ const common = {
 const schema = Schema.TaggedUnion({
   /** A WebSocket is being opened. */
   Connecting: { ...common, host: Schema.String, resuming: Schema.Boolean },
-  /** HELLO came. */
+  /** HELLO was received. */
   Greeted: { ...common, heartbeatInterval: Schema.DurationFromMillis },
   /** The shard waits for its turn to IDENTIFY. */
   IdentifyQueued: { ...common, wait: Schema.DurationFromMillis },
-  /** The day's IDENTIFYs are used up; the shard waits for new ones. */
+  /** The day's IDENTIFYs are used up; the shard waits for the next budget. */
   IdentifyBudgetExhausted: {
     ...common,
     total: Schema.Int,
@@ -38,27 +38,27 @@ const schema = Schema.TaggedUnion({
   Resuming: { ...common, sessionId: Schema.String, sequence: Schema.Int },
   /** A new session is established. */
   Ready: { ...common, sessionId: Schema.String },
-  /** The session goes on, with all that was missed. */
+  /** The session was resumed, and the missed payloads replayed. */
   Resumed: { ...common, sessionId: Schema.String, replayed: Schema.Int },
-  /** The connection ended, or could not be made. */
+  /** The connection ended or could not be made. */
   Disconnected: { ...common, reason: GatewayErrorReason },
   /** The session is given up: the next connection identifies. */
   SessionDropped: { ...common, sessionId: Schema.String, why: Schema.String },
-  /** The next connection is made after this wait. */
+  /** The shard waits for this time before it connects. */
   Waiting: { ...common, delay: Schema.DurationFromMillis },
-  /** Sequences `from` to `to` never came. */
+  /** Sequences `from` to `to` were not received. */
   GapDetected: { ...common, from: Schema.Int, to: Schema.Int },
-  /** A frame that is not a payload was left out, since it came again with every replay. */
+  /** A malformed payload was left out, as every replay repeats it. */
   MalformedSkipped: { ...common, description: Schema.String },
-  /** A payload has an opcode that is not documented. It was handed on. */
+  /** A payload has an undocumented opcode. The program got it. */
   UnknownOpcode: { ...common, op: Schema.Int },
-  /** A payload that had come before was left out. */
+  /** A payload that was received before was dropped. */
   DuplicateDropped: { ...common, sequence: Schema.Int },
-  /** READY's `resume_gateway_url` is not of the domain that we connected to: the main URL is used. */
+  /** READY's `resume_gateway_url` is of another domain than the main URL, which is used instead. */
   ResumeUrlRefused: { ...common, host: Schema.String },
-  /** The buffer is full: nothing is read from the socket until a subscriber asks for more. */
+  /** The buffer is full: reading from the socket is paused. */
   ConsumerBehind: { ...common, buffered: Schema.Int, subscribers: Schema.Int },
-  /** The subscribers have caught up; the socket is read again. */
+  /** The subscribers have caught up: reading from the socket is resumed. */
   ConsumerCaughtUp: { ...common, after: Schema.DurationFromMillis },
   /** A payload was handed out long ago, and nobody has acknowledged it: the oldest one of the shard. */
   AcknowledgementOverdue: {
@@ -78,25 +78,34 @@ const schema = Schema.TaggedUnion({
   StoreRecovered: common,
   /** The bot now runs with another number of shards; this is said once, with the shard 0. */
   Resharded: { ...common, from: Schema.Int, to: Schema.Int },
-  /** The shard has ended for good; without a reason where the program ended it. */
+  /** The shard has ended for good. It has no reason if the program ended it. */
   Stopped: { ...common, reason: Schema.optional(GatewayErrorReason) }
 })
 
-/** Something happened to the connection of a shard. */
+/**
+ * A change of a shard's connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type ShardEvent = typeof schema.Type
 
-/** The constructors check nothing: an event with whatever a peer said is better than none. */
+/** Unchecked constructors: an event with a peer's odd value is better than none. */
 const make = Data.taggedEnum<ShardEvent>()
 
 /**
- * The schema, with a constructor for each kind and what every `Schema.TaggedUnion` has: `match` for all kinds, `isAnyOf`
- * to tell some of them, `guards` for values of any type, `cases` for their schemas. As JSON, times are ISO 8601 and
+ * Schema of the events, with a constructor for each kind and the helpers of `Schema.TaggedUnion`: `match` over all
+ * kinds,
+ * `isAnyOf` for some of them, `guards` for unknown values, `cases` for their schemas. As JSON, times are ISO 8601 and
  * durations are in milliseconds.
  *
  * ```ts
  * ShardEvent.Ready({ shard: 0, at: yield* DateTime.now, sessionId })
  * gateway.changes.pipe(Stream.filter(ShardEvent.isAnyOf(["Ready", "Resumed"])))
  * ```
+ *
+ * @category constructors
+ * @since 0.1.0
  */
 export const ShardEvent = Object.assign(schema, {
   Connecting: make.Connecting,
@@ -125,7 +134,12 @@ export const ShardEvent = Object.assign(schema, {
   Stopped: make.Stopped
 })
 
-/** An event in a sentence for people. */
+/**
+ * Sentence for people about an event.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
 export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.match({
   Connecting: ({ host, resuming }) => `Connecting to ${host}${resuming ? " to resume" : ""}`,
   Greeted: ({ heartbeatInterval }) => `Connected, a heartbeat every ${Duration.format(heartbeatInterval)}`,
@@ -187,6 +201,11 @@ const levels: Record<ShardEvent["_tag"], LogLevel.Severity> = {
   Stopped: "Info"
 }
 
-/** How loud an event is in the log. */
+/**
+ * Log level of an event.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
 export const levelOfShardEvent = (event: ShardEvent): LogLevel.Severity =>
   event._tag === "Stopped" && event.reason !== undefined ? "Error" : levels[event._tag]

@@ -1,18 +1,21 @@
 /**
- * Which part of a bot's guilds a connection is for: Discord's `[shard_id, num_shards]`.
- *
- * Source: Discord, "Sharding".
+ * Identity of a shard: Discord's `[shard_id, num_shards]`.
  */
 import * as Schema from "effect/Schema"
 
-/** A shard's number and how many there are: `new ShardId({ id: 0, total: 1 })` is a bot without sharding. */
+/**
+ * Number of a shard and the total: `new ShardId({ id: 0, total: 1 })` is a bot without sharding.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export class ShardId extends Schema.Class<ShardId>("disruption-gateway/ShardId")({
-  /** From 0 to `total - 1`. */
+  /** Number from 0 to `total - 1`. */
   id: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
-  /** The number of shards that the bot's guilds are spread over. */
+  /** Number of shards that the bot's guilds are spread over. */
   total: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 }) {
-  /** The IDENTIFY bucket of this shard: one IDENTIFY per bucket may be sent in 5 seconds. */
+  /** IDENTIFY bucket of this shard. Each bucket has a rate limit of its own. */
   bucket(maxConcurrency: number): number {
     return this.id % Math.max(1, maxConcurrency)
   }
@@ -23,11 +26,16 @@ export class ShardId extends Schema.Class<ShardId>("disruption-gateway/ShardId")
 }
 
 /**
- * The number of the shard that a guild's events come through. Events without a guild come through shard 0.
+ * Number of the shard that receives a guild's events. Events without a guild go to shard 0.
+ *
+ * Discord, "Sharding": https://discord.com/developers/docs/events/gateway#sharding
  *
  * ```ts
  * shardOfGuild("197038439483310086", 16) // 2
  * ```
+ *
+ * @category getters
+ * @since 0.1.0
  */
 export const shardOfGuild = (guildId: string | bigint, total: number): number =>
   Number((BigInt(guildId) >> 22n) % BigInt(total))

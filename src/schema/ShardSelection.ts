@@ -1,13 +1,18 @@
 /**
- * Which shards a process runs: all of a number of them, some of a number, or as many as Discord recommends.
+ * Selection of a process's shards: all of a total, some of a total, or as many as Discord recommends.
  */
 import * as Result from "effect/Result"
 import { ShardId } from "./ShardId.ts"
 
-/** `4` is 0 to 3 of 4; `{ ids: [2, 3], total: 4 }` the latter two; `"auto"` as many as Discord recommends. */
+/**
+ * Selected shards: `4` is 0 to 3 of 4, `{ ids: [2, 3], total: 4 }` the latter two, `"auto"` Discord's recommendation.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type ShardSelection = "auto" | number | { readonly ids: ReadonlyArray<number>; readonly total: number }
 
-/** Reads `auto`, `4` (a count) and `2,3/4` (two of four), or says what is wrong with it. */
+/** Parser of `auto`, `4` (a count) and `2,3/4` (two of four). Fails with a message. */
 export const parseShards = (text: string): Result.Result<ShardSelection, string> =>
   Result.flatMap(readShards(text), (selection) => Result.map(shardIdsOf(selection), () => selection))
 
@@ -22,7 +27,7 @@ const readShards = (text: string): Result.Result<ShardSelection, string> => {
       )
 }
 
-/** The selected shards, or what is wrong with the selection. */
+/** The selected shards. Fails with a message. */
 export const shardIdsOf = (shards: ShardSelection): Result.Result<"auto" | ReadonlyArray<ShardId>, string> => {
   if (shards === "auto") return Result.succeed(shards)
   const { ids, total } =

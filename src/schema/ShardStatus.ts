@@ -1,13 +1,18 @@
 /**
- * How a shard is doing, for people and programs that ask.
+ * Status of a shard, for people and programs.
  *
- * A status is a plain object, so that it costs nothing to make: exporters ask for those of thousands of shards at once.
+ * A status is a plain object, not a class instance, as exporters ask for thousands of them at once.
  */
 import * as Schema from "effect/Schema"
 import { GatewayErrorReason } from "./GatewayError.ts"
 import { ShardId } from "./ShardId.ts"
 
-/** Every state that a shard can be in. */
+/**
+ * Every state of a shard.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const shardStates = [
   "connecting",
   "greeting",
@@ -22,35 +27,48 @@ export const shardStates = [
 /**
  * The state of a shard:
  *
- * - `connecting`: asking where to connect, or opening the WebSocket
- * - `greeting`: the WebSocket is open, HELLO has not come
+ * - `connecting`: asking for the gateway's URL, or opening the WebSocket
+ * - `greeting`: the WebSocket is open, HELLO is outstanding
  * - `queued`: waiting for its turn to IDENTIFY
- * - `identifying`: IDENTIFY is sent, READY has not come
- * - `resuming`: RESUME is sent, what was missed is coming, RESUMED has not come
- * - `ready`: everything that comes is new
+ * - `identifying`: IDENTIFY is sent, READY is outstanding
+ * - `resuming`: RESUME is sent, missed payloads are replayed, RESUMED is outstanding
+ * - `ready`: the session is established, all payloads are new
  * - `waiting`: between two connections
- * - `stopped`: for good, by a fatal error or by the program
+ * - `stopped`: ended for good, by a fatal error or by the program
+ *
+ * @category models
+ * @since 0.1.0
  */
 export type ShardState = (typeof shardStates)[number]
 
-/** A shard at one moment. As JSON, `since` is ISO 8601 and `latency` is in milliseconds; what is not known is left out. */
+/**
+ * Schema of a status. As JSON, `since` is ISO 8601, `latency` is in milliseconds, and unknown values are left out.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const ShardStatus = Schema.Struct({
   shard: ShardId,
   state: Schema.Literals(shardStates),
-  /** When it came into this state. */
+  /** Time of the last change of `state`. */
   since: Schema.DateTimeUtcFromString,
   sessionId: Schema.OptionFromOptionalKey(Schema.String),
-  /** The sequence that we would resume from. */
+  /** Sequence for a RESUME. */
   sequence: Schema.OptionFromOptionalKey(Schema.Int),
   /** Time from the last heartbeat that was acknowledged to its acknowledgement. */
   latency: Schema.OptionFromOptionalKey(Schema.DurationFromMillis),
-  /** How many payloads wait to be sent. */
+  /** Number of payloads that wait to be sent. */
   waitingToSend: Schema.Int,
-  /** How many connections, or attempts at one, have ended since the start. */
+  /** Number of connections and attempts that have ended since the start. */
   reconnects: Schema.Int,
-  /** Why the last connection ended. */
+  /** Reason for the last connection's end. */
   lastReason: Schema.OptionFromOptionalKey(GatewayErrorReason)
 })
 
-/** A shard at one moment. */
+/**
+ * Status of a shard at one moment.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ShardStatus extends Schema.Schema.Type<typeof ShardStatus> {}

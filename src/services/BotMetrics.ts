@@ -1,12 +1,12 @@
 /**
- * The context in which a bot's metrics are made, so that two bots in one process are told apart.
+ * Metric attribute `bot`, which tells the series of two bots in one process apart.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 
-/** The current context with the attribute `bot`, the id in the first part of the bot's token, where it has that form. */
+/** The current context with the metric attribute `bot`, the id in the bot's token; unchanged if the token has none. */
 export const contextOf = (token: Redacted.Redacted<string>): Effect.Effect<Context.Context<never>> =>
   Effect.map(Effect.context<never>(), (context) => {
     const bot = idIn(Redacted.value(token))
@@ -18,7 +18,7 @@ export const contextOf = (token: Redacted.Redacted<string>): Effect.Effect<Conte
         })
   })
 
-/** The first part of a token is the bot's id in Base64: no secret, everybody sees it in Discord. */
+/** The bot's id, Base64 in the first part of a token. It is public: everybody sees it in Discord. */
 const idIn = (token: string): string | undefined => {
   const [first = "", ...rest] = token.split(".")
   if (rest.length !== 2 || !/^[\w-]+={0,2}$/.test(first)) return undefined

@@ -1,8 +1,8 @@
 /**
- * Inflates what Discord has compressed, as far as the runtime can: a decompressor per connection, synchronous, so that a
- * payload costs no switch of fibers.
+ * Decompression of inbound frames: one synchronous decompressor per connection, so that a payload costs no fiber
+ * switch.
  *
- * Without a platform's own zlib, fflate does it in JavaScript; it knows no zstd.
+ * The default is fflate, in JavaScript and without zstd. A platform's layer replaces it, such as `NodeDecompression`.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -12,26 +12,45 @@ import { Unzlib, unzlibSync } from "fflate"
 import type { Compression, TransportCompression } from "../schema/Compression.ts"
 import { DecompressionFailed } from "../schema/ConnectionError.ts"
 
-/** Inflates one connection's binary messages, in order. */
+/**
+ * Inflates one connection's binary messages, in order.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Decompressor = (message: Uint8Array) => Result.Result<Inflated, DecompressionFailed>
 
-/** The payload's text as UTF-8, valid until the next message; undefined while the payload is not complete. */
+/**
+ * The payload's text as UTF-8, valid until the next message; undefined while the payload is not complete.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Inflated = Uint8Array | undefined
 
-/** What a runtime can inflate. */
+/**
+ * The decompressors of a runtime.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Decompressors {
-  /** The compressions of a connection that it knows, the best first. */
+  /** Supported transport compressions, the best first. */
   readonly transports: ReadonlyArray<TransportCompression>
-  /** Makes the decompressor of a connection, which is freed with the scope. `limit` is the size of a payload in bytes. */
+  /** Makes a connection's decompressor; the scope frees it. `limit` is the largest payload in bytes. */
   readonly make: (
     compression: Exclude<Compression, "none">,
     limit: number
   ) => Effect.Effect<Decompressor, never, Scope.Scope>
 }
 
-/** Watches the messages of a zlib stream, and tells whether one ends a payload: its last bytes are then 00 00 ff ff. */
+/**
+ * Detects the end of a payload in a zlib stream: Z_SYNC_FLUSH, the bytes 00 00 ff ff at the end of a message.
+ *
+ * Discord, "Transport Compression": https://discord.com/developers/docs/events/gateway#transport-compression
+ */
 export const watchPayloadEnds = (): ((message: Uint8Array) => boolean) => {
-  // The four bytes may come in several messages.
+  // The four bytes may be spread over several messages.
   let last = 0xffffffff
   return (message) => {
     for (let at = Math.max(0, message.length - 4); at < message.length; at++) {
@@ -41,7 +60,7 @@ export const watchPayloadEnds = (): ((message: Uint8Array) => boolean) => {
   }
 }
 
-/** Puts the parts of a payload together, and keeps its size. */
+/** Concatenates the parts of a payload; a single part is returned as it is. */
 export const joinParts = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   const [only] = parts
   if (only !== undefined && parts.length === 1) return only
@@ -70,7 +89,7 @@ const portableZlibStream = (limit: number): Decompressor => {
   let size = 0
   const stream = new Unzlib((part) => {
     size += part.length
-    // Not kept beyond the limit, whatever more there is in the message.
+    // Parts over the limit are discarded, so a decompression bomb takes no memory.
     if (size <= limit) parts.push(part)
   })
   return (message) => {
@@ -93,14 +112,19 @@ const portablePayload =
       (whole) => (whole.length > limit ? Result.fail(tooLarge(limit)) : Result.succeed(whole))
     )
 
-/** In JavaScript alone. */
+/** Decompressors in plain JavaScript, for every runtime. */
 export const portable: Decompressors = {
   transports: ["zlib-stream"],
   make: (compression, limit) =>
     Effect.sync(() => (compression === "payload" ? portablePayload(limit) : portableZlibStream(limit)))
 }
 
-/** The runtime's decompressors: portable ones, unless a platform's layer brings better. */
+/**
+ * The runtime's decompressors. Default: `portable`, until a platform's layer provides faster ones.
+ *
+ * @category services
+ * @since 0.1.0
+ */
 export const Decompression: Context.Reference<Decompressors> = Context.Reference("disruption-gateway/Decompression", {
   defaultValue: () => portable
 })

@@ -1,8 +1,7 @@
 /**
- * Counts dispatches by name: those that are decoded, and those that are dropped since nobody asked for them.
+ * Counters of dispatches by name: decoded ones, and ones dropped because `events` leaves them out.
  *
- * It is on the hot path: a lookup by name and two additions each, in numbers of its own that an exporter of
- * `effect/Metric` reads when it wants to.
+ * Hot path: a dispatch costs one map lookup and two additions. Exporters of `effect/Metric` read the numbers on demand.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -16,19 +15,21 @@ interface Count {
   bytes: number
 }
 
-/** Counts what all connections of a gateway bring. */
+/** Counters over all connections of a gateway. */
 export interface DispatchTally {
-  /** A dispatch of so many bytes of JSON was decoded. */
+  /** Counts a decoded dispatch; `bytes` is its JSON, inflated. */
   readonly decoded: (name: string, bytes: number) => void
-  /** A dispatch that nobody asked for was dropped. */
+  /** Counts a dispatch that `events` leaves out. */
   readonly dropped: (name: string, bytes: number) => void
 }
 
-/** More names than Discord has: a peer that makes them up must not fill the memory. */
+/**
+ * Limit of distinct names, above Discord's own count. Names over it count as `other`, so a peer cannot fill the memory.
+ */
 const capacity = 500
 const rest = "other"
 
-/** Starts counting in a context of metrics, until the scope closes. */
+/** Counters registered in a context's metrics until the scope closes. */
 export const make = Effect.fnUntraced(function* (
   context: Context.Context<never>
 ): Effect.fn.Return<DispatchTally, never, Scope.Scope> {

@@ -1,7 +1,7 @@
 /**
- * From a WebSocket frame to a payload: the hot path of the library.
+ * Decoder from WebSocket frames to payloads: the hot path of the library.
  *
- *     bytes → inflated → its name read off the bytes, dropped if nobody wants it → text → JSON → envelope checked
+ *     bytes → inflate → filter by the name, read on the bytes → string → JSON → check the envelope
  */
 import * as Result from "effect/Result"
 import { type DecompressionFailed, MalformedPayload } from "../schema/ConnectionError.ts"
@@ -12,15 +12,17 @@ import type { Decompressor } from "./Decompression.ts"
 import type { DispatchTally } from "./DispatchTally.ts"
 
 /**
- * What a frame turns out to be. A number is the sequence of a dispatch that nobody asked for: it counts, and that is all
- * that is kept of it.
+ * A decoded frame: a payload, an error in its place, or only the sequence of a dispatch that `events` leaves out.
+ *
+ * @category models
+ * @since 0.1.0
  */
 export type ReceivedPayload = Payload | number | MalformedPayload | DecompressionFailed
 
 /** What the library itself waits for, whatever the program wants. */
 const alwaysSeen: ReadonlySet<string> = new Set(["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"])
 
-/** How the frames of a connection are decoded. */
+/** Options of a connection's decoder. */
 export interface FrameDecoderOptions {
   readonly shard: number
   /** The largest frame in bytes. */
@@ -29,9 +31,9 @@ export interface FrameDecoderOptions {
   readonly wanted: () => ReadonlySet<string> | undefined
   /** Counts dispatches. */
   readonly tally: DispatchTally
-  /** Inflates binary frames, where they are compressed. */
+  /** Inflates compressed frames; undefined without compression. */
   readonly decompress: Decompressor | undefined
-  /** Whether a binary frame is compressed. */
+  /** Tells compressed binary frames from plain ones. */
   readonly isCompressed: (frame: Uint8Array) => boolean
 }
 
@@ -44,12 +46,12 @@ export class FrameDecoder {
     this.options = options
   }
 
-  /** How many characters of text were parsed so far: what payloads take in memory, roughly. */
+  /** Characters parsed so far: a rough measure of the payloads' memory. */
   get charactersParsed(): number {
     return this.parsed
   }
 
-  /** Undefined for a frame that does not complete a payload. */
+  /** Decodes a frame. Undefined while its payload is incomplete. */
   decode(frame: Uint8Array | string): ReceivedPayload | undefined {
     const { decompress, isCompressed, limit } = this.options
     if (frame.length > limit) {
@@ -94,8 +96,8 @@ const isWanted = (name: string, wanted: ReadonlySet<string> | undefined): boolea
 const utf8 = new TextDecoder()
 
 /**
- * Measured on Node.js 20: a string of `TextDecoder` has two bytes for each character, and JSON.parse takes half as long
- * again for it as for one of `Buffer`.
+ * UTF-8 decoding, with `Buffer` where there is one. Measured on Node.js 20: strings of `TextDecoder` take two bytes a
+ * character, and JSON.parse is 50 % slower on them.
  */
 const textOf = (bytes: Uint8Array): string =>
   typeof Buffer !== "undefined" && bytes instanceof Buffer ? bytes.toString("utf8") : utf8.decode(bytes)

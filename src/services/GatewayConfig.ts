@@ -1,7 +1,8 @@
 /**
- * What a user sets, checked before anything is dialled: from options in code, from a `Config`, or from the environment.
+ * Configuration of the gateway, checked before anything is dialled: from options in code, from a `Config`, or from the
+ * environment.
  *
- * Every value is resolved here, so that no other module knows a default or reads the environment.
+ * Defaults (`OptionsSchema`) and environment variables are resolved here; no other module reads them.
  */
 import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
 import * as Config from "effect/Config"
@@ -29,52 +30,62 @@ import { concealToken } from "./TokenConcealment.ts"
 
 export { defaultIntents, defaultReconnect } from "./OptionsSchema.ts"
 
-/** What a program can set. Only the token is required. */
+/**
+ * Options of the gateway. Only the token is required.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface GatewayOptions {
   /** The bot's token, without "Bot " before it. A plain string is redacted at once. */
   readonly token: Redacted.Redacted<string> | string
-  /** Which events to ask for. Default: every intent that is not privileged. */
+  /** Intents to ask for. Default: every intent that is not privileged. */
   readonly intents?: IntentsInput | undefined
   /**
-   * How many shards to run, or which ones of how many. Default: 1.
+   * Shards to run: a count, some of a total, or as many as Discord recommends. Default: 1.
    *
    * `shards: 4` runs 0 to 3 of 4; `shards: { ids: [2, 3], total: 4 }` the latter two; `"auto"` as many as Discord
    * recommends (one, where a `gatewayUrl` is given).
    */
   readonly shards?: ShardSelection | undefined
   /**
-   * How what Discord sends is compressed. Default: "auto", the best that the runtime has (on Node.js zstd-stream from
-   * 22.15, zlib-stream before).
+   * Compression of inbound payloads. Default: "auto", the best that the runtime has (on Node.js zstd-stream from 22.15,
+   * zlib-stream before).
    */
   readonly compression?: "auto" | Compression | undefined
   /**
-   * The dispatches that the program wants. All others are dropped before they are parsed; READY, RESUMED and the answers
-   * to what the library asks for are always seen. Default: all.
+   * Names of the dispatches that the program wants. All others are dropped before they are parsed, except READY,
+   * RESUMED and the answers to the library's own requests. Default: all.
    */
   readonly events?: ReadonlyArray<DispatchName> | undefined
   /** The presence that the bot starts with. */
   readonly presence?: GatewayPresenceUpdateData | undefined
-  /** From 50 to 250: guilds with more members come without the offline ones. Default: Discord's, 50. */
+  /** Member count, 50 to 250, above which a guild comes without its offline members. Default: Discord's, 50. */
   readonly largeThreshold?: number | undefined
-  /** How the client presents itself. */
+  /** Client description in IDENTIFY. Default: os `linux`, browser and device `disruption-gateway`. */
   readonly properties?: { readonly [Name in keyof IdentifyProperties]?: string | undefined } | undefined
-  /** Where GET /gateway/bot is asked. Default: https://discord.com/api/v10 */
+  /** Base URL of GET /gateway/bot. Default: https://discord.com/api/v10 */
   readonly apiUrl?: string | undefined
-  /** Where to connect. Given, GET /gateway/bot is not asked, and neither the day's budget nor max_concurrency is known. */
+  /**
+   * Gateway URL to connect to. With it, GET /gateway/bot is not asked, so neither the day's IDENTIFY budget nor
+   * max_concurrency is known. Default: Discord's answer.
+   */
   readonly gatewayUrl?: string | undefined
-  /** The waits between attempts to connect. Its end is fatal. Default: 1, 2, 4 … 60, 60 … seconds, without end. */
+  /**
+   * Waits between attempts to connect. Its end is fatal. Default: exponential backoff, 1 to 60 seconds, without end.
+   */
   readonly reconnect?: Schedule.Schedule<unknown, GatewayError> | undefined
-  /** How long a session must have lasted for the waits to begin anew. Default: 10 seconds. */
+  /** Session duration that resets `reconnect`. Default: 10 seconds. */
   readonly stableAfter?: Duration.Input | undefined
   readonly timeouts?:
     | {
-        /** For opening the WebSocket. Default: 10 seconds. */
+        /** Limit for opening the WebSocket. Default: 10 seconds. */
         readonly open?: Duration.Input | undefined
-        /** For HELLO, once it is open. Default: 10 seconds. */
+        /** Limit for HELLO on an open WebSocket. Default: 10 seconds. */
         readonly hello?: Duration.Input | undefined
-        /** For Discord's close frame at shutdown. Default: 1 second. */
+        /** Limit for Discord's close frame at shutdown. Default: 1 second. */
         readonly close?: Duration.Input | undefined
-        /** For GET /gateway/bot. Default: 10 seconds. */
+        /** Limit for GET /gateway/bot. Default: 10 seconds. */
         readonly directory?: Duration.Input | undefined
         /** For one call of the session store; at shutdown nothing waits for it for longer. Default: 5 seconds. */
         readonly store?: Duration.Input | undefined
@@ -82,28 +93,34 @@ export interface GatewayOptions {
         readonly storeRead?: Duration.Input | undefined
       }
     | undefined
-  /** How many payloads may wait for the subscribers before the socket is paused. Default: 4096. */
+  /** High-water mark in payloads: with so many waiting for subscribers the socket is paused. Default: 4096. */
   readonly buffer?: number | undefined
-  /** How many bytes of payloads may wait for the subscribers before the socket is paused. Default: 16 MiB. */
+  /** High-water mark in bytes of payloads. Default: 16 MiB. */
   readonly bufferBytes?: number | undefined
-  /** The largest message that is accepted, in bytes. Default: 64 MiB. */
+  /** Largest accepted message in bytes, before and after inflating. Default: 64 MiB. */
   readonly maxPayloadBytes?: number | undefined
-  /** How often the sessions are stored at most, while payloads are handled. Default: 1 second. */
+  /** Shortest time between two writes of the sessions while payloads are handled. Default: 1 second. */
   readonly saveEvery?: Duration.Input | undefined
   /**
-   * When a session is given up on which RESUME fails again and again, without a word from Discord that it is gone: after
-   * so many failures and not before this time has passed since the first. Default: 5 failures, 5 minutes.
+   * Limit for a session that Discord does not invalidate but whose RESUMEs fail: it is given up after this many
+   * failures, but not before this time since the first. Default: 5 failures, 5 minutes.
    */
   readonly giveUpResume?:
     | { readonly failures?: number | undefined; readonly after?: Duration.Input | undefined }
     | undefined
-  /** How often a malformed payload may come at the same sequence before it is left out. Default: 3. */
+  /**
+   * Limit of failures that reconnecting repeats. Default: 3.
+   *
+   * - `MalformedPayload` at the same sequence: after this many, the payload is left out (`MalformedSkipped`).
+   * - `DecompressionFailed` on connections in a row: after this many, the shard connects without compression from then
+   * on.
+   */
   readonly malformedReplays?: number | undefined
-  /** How many payloads may wait to be sent, for each shard. Default: 1000. */
+  /** Payloads that may wait to be sent, for each shard. Default: 1000. */
   readonly sendQueue?: number | undefined
-  /** How many of the day's IDENTIFYs are left untouched. Default: one in a hundred. */
+  /** IDENTIFYs of the day that stay untouched. Default: one in a hundred. */
   readonly identifyReserve?: number | undefined
-  /** What to do when the day's IDENTIFYs are used up: wait for new ones, or fail the stream. Default: "wait". */
+  /** Reaction to an exhausted day's budget of IDENTIFYs: wait for the next, or fail the stream. Default: "wait". */
   readonly whenBudgetExhausted?: "wait" | "fail" | undefined
 }
 
@@ -122,7 +139,7 @@ const variables = {
   gatewayUrl: "DISCORD_GATEWAY_URL"
 } as const
 
-/** The given options, and the variables of those that are not given, which are not read otherwise. */
+/** Given options, and variables for the others. The variable of a given option is not read. */
 const readVariables = (
   given: Partial<GatewayOptions>,
   token: Config.Config<Redacted.Redacted<string>>
@@ -147,7 +164,12 @@ const readVariables = (
     )
   })
 
-/** The checked configuration. */
+/**
+ * The checked configuration, with every default filled in.
+ *
+ * @category services
+ * @since 0.1.0
+ */
 export class GatewayConfig extends Context.Service<
   GatewayConfig,
   {
@@ -201,9 +223,9 @@ export class GatewayConfig extends Context.Service<
   /**
    * The options from variables, for a program that reads them as a `Config` among its own.
    *
-   * Reads DISCORD_TOKEN, DISCORD_INTENTS (names or a bit field), DISCORD_SHARDS ("4", "2,3/4" for two of four, or "auto"),
-   * DISCORD_COMPRESSION, DISCORD_LARGE_THRESHOLD, DISCORD_IDENTIFY_RESERVE, DISCORD_API_URL, DISCORD_GATEWAY_URL. Fails
-   * with `ConfigError`, which names the variable.
+   * Reads DISCORD_TOKEN, DISCORD_INTENTS (names or a bit field), DISCORD_SHARDS ("4", "2,3/4" for two of four, or
+   * "auto"), DISCORD_COMPRESSION, DISCORD_LARGE_THRESHOLD, DISCORD_IDENTIFY_RESERVE, DISCORD_API_URL,
+   * DISCORD_GATEWAY_URL. Fails with `ConfigError`, which names the variable.
    *
    * ```ts
    * GatewayConfig.layerConfig(Config.nested(GatewayConfig.config, "BOT")) // BOT_DISCORD_TOKEN, …
@@ -212,8 +234,9 @@ export class GatewayConfig extends Context.Service<
   static readonly config: Config.Config<GatewayOptions> = readVariables({}, Config.Redacted(variables.token))
 
   /**
-   * The configuration from a `Config` for each option, or one for all. Fails with `ConfigError` where a `Config` does, and
-   * with `InvalidConfig`, which names the option, where its value cannot be used.
+   * The configuration from a `Config` for each option, or one for all. Fails with the `ConfigError` of a `Config`, or
+   * with
+   * `InvalidConfig`, which names the option.
    *
    * ```ts
    * GatewayConfig.layerConfig({ token: Config.Redacted("BOT_TOKEN"), intents: Config.succeed(["GUILDS"]) })
@@ -228,10 +251,8 @@ export class GatewayConfig extends Context.Service<
     )
 
   /**
-   * The configuration from the environment (the current `ConfigProvider`), where the given options do not say it.
-   * Fails with `InvalidConfig`, which names the variable, or the option where it is given.
-   *
-   * Reads the variables of `GatewayConfig.config`.
+   * The configuration from options, completed by the environment (the current `ConfigProvider`) with the variables of
+   * `GatewayConfig.config`. Fails with `InvalidConfig`, which names the option or the variable.
    */
   static readonly layerEnvWith = (options: Partial<GatewayOptions>): Layer.Layer<GatewayConfig, GatewayError> =>
     Layer.effect(
@@ -246,7 +267,12 @@ export class GatewayConfig extends Context.Service<
   static readonly layerEnv: Layer.Layer<GatewayConfig, GatewayError> = GatewayConfig.layerEnvWith({})
 }
 
-/** The options as a schema, from what a program gives to what the service holds. */
+/**
+ * Schema of the options: a program's options are the encoded side, the service's values the decoded one.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const GatewayOptions: Schema.Codec<GatewayConfig["Service"], GatewayOptions> = optionsSchema
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -269,13 +295,13 @@ const resolve = (
     )
   )
 
-/** The token's text, to be looked for in messages. */
+/** The token's text, which `concealToken` removes from messages. */
 const textOf = (token: GatewayOptions["token"]): string => {
   const text: unknown = Redacted.isRedacted(token) ? Redacted.value(token) : token
   return Predicate.isString(text) ? text : ""
 }
 
-/** A variable that cannot be used, or a `ConfigProvider` that cannot be read. */
+/** `InvalidConfig` for an invalid variable, or for a `ConfigProvider` that cannot be read. */
 const explain = ({ cause, message }: Config.ConfigError): GatewayError =>
   cause._tag === "SchemaError"
     ? refuse(describeIssue(cause.issue))

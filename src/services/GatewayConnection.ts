@@ -1,8 +1,8 @@
 /**
- * One WebSocket connection: decoded payloads in, payloads out, and a close that suits how it ended.
+ * One WebSocket connection: decoded payloads in, frames out.
  *
- * Its scope is the connection: nothing of it is left when the scope has closed. A scope that closes because the
- * connection failed drops the transport without waiting for the peer, which may be dead; any other closes it properly.
+ * The scope owns the connection. Closing it after a failure drops the transport without waiting for a peer that may be
+ * dead; otherwise it waits for the closing handshake.
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -28,33 +28,44 @@ import { FrameDecoder } from "./FrameDecoder.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import { type ConnectionBatch, SocketInbox, type SocketEnd } from "./SocketInbox.ts"
 
-/** An open connection. */
+/**
+ * An open connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface OpenConnection {
   /**
-   * The next payloads, at least one, in order, with an error in the place of what is none, and a number (its sequence) in
-   * the place of a dispatch that nobody asked for. Fails with why the connection has ended, after all that came before the
-   * end was handed over. Nothing is read from the socket between two calls, beyond a small buffer.
+   * The next payloads in order, at least one. A malformed payload is replaced by its error, and a dispatch that
+   * `events` leaves out by its sequence. After the last payload it fails with the reason for the connection's end.
+   * Between two calls only a small buffer is read from the socket.
    */
   readonly receive: Effect.Effect<ConnectionBatch, GatewayError>
-  /** Sends a text frame. Ends when it was handed to the socket. */
+  /** Sends a text frame. Returns when the socket has taken it. */
   readonly send: (frame: string) => Effect.Effect<void, GatewayError>
 }
 
-/** Opens connections. Replace it to put another transport in place. */
+/**
+ * Opens connections. Replace it to use another transport.
+ *
+ * @category services
+ * @since 0.1.0
+ */
 export class GatewayConnection extends Context.Service<
   GatewayConnection,
   {
     /**
      * Connects to a gateway URL, to which version, encoding and compression are added. Fails with `OpenFailed`, or with
-     * `InvalidConfig` where the runtime does not know the compression.
+     * `InvalidConfig` if the runtime lacks the compression.
      *
-     * `closeCode` is used when the scope closes without a failure; 1000 and 1001 end the session.
+     * `closeCode` is sent when the scope closes without a failure; 1000 and 1001 end the session at Discord
+     * ("Initiating a Disconnect": https://discord.com/developers/docs/events/gateway#initiating-a-disconnect).
      */
     readonly open: (options: {
       readonly url: string
       readonly shard: ShardId
       readonly closeCode: number
-      /** Whether to use the configured compression. */
+      /** Uses the configured compression; false connects without any. */
       readonly compress: boolean
       /**
        * The dispatches that the program wants at the moment; undefined for all. Others need not be decoded: a number in their
@@ -64,7 +75,7 @@ export class GatewayConnection extends Context.Service<
     }) => Effect.Effect<OpenConnection, GatewayError, Scope.Scope>
   }
 >()("disruption-gateway/GatewayConnection") {
-  /** Over `effect/socket`, with the WebSocket that `WebSocketConstructor` makes. */
+  /** Connections over the WebSockets of `effect/socket`'s `WebSocketConstructor`. */
   static readonly layer: Layer.Layer<GatewayConnection, never, GatewayConfig | Socket.WebSocketConstructor> =
     Layer.effect(
       GatewayConnection,
@@ -157,14 +168,14 @@ export class GatewayConnection extends Context.Service<
 
 const isTransport = (compression: Compression): compression is TransportCompression => compression.endsWith("-stream")
 
-/** A zlib stream of its own begins like no JSON does. */
+/** First byte of a zlib header; JSON cannot begin with it. */
 const beginsZlib = (frame: Uint8Array): boolean => frame[0] === 0x78
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The end of a connection
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Keeps the session at Discord; used for connections that we give up. */
+/** Close code for connections that are given up: unlike 1000 and 1001 it keeps the session at Discord. */
 const reconnectCode = 4000
 
 const release = (
@@ -186,18 +197,18 @@ const release = (
 const openState = 1
 const closedState = 3
 
-/** Browsers know no such thing: there the close above has to do. */
+/** Drops the transport. Browsers' WebSockets cannot, they are only closed. */
 const terminate = (ws: Socket.WebSocketLike): void => {
   if (ws.readyState !== closedState && "terminate" in ws && Predicate.isFunction(ws.terminate)) ws.terminate()
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What went wrong, in words
+// Messages of errors
 // ---------------------------------------------------------------------------------------------------------------------
 
 const describeEnd = (end: SocketEnd): string =>
   end._tag === "Broken" ? end.description : `closed with ${end.code}${end.reason === "" ? "" : ` ${end.reason}`}`
 
-/** A close reason is the peer's text; should it echo the token, we do not pass it on. */
+/** The peer's close reason without the token, should the peer echo it. */
 const withoutToken = (text: string, token: Redacted.Redacted<string>): string =>
   text.replaceAll(Redacted.value(token), "<redacted>")

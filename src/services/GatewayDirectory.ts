@@ -1,8 +1,8 @@
 /**
- * Where to connect, and how many IDENTIFYs are left: GET /gateway/bot, and the one account of what was spent since.
+ * GET /gateway/bot: the gateway's URL, and the IDENTIFY budget less the IDENTIFYs sent since the answer.
  *
- * The URL is kept until connecting to it fails, the rest only for a short time, as Discord asks for. With a configured
- * `gatewayUrl` nothing is asked at all.
+ * Cache: the URL until connecting to it fails, the rest for as long as the caller allows. With a configured
+ * `gatewayUrl` no request is made.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -30,39 +30,54 @@ import { GatewayInfo } from "../schema/GatewayInfo.ts"
 import { version } from "../version.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 
-/** An answer of Discord's and when it came. */
+/**
+ * An answer of GET /gateway/bot with its time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface DirectoryAnswer {
   readonly info: GatewayInfo
   /** Milliseconds since the epoch. */
   readonly at: number
 }
 
-/** What is left of the day's IDENTIFYs: Discord's last answer, less those sent since. */
+/**
+ * The day's remaining IDENTIFYs: Discord's last answer, less those sent since.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface IdentifyBudget {
   readonly total: number
   readonly remaining: number
-  /** When Discord gives new ones, in milliseconds since the epoch. */
+  /** Time of the next budget, in milliseconds since the epoch. */
   readonly resetAt: number
 }
 
-/** Finds the gateway, and keeps the account of the day's IDENTIFYs. */
+/**
+ * Finds the gateway, and counts the day's IDENTIFYs.
+ *
+ * @category services
+ * @since 0.1.0
+ */
 export class GatewayDirectory extends Context.Service<
   GatewayDirectory,
   {
     /**
-     * Asks Discord. Fails with `AuthenticationFailed` (401), `DirectoryRateLimited` (429), `DirectoryRejected` (any other
-     * status), `DirectoryUnreachable` (no answer) or `DirectoryMalformed`.
+     * A new answer. Fails with `AuthenticationFailed` (401), `DirectoryRateLimited` (429), `DirectoryRejected` (any
+     * other status), `DirectoryUnreachable` (no answer) or `DirectoryMalformed`.
      */
     readonly fetch: Effect.Effect<DirectoryAnswer, GatewayError>
-    /** The last answer if it is not older than this, otherwise a new one. None when a `gatewayUrl` is configured. */
+    /** The last answer up to this age, otherwise a new one. None with a configured `gatewayUrl`. */
     readonly recent: (maxAge: Duration.Duration) => Effect.Effect<Option.Option<DirectoryAnswer>, GatewayError>
-    /** The budget by the last answer, however old; nothing is asked. */
+    /** The budget by the last answer of any age, without a request. None before the first answer. */
     readonly budget: () => Option.Option<IdentifyBudget>
-    /** Counts an IDENTIFY that is about to be sent against the budget. */
+    /** Takes one IDENTIFY from the budget. Call it before sending one. */
     readonly countIdentify: Effect.Effect<void>
     /** The main gateway URL, without a query: the configured one, or that of the last answer. */
     readonly url: Effect.Effect<string, GatewayError>
-    /** Connecting to the URL failed: the next `url` asks again, and keeps it only if there is no answer. */
+    /** Marks the URL as failed: the next `url` makes a request, and falls back to this URL if that fails. */
     readonly invalidateUrl: Effect.Effect<void>
   }
 >()("disruption-gateway/GatewayDirectory") {
@@ -71,13 +86,13 @@ export class GatewayDirectory extends Context.Service<
     Effect.gen(function* () {
       const config = yield* GatewayConfig
       const client = yield* HttpClient.HttpClient
-      // Shards ask at the same time; one request answers them all.
+      // Single-flight: one request answers all shards that ask at the same time.
       const oneAtATime = yield* Semaphore.make(1)
       let last: DirectoryAnswer | undefined
       let url = config.gatewayUrl
-      /** When the IDENTIFYs were sent that the last answer may not have counted. */
+      /** Times of the IDENTIFYs that the last answer may not have counted. */
       let identifies: Array<number> = []
-      /** Whether connecting to it has failed since Discord named it. */
+      /** Set by `invalidateUrl`, until the next answer. */
       let doubtful = false
 
       const fetch = request(client, config).pipe(
@@ -91,7 +106,7 @@ export class GatewayDirectory extends Context.Service<
         })
       )
 
-      /** What is known, or else what is found out: once, for all who want to know at the same time. */
+      /** Single-flight cache: the known value, or the result of one request for all that wait. */
       const kept = <A>(known: Effect.Effect<A | undefined>, findOut: Effect.Effect<A, GatewayError>) => {
         const orElse = (otherwise: Effect.Effect<A, GatewayError>) =>
           Effect.filterOrElse(known, Predicate.isNotUndefined, () => otherwise)
@@ -137,14 +152,16 @@ export class GatewayDirectory extends Context.Service<
   )
 }
 
-/** An IDENTIFY sent so shortly before an answer came may have reached Discord after the answer was given. */
+/**
+ * Uncertainty window: IDENTIFYs sent this shortly before an answer may be missing from its count, so they count again.
+ */
 const uncertainFor = Duration.seconds(15)
 
 const fail = (reason: GatewayErrorReason) => Effect.fail(new GatewayError({ reason }))
 
 const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]) => {
   const { host } = new URL(config.apiUrl)
-  // Neither the request (it has the token in a header) nor the cause goes into the error.
+  // The error has neither the request, whose header has the token, nor the cause.
   const unreachable = (error: HttpClientError.HttpClientError) =>
     new GatewayError({
       reason: new DirectoryUnreachable({ host, description: error.reason.description ?? describeCause(error.cause) })
@@ -184,14 +201,14 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
           })
         )
     }),
-    // Discord has no use for our trace.
+    // No trace headers for Discord.
     Effect.provideService(HttpClient.TracerPropagationEnabled, false)
   )
 }
 
 const decodeInfo = Schema.decodeUnknownEffect(GatewayInfo)
 
-/** Discord says it in the body, proxies in front of it only in the header. Both in seconds. */
+/** The wait in seconds: in Discord's body, or in the header of a proxy's answer. */
 const retryAfter = (response: HttpClientResponse.HttpClientResponse) =>
   response.json.pipe(
     Effect.flatMap(Schema.decodeUnknownEffect(Schema.Struct({ retry_after: Schema.Finite }))),

@@ -1,8 +1,8 @@
 /**
- * The schemas of single options, from what a user gives to what the service holds.
+ * Schemas of single options: the user's value is the encoded side, the service's value the decoded one.
  *
- * A value that does not fit is told by what it says (`"4,5" does not say which shards: …`) or by what the option takes
- * (`Expected an integer from 50 to 250, got 49`).
+ * An error quotes the value (`"4,5" does not say which shards: …`) or names the accepted ones (`Expected an integer
+ * from 50 to 250, got 49`).
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -22,7 +22,7 @@ import type { DispatchName } from "../schema/Payload.ts"
 import { ShardId } from "../schema/ShardId.ts"
 import { shardIdsOf } from "../schema/ShardSelection.ts"
 
-/** Decodes by a function that says what is wrong with its input. */
+/** Getter of a function that fails with a message. */
 export const parse = <Out, In>(read: (input: In) => Result.Result<Out, string>) =>
   SchemaGetter.transformEffect<Out, In>((input, options) =>
     Effect.mapError(
@@ -31,7 +31,7 @@ export const parse = <Out, In>(read: (input: In) => Result.Result<Out, string>) 
     )
   )
 
-/** An option that may be left out, or be undefined. */
+/** Optional key with a default, which may also be undefined. */
 export const orElse =
   <S extends Schema.Constraint>(fallback: S["Encoded"]) =>
   (schema: S) =>
@@ -46,7 +46,7 @@ const missingToken =
   "the bot's token is missing. It is in the Developer Portal: https://discord.com/developers/applications, " +
   "your application, Bot, Reset Token"
 
-/** A bot's token. Text is redacted, and no message has the value. */
+/** A bot's token. Plain text is redacted, and no message shows it. */
 export const Token = Schema.declare<Redacted.Redacted<string> | string>(
   (input): input is Redacted.Redacted<string> | string =>
     Predicate.isString(Redacted.isRedacted(input) ? Redacted.value(input) : input),
@@ -69,13 +69,13 @@ export const Token = Schema.declare<Redacted.Redacted<string> | string>(
 
 /** Intents by names or as a bit field; holds the bit field. */
 export const Intents = Schema.declare<IntentsInput>(
-  // Only the kind of value is judged here: parseIntents says which name is wrong.
+  // Checks only the type of the value: parseIntents reports the wrong name.
   (input): input is IntentsInput =>
     Predicate.isNumber(input) || Predicate.isString(input) || (Array.isArray(input) && input.every(Predicate.isString)),
   { expected: "names of intents or a bit field" }
 ).pipe(Schema.decodeTo(Schema.Int, { decode: parse(parseIntents), encode: SchemaGetter.passthroughSupertype() }))
 
-/** All shards of a number, some of them, or as many as Discord recommends. */
+/** A `ShardSelection`: a count, some of a total, or as many as Discord recommends. */
 export const Shards = Schema.Union([
   Schema.Literal("auto"),
   Schema.Finite,
@@ -91,12 +91,12 @@ export const Shards = Schema.Union([
     })
   )
 
-/** How what Discord sends is compressed. */
+/** Compression of inbound payloads. */
 export const Compression = Schema.Literals(["auto", "zlib-stream", "zstd-stream", "payload", "none"])
 
-/** The dispatches that the program wants. */
+/** Names of the dispatches that the program wants. */
 export const Events = Schema.declare<ReadonlyArray<DispatchName>>(
-  // Only the kind of value is judged here: the check of the names says which is wrong.
+  // Checks only the type of the value: the decoder below reports the wrong name.
   (input): input is ReadonlyArray<DispatchName> => Array.isArray(input) && input.every(Predicate.isString),
   { expected: "an array with names of events" }
 ).pipe(
@@ -109,7 +109,7 @@ export const Events = Schema.declare<ReadonlyArray<DispatchName>>(
   })
 )
 
-/** A whole number within limits. */
+/** An integer within inclusive limits. */
 export const IntegerBetween = (from: number, to: number) => {
   const expected = `an integer from ${from} to ${to}`
   return Schema.declare<number>(Predicate.isNumber, { expected }).check(
@@ -130,23 +130,23 @@ const Url = (...protocols: ReadonlyArray<string>) => {
     )
 }
 
-/** From how many members on a guild comes without its offline ones. */
+/** Member count above which a guild comes without its offline members. */
 export const LargeThreshold = IntegerBetween(50, 250)
 
-/** How many of the day's IDENTIFYs are left untouched. */
+/** IDENTIFYs of the day that stay untouched. */
 export const IdentifyReserve = IntegerBetween(0, 2 ** 24)
 
-/** Where GET /gateway/bot is asked. */
+/** Base URL of GET /gateway/bot. */
 export const ApiUrl = Url("https:", "http:")
 
-/** Where to connect. */
+/** URL of the gateway. */
 export const GatewayUrl = Url("wss:", "ws:")
 
 const finiteDuration = 'a finite, positive duration such as "10 seconds"'
 
-/** A duration that passes, and ends. */
+/** A finite duration above zero. */
 export const Wait = Schema.declare<Duration.Input>(
-  // Whatever Duration.fromInput may be given: it reads the text of a string, and says none where it cannot.
+  // The types that Duration.fromInput takes. It also parses strings; the check below rejects those that it cannot.
   (input): input is Duration.Input =>
     Duration.isDuration(input) ||
     Predicate.isNumber(input) ||
@@ -172,7 +172,7 @@ export const Wait = Schema.declare<Duration.Input>(
     })
   )
 
-/** The waits between attempts to connect. */
+/** Waits between attempts to connect. */
 export const Reconnect = Schema.declare<Schedule.Schedule<unknown, GatewayError>>(
   (input): input is Schedule.Schedule<unknown, GatewayError> => Schedule.isSchedule(input),
   { expected: "a Schedule" }

@@ -1,7 +1,7 @@
 /**
- * Options from the environment's variables, or those of any other `ConfigProvider`.
+ * Options from environment variables, or from any other `ConfigProvider`.
  *
- * A blank variable is not set. What cannot be used is refused by the variable's name, without a token in the message.
+ * A blank variable counts as unset. An error names the variable and never shows a token.
  */
 import * as Config from "effect/Config"
 import * as Result from "effect/Result"
@@ -13,10 +13,10 @@ import * as GatewayOption from "./GatewayOption.ts"
 import { decodeOption } from "./OptionIssue.ts"
 import { concealToken } from "./TokenConcealment.ts"
 
-/** Reads text, or says what is wrong with it. */
+/** Parser of text that fails with a message. */
 type Read<A> = (text: string) => Result.Result<A, string>
 
-/** A variable that may be left out. Its messages do not have the token that is given with it. */
+/** Optional variable. Its error messages do not show `token`. */
 const variable =
   <A>(schema: Schema.ConstraintCodec<A, unknown>, read: Read<A>) =>
   (name: string, token: string): Config.Config<A | undefined> =>
@@ -34,13 +34,13 @@ const variable =
       name
     )
 
-/** Reads text by an option's schema. */
+/** Parser by an option's schema. */
 const by =
   <A>(schema: Schema.ConstraintCodec<A, unknown>, valueOf: (text: string) => unknown = (text) => text): Read<A> =>
   (text) =>
     Result.mapError(decodeOption(schema)(valueOf(text)), ({ description }) => description)
 
-/** The number that decimal digits say; other text is left to the schema, which refuses it. */
+/** The number for decimal digits; other text unchanged, for the schema to reject. */
 const fromDigits = (text: string): unknown => (/^\d+$/.test(text.trim()) ? Number(text) : text)
 
 /** Names of intents, or a bit field. */

@@ -1,10 +1,10 @@
 /**
- * Keeps one connection alive, and finds out when it is dead: beats, judges acknowledgements, knows the latency.
+ * Heartbeats of one connection: sends them, detects zombie connections, measures the latency.
  *
- * A peer can die with the TCP connection open ("zombie"), so silence between two beats is a verdict. It is not given
- * while we are the slow side: then the acknowledgement may be waiting, unread, in the socket.
+ * Zombie detection: a heartbeat without acknowledgement before the next one fails the connection. The check is skipped
+ * while this process is the slow side, since the acknowledgement may wait unread in the socket.
  *
- * Source: Discord, "Sending Heartbeats".
+ * Discord, "Sending Heartbeats": https://discord.com/developers/docs/events/gateway#sending-heartbeats
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -16,28 +16,41 @@ import * as Random from "effect/Random"
 import { HeartbeatTimeout } from "../schema/ConnectionError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
 
-/** The heartbeat of one connection. */
+/**
+ * The heartbeat of one connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ConnectionHeartbeat {
   /**
-   * Beats until the connection is dead: first after a random part of the interval, then every interval. Fails with
-   * `HeartbeatTimeout` when no acknowledgement came between two beats.
+   * Heartbeats until the connection is dead: the first after a random part of the interval (jitter), then one every
+   * interval. Fails with `HeartbeatTimeout` if no acknowledgement came between two of them.
    */
   readonly run: (interval: Duration.Duration) => Effect.Effect<never, GatewayError>
-  /** Beats at once, as the server asks for with op 1. The timer goes on as it was. */
+  /** Immediate heartbeat, the answer to Discord's op 1. It does not move the timer. */
   readonly beat: Effect.Effect<void, GatewayError>
-  /** An acknowledgement came. */
+  /** Registers an acknowledgement. */
   readonly acknowledge: Effect.Effect<void>
-  /** Runs an effect during which nothing is read, so that no verdict can be given. */
+  /** Runs an effect during which the socket is not read, so acknowledgements may be late. */
   readonly whileNotReading: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Time from the last acknowledged beat to its acknowledgement. */
+  /** Time from the last acknowledged heartbeat to its acknowledgement. */
   readonly latency: () => Option.Option<Duration.Duration>
 }
 
-/** Makes the heartbeat of a connection. Replace it to beat or to judge in another way. */
+/**
+ * Makes the heartbeat of a connection. Replace it to change timing or zombie detection.
+ *
+ * @category services
+ * @since 0.1.0
+ */
 export class Heartbeat extends Context.Service<
   Heartbeat,
   {
-    /** `send` sends a heartbeat with the last sequence received. */
+    /**
+     * The heartbeat of a connection. `send` sends one with the sequence that a RESUME would take: with a durable store
+     * the stored one, otherwise the last received.
+     */
     readonly make: (send: Effect.Effect<void, GatewayError>) => Effect.Effect<ConnectionHeartbeat>
   }
 >()("disruption-gateway/Heartbeat") {
@@ -49,7 +62,7 @@ export class Heartbeat extends Context.Service<
 class DefaultConnectionHeartbeat implements ConnectionHeartbeat {
   private readonly send: Effect.Effect<void, GatewayError>
   private acknowledged = true
-  /** Whether nothing was read for some of the time since the last beat. */
+  /** Set if the socket was not read for some time since the last heartbeat. */
   private blind = false
   private blindfolds = 0
   private sentAt: bigint | undefined
@@ -116,7 +129,7 @@ class DefaultConnectionHeartbeat implements ConnectionHeartbeat {
 }
 
 /**
- * Timers run before sockets are read: after the process was held up for longer than the interval, the verdict would be
- * due before the acknowledgement that came in time has been looked at.
+ * Tolerance for a late timer. After a stall of the process, timers run before sockets are read, so the acknowledgement
+ * that came in time has not been read yet.
  */
 const lateMillis = 500

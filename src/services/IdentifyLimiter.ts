@@ -1,10 +1,8 @@
 /**
- * When a shard may IDENTIFY: one per bucket and 5 seconds, and never more in a day than Discord allows.
+ * Rate limiter of IDENTIFYs: one per bucket in 5 seconds (`spacing`), and the day's budget (`SessionStartLimit`).
  *
  * Breaking the first limit is answered by op 9. Breaking the second ends every session of the bot and resets its token:
  * the worst thing that a gateway library can do.
- *
- * Source: Discord, "Identifying" and "Session Start Limit Object".
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -24,13 +22,18 @@ import { GatewayConfig } from "./GatewayConfig.ts"
 import { type DirectoryAnswer, GatewayDirectory } from "./GatewayDirectory.ts"
 import * as IdentifyQueue from "./IdentifyQueue.ts"
 
-/** The answer to a shard that wants to IDENTIFY. */
+/**
+ * Answer to a shard that asks to IDENTIFY.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type IdentifyTurn =
   /** IDENTIFY now. */
   | { readonly _tag: "Granted" }
-  /** The bucket is not free: ask again after this time. */
+  /** The bucket is taken: ask again after this time. */
   | { readonly _tag: "Wait"; readonly time: Duration.Duration }
-  /** The day's IDENTIFYs are used up, but for those that stay untouched: ask again when there are new ones. */
+  /** The day's IDENTIFYs are used up, except for the reserve: ask again at `resetAt`. */
   | {
       readonly _tag: "BudgetExhausted"
       readonly total: number
@@ -39,30 +42,34 @@ export type IdentifyTurn =
       readonly resetAt: number
     }
 
-/** Gives out the turns to IDENTIFY. */
+/**
+ * Grants shards their turn to IDENTIFY.
+ *
+ * @category services
+ * @since 0.1.0
+ */
 export class IdentifyLimiter extends Context.Service<
   IdentifyLimiter,
   {
     /**
-     * Waits until no other shard of the bucket in this process is between its dial and its IDENTIFY, the lowest number
-     * first. `onWait` is told of a wait, and how long it may be. `release` leaves the queue, as does the scope's
-     * end.
+     * Identify queue of this process: waits until no other shard of the bucket is between dial and IDENTIFY, the lowest
+     * number first. `onWait` gets the estimated wait, if any. `release` or the end of the scope leaves the queue.
      */
     readonly acquire: (
       shard: ShardId,
       onWait: (wait: Duration.Duration) => Effect.Effect<void>
     ) => Effect.Effect<{ readonly release: Effect.Effect<void> }, GatewayError, Scope.Scope>
-    /** Whether the shard may IDENTIFY now. A turn that is granted is taken. */
+    /** Asks for the turn to IDENTIFY now. `Granted` takes the bucket and counts against the budget. */
     readonly takeTurn: (shard: ShardId) => Effect.Effect<IdentifyTurn, GatewayError>
   }
 >()("disruption-gateway/IdentifyLimiter") {
-  /** Keeps the limits of this process. */
+  /** Limits of this process alone. */
   static readonly layerMemory: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory> = Layer.effect(
     IdentifyLimiter,
     Effect.suspend(() => Effect.flatMap(takeFromRateLimiter, (take) => make(spacing, take)))
   ).pipe(Layer.provide(RateLimiter.layer), Layer.provide(RateLimiter.layerStoreMemory))
 
-  /** Keeps the limits of all processes that run shards of the bot, together, in Redis. */
+  /** Limits that all processes with shards of the bot share, in Redis. */
   static readonly layerShared: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory | Redis.Redis> =
     Layer.effect(
       IdentifyLimiter,
@@ -72,7 +79,7 @@ export class IdentifyLimiter extends Context.Service<
       Layer.provide(RateLimiter.layerStoreRedis({ prefix: "disruption-gateway:" }))
     )
 
-  /** Keeps the limits of all processes that run shards of the bot, together, wherever `take` takes the turns from. */
+  /** Limits that all processes with shards of the bot share, in a store behind `take`. */
   static readonly layerSharedBy = (
     take: TakeTurn
   ): Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory> =>
@@ -83,8 +90,11 @@ export class IdentifyLimiter extends Context.Service<
 }
 
 /**
- * Takes the turn of a key for a time, in one step that no other process can come between. Returns zero if it was taken,
- * otherwise how long it is not free. Fails where that cannot be known.
+ * Atomic take of a key for a time, across processes. Returns zero if this call took it, otherwise the time until it is
+ * free. Fails if the store does not answer.
+ *
+ * @category models
+ * @since 0.1.0
  */
 export type TakeTurn = (key: string, time: Duration.Duration) => Effect.Effect<Duration.Duration, GatewayError>
 
@@ -95,7 +105,7 @@ const takeFromRateLimiter = Effect.map(
       limiter.consume({ key, limit: 1, window, onExceeded: "fail" }).pipe(
         Effect.as(Duration.zero),
         Effect.catchReason("RateLimiterError", "RateLimitExceeded", ({ retryAfter }) =>
-          // Refused in the window's last moment, it is refused nevertheless.
+          // At least 1 ms: zero would mean that the key was taken.
           Effect.succeed(Duration.max(retryAfter, Duration.millis(1)))
         ),
         Effect.mapError(({ message }) => new GatewayError({ reason: new LimiterUnavailable({ description: message }) }))
@@ -103,19 +113,21 @@ const takeFromRateLimiter = Effect.map(
 )
 
 /**
- * One IDENTIFY per bucket in this time: 5 seconds by Discord's clock, and a little more, since frames do not all travel
- * equally fast. A turn is taken at the moment of sending, so one that comes late does not come too close to the next.
+ * Time between two IDENTIFYs of a bucket: Discord's 5 seconds plus a margin for network jitter. A turn is taken at the
+ * moment of sending, so a late shard does not come too close to the next.
+ *
+ * Discord, "Identifying": https://discord.com/developers/docs/events/gateway#identifying
  */
 const spacing = Duration.millis(5100)
 
-/** Among processes more, since how long another one takes from its turn to its sending is not known. */
+/** Spacing between processes: a larger margin, as the time from turn to send in another process is unknown. */
 const sharedSpacing = Duration.millis(5500)
 
-/** How old Discord's word on the budget may be, and how old when little is left. */
+/** Maximum age of the answer with the budget, and when little is left. Discord asks not to cache it for long. */
 const maxAge = Duration.minutes(1)
 const maxAgeWhenShort = Duration.seconds(5)
 
-/** When Discord is asked again where only IDENTIFYs stand against the budget that its answer may not have counted. */
+/** Time until a new request if only IDENTIFYs that the last answer may not have counted exhaust the budget. */
 const askAgainAfter = Duration.seconds(15)
 
 const limitOf = (answer: Option.Option<DirectoryAnswer>) =>
@@ -124,19 +136,19 @@ const limitOf = (answer: Option.Option<DirectoryAnswer>) =>
 const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: TakeTurn) {
   const config = yield* GatewayConfig
   const directory = yield* GatewayDirectory
-  // Bots do not share limits; a hash tells them apart without naming their token.
+  // Each bot has its own limits. The hash keeps the token out of the key.
   const bot = Hash.string(Redacted.value(config.token))
   const queues = new Map<number, IdentifyQueue.IdentifyQueue>()
   const reserveOf = (limit: SessionStartLimit) => config.identifyReserve ?? Math.floor(limit.total / 100)
 
-  /** How many IDENTIFYs may be sent: what is left, less the reserve. */
+  /** IDENTIFYs that may be sent: the remaining ones less the reserve. */
   const leftOf = (answer: Option.Option<DirectoryAnswer>) =>
     Option.match(Option.all([answer, directory.budget()]), {
       onNone: () => Infinity,
       onSome: ([{ info }, { remaining }]) => remaining - reserveOf(info.session_start_limit)
     })
 
-  /** Discord's word on what is left: a fresh one where it is little, an old one where Discord cannot be asked. */
+  /** The answer with the budget: a fresh one if little is left, up to a day old if Discord does not answer. */
   const budget = Effect.fnUntraced(function* (age: Duration.Duration) {
     const answer = yield* Effect.catchIf(
       directory.recent(age),
@@ -159,13 +171,13 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
     if (Option.isSome(answer) && leftOf(answer) <= 0) {
       const { at, info } = answer.value
       const { remaining, reset_after, total } = info.session_start_limit
-      // Where only our own turns stand against it, the next answer tells what became of them.
+      // If only our own recent IDENTIFYs exhaust it, the next answer will have counted them.
       const wait = remaining > reserveOf(info.session_start_limit) ? Duration.toMillis(askAgainAfter) : reset_after
       return { _tag: "BudgetExhausted", total, remaining, resetAt: at + wait } as const
     }
     const consumed = yield* take(`identify:${bot}:${shard.bucket(limit?.max_concurrency ?? 1)}`, spacing)
     if (Duration.isPositive(consumed)) {
-      // Discord is asked now, if it will have to be, rather than when the turn comes.
+      // Prefetch: an answer that would expire during the wait is renewed now, not when the turn comes.
       const [asking] = yield* Effect.timed(budget(Duration.subtract(maxAge, Duration.times(spacing, 2))))
       return { _tag: "Wait", time: Duration.max(Duration.subtract(consumed, asking), Duration.zero) } as const
     }

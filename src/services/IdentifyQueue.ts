@@ -1,6 +1,6 @@
 /**
- * Priority queue of the shards of one IDENTIFY bucket, which wait in it before they dial: one at a time, the lowest number
- * first.
+ * Priority queue of one IDENTIFY bucket: shards wait in it before they dial, one has the turn, the lowest number is
+ * next.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -9,8 +9,8 @@ import type * as Scope from "effect/Scope"
 /** The queue of one bucket. */
 export interface IdentifyQueue {
   /**
-   * Waits for the turn of a shard. `onWait` is told how many are before it, if any. `release` ends the turn, as does
-   * the scope's end.
+   * Waits for the turn of a shard. `onWait` gets the number of shards in the queue, if the shard has to wait. `release`
+   * or the end of the scope ends the turn.
    */
   readonly acquire: (
     shard: number,

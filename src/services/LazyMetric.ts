@@ -1,11 +1,11 @@
 /**
- * Series of `effect/Metric` that cost nothing until an exporter reads them.
+ * Lazy series of `effect/Metric`: their value is computed when an exporter reads it.
  */
 import * as Context from "effect/Context"
 import { constVoid } from "effect/Function"
 import * as Metric from "effect/Metric"
 
-/** Registers a metric whose state is what `get` gives when it is read. */
+/** Registers a metric whose state `get` computes at each read. */
 export const register = <Input, State>(
   metric: Metric.Metric<Input, State>,
   context: Context.Context<never>,
@@ -14,18 +14,18 @@ export const register = <Input, State>(
 
 interface CounterSeries {
   readonly sources: Set<() => number>
-  /** The count of what has ended. */
+  /** Sum of the removed sources. */
   ended: number
   readonly registration: Metric.Registration
 }
 
-/** The counters that are read from elsewhere, by the registry that they are in. */
+/** Registered series, by registry and then by the metric's identity. */
 const counters = new WeakMap<Metric.MetricRegistry, Map<string, CounterSeries>>()
 
 /**
- * Registers a counter whose count is kept elsewhere; several sources of one series add up. With its last source removed, a
- * series goes on as an ordinary counter: an exporter that ends after the gateway still sends all of it, and the next gateway
- * counts on from there.
+ * Registers a source of a counter; the sources of one series add up. When the last source is removed, the series
+ * becomes an ordinary counter with the sum: an exporter that outlives the gateway still sends it, and the next gateway
+ * continues from it.
  */
 export const registerCounter = (
   metric: Metric.Counter<number>,

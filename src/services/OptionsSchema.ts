@@ -1,5 +1,5 @@
 /**
- * All options together, with their defaults.
+ * Schema of all options, with their defaults.
  */
 import * as Schedule from "effect/Schedule"
 import type * as Duration from "effect/Duration"
@@ -10,18 +10,28 @@ import * as GatewayOption from "./GatewayOption.ts"
 
 const { IntegerBetween, orElse, Wait } = GatewayOption
 
-/** The waits between attempts to connect: 1, 2, 4, 8, 16, 32, 60, 60 … seconds. */
+/**
+ * Exponential backoff between attempts to connect: 1, 2, 4, 8, 16, 32, 60, 60 … seconds.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const defaultReconnect: Schedule.Schedule<Duration.Duration> = Schedule.min([
   Schedule.exponential("1 second"),
   Schedule.spaced("60 seconds")
 ])
 
-/** Every intent that needs no approval. */
+/**
+ * Bit field of every intent that is not privileged.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
 export const defaultIntents: number = intentNames
   .filter((name) => !privilegedIntents.includes(name))
   .reduce((bits, name) => bits | Intents[name], 0)
 
-/** All options: what a program gives is the encoded side, what the service holds the decoded one. */
+/** All options: a program's options are the encoded side, the service's values the decoded one. */
 export const optionsSchema = Schema.Struct({
   token: GatewayOption.Token,
   intents: GatewayOption.Intents.pipe(orElse(defaultIntents)),

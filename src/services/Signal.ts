@@ -1,22 +1,22 @@
 /**
- * Wakes the one fiber that waits at it. Whoever comes to wait listens, then looks whether there is a reason to wait, and
- * then waits: a ring after it began to listen is not lost. Between looking and waiting a fiber may lose its turn.
+ * Signal for one waiting fiber: `reset`, check the condition, `wait`. A `notify` after the `reset` is not lost, even if
+ * the fiber yields between the check and the wait.
  *
- * A `Latch` would do, but has a set of functions of its own, and every shard has two of these.
+ * `Latch` would do, but allocates its functions per instance, and every shard has two signals.
  */
 import * as Effect from "effect/Effect"
 
-/** A bell for one waiter. */
+/** Signal with one waiter. */
 export class Signal {
   private wake: (() => void) | undefined
   private isSet = false
 
-  /** Forgets the rings so far. */
+  /** Forgets all notifications so far. */
   reset(): void {
     this.isSet = false
   }
 
-  /** Waits until it rings, or not at all if it has rung since `listen`. */
+  /** Waits for `notify`. Returns at once if it was called since `reset`. */
   get wait(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       if (this.isSet) return resume(Effect.void)
@@ -27,7 +27,7 @@ export class Signal {
     })
   }
 
-  /** Wakes the waiter. */
+  /** Wakes the waiter, or lets the next `wait` return at once. */
   notify(): void {
     const { wake } = this
     this.isSet = true

@@ -1,9 +1,9 @@
 /**
- * What a WebSocket has brought and nobody has taken yet: decoded as it comes, and handed over a turn of the event loop at
- * a time.
+ * Inbox of one WebSocket: frames are decoded on arrival, and their payloads taken in batches, one batch for each turn
+ * of the event loop.
  *
- * The reader of a connection waits here for news. When it does not take what there is, the WebSocket is paused, if it is of
- * a kind that can be; what then comes nevertheless is kept.
+ * Backpressure: at the high-water mark the WebSocket is paused, if it can be (browsers' cannot). Frames that arrive
+ * while it is paused are kept.
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -13,24 +13,29 @@ import { MalformedPayload } from "../schema/ConnectionError.ts"
 import { Signal } from "./Signal.ts"
 import type { FrameDecoder, ReceivedPayload } from "./FrameDecoder.ts"
 
-/** Payloads that came in one turn of the event loop, and how much memory they take, roughly: the length of their text. */
+/**
+ * Payloads of one turn of the event loop. `size` is the length of their text: a rough measure of their memory.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ConnectionBatch {
   readonly received: Arr.NonEmptyReadonlyArray<ReceivedPayload>
   readonly size: number
 }
 
-/** Why a WebSocket has ended: closed by the peer, or broken. */
+/** End of a WebSocket: closed by the peer, or broken. */
 export type SocketEnd =
   | { readonly _tag: "Closed"; readonly code: number; readonly reason: string }
   | { readonly _tag: "Broken"; readonly description: string }
 
 /**
- * What may wait here, in characters of text, before the WebSocket is paused. Less than several of Node's reads (64 KiB)
- * would pause and resume it with each of them.
+ * High-water mark in characters of text: the WebSocket is paused at it. It is several of Node's reads (64 KiB), as a
+ * lower mark would pause and resume with each read.
  */
 const highWaterMark = 512 * 1024
 
-/** What is kept of a dispatch that nobody asked for takes some memory, too. */
+/** Size of an item without text: the sequence of a dropped dispatch takes memory, too. */
 const sizeOfItem = 16
 
 /** The inbox of one connection. */
@@ -44,7 +49,7 @@ export class SocketInbox {
   private ended: SocketEnd | undefined
   private readonly news = new Signal()
 
-  /** Listens to a WebSocket from now on. */
+  /** Starts to listen to a WebSocket. */
   constructor(ws: WebSocketLike, decoder: FrameDecoder) {
     this.ws = ws
     this.decoder = decoder
@@ -55,7 +60,7 @@ export class SocketInbox {
     ws.addEventListener("close", ({ code = 1006, reason = "" }) => this.end({ _tag: "Closed", code, reason }))
   }
 
-  /** Waits until the WebSocket is open. Fails with its end. */
+  /** Waits until the WebSocket is open. Fails if it ends before. */
   opened(): Effect.Effect<void, SocketEnd> {
     return Effect.suspend(() => {
       this.news.reset()
@@ -64,19 +69,19 @@ export class SocketInbox {
     })
   }
 
-  /** What has come, at least one payload; waits for it. Fails with the end, after all that came before it was taken. */
+  /** Waits for payloads and takes all. Fails with the WebSocket's end once all payloads are taken. */
   take(): Effect.Effect<ConnectionBatch, SocketEnd> {
     return Effect.suspend(() => {
       this.news.reset()
       if (Arr.isArrayNonEmpty(this.received)) return Effect.succeed(this.batch(this.received))
       if (this.ended !== undefined) return Effect.fail(this.ended)
-      // Woken by the first frame, a reader would be woken again by the next, each time at the cost of a switch of fibers.
-      // So it waits for the end of the turn: measured, some eighty frames come in one.
+      // Batching: yield to the end of the event-loop turn, otherwise each frame costs a fiber switch. Measured: some
+      // eighty frames arrive in one turn.
       return Effect.andThen(Effect.andThen(this.news.wait, Effect.yieldNow), this.take())
     })
   }
 
-  /** Takes no more notice of the WebSocket, which flows again, so that a close from the peer arrives. */
+  /** Ignores all further frames, and resumes a paused WebSocket so that the peer's close frame arrives. */
   close(): void {
     this.isClosed = true
     this.received = []
@@ -95,7 +100,7 @@ export class SocketInbox {
   private onMessage({ data }: WebSocketEvent): void {
     if (this.isClosed) return
     const received = this.decode(data)
-    // Parts of a payload that is still to be completed.
+    // The payload is incomplete.
     if (received === undefined) return
     this.received.push(received)
     const size = this.decoder.charactersParsed - this.charactersTaken + this.received.length * sizeOfItem
@@ -111,12 +116,12 @@ export class SocketInbox {
 
   private end(end: SocketEnd): void {
     if (this.isClosed) return
-    // An error is followed by a close, which knows less.
+    // The close event that follows an error has less detail.
     this.ended ??= end
     this.news.notify()
   }
 
-  /** Browsers' sockets know no such thing. */
+  /** Pauses the WebSocket, unless it is a browser's, which cannot be paused. */
   private pause(): void {
     if (this.isPaused || !isPausable(this.ws)) return
     this.isPaused = true
@@ -126,7 +131,7 @@ export class SocketInbox {
   private resume(): void {
     if (!this.isPaused || !isPausable(this.ws)) return
     this.isPaused = false
-    // A socket that has ended cannot flow, and throws.
+    // Resuming a socket that has ended throws.
     if (this.ended === undefined) this.ws.resume()
   }
 }
@@ -144,7 +149,7 @@ const isPausable = (ws: WebSocketLike): ws is WebSocketLike & Pausable =>
   Predicate.hasProperty(ws, "resume") &&
   Predicate.isFunction(ws.resume)
 
-/** The event of a WebSocket's error has a message where its implementation has one to give. */
+/** Message of an error event; browsers give none. */
 const describe = (event: WebSocketEvent): string =>
   Predicate.hasProperty(event, "message") && typeof event.message === "string" && event.message !== ""
     ? event.message

@@ -1,24 +1,24 @@
 /**
- * Messages about options without the token: a token that is pasted into another option or variable is not printed.
+ * Redaction of tokens in messages about options, also of a token that was pasted into another option or variable.
  */
 
-/** What stands in a token's place. */
+/** Replacement of a token. */
 const concealed = "<redacted>"
 
 /**
- * Three dot-separated base64url parts: by themselves, or within other text where they are as long as Discord's (the bot's
- * id, a time and a signature).
+ * Shape of a token: three base64url parts with dots between (the bot's id, a time and a signature). Within other text
+ * only parts as long as Discord's match.
  */
 const tokenShape = /(?<![\w.-])[\w-]+\.[\w-]+\.[\w-]+(?!\.?[\w-])|[\w-]{17,}\.[\w-]{4,}\.[\w-]{20,}/g
 
-/** A host name such as `gateway.discord.gg` has a token's shape. A token begins with a capital letter, in base64url. */
+/** Host names such as `gateway.discord.gg` have the same shape, but no capital letter; tokens begin with one. */
 const isHostName = (text: string): boolean => text.length < 50 && !/[A-Z_]/.test(text)
 
-/** The message without the given token, and without whatever looks like one. */
+/** The message without the given token, and without anything of a token's shape. */
 export const concealToken = (message: string, token: string): string =>
   withoutGiven(message, token.trim()).replace(tokenShape, (text) => (isHostName(text) ? text : concealed))
 
-/** A token as short as a word is only looked for as a whole value: the message itself may use the word. */
+/** The message without the given token. One as short as a word is only replaced as a whole quoted value. */
 const withoutGiven = (message: string, token: string): string => {
   if (token === "") return message
   const quoted = JSON.stringify(token)
