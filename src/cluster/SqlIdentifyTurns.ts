@@ -35,7 +35,7 @@ export const make: Effect.Effect<TakeTurn, SqlError, SqlClient.SqlClient> = Effe
       if (taken.length > 0) return Duration.zero
       const rows = yield* sql<{ readonly wait: string | number }>`
         SELECT free_at - ${now} AS wait FROM ${table} WHERE id = ${key}`
-      // Free again by now, it was refused nevertheless.
+      // A turn that is free again by now was still refused.
       return Duration.millis(Math.max(1, Number(rows[0]?.wait ?? 1)))
     }).pipe(
       Effect.timeout("5 seconds"),

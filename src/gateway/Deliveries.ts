@@ -63,7 +63,7 @@ const toDelivery = (subscription: Subscription, held: Held): Delivery => ({
   nack: Effect.sync(() => subscription.reject(held))
 })
 
-/** How long a payload may be in hand before that is news, and how often it is looked at. */
+/** Age at which a payload in hand is announced, and the interval of the look. */
 const overdueAfter = Duration.minutes(1)
 const lookEvery = Duration.seconds(15)
 

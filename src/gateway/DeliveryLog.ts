@@ -23,7 +23,7 @@ interface Segment {
   readonly payloads: ReadonlyArray<Payload>
   readonly size: number
   readonly mark: MarkSegment
-  /** How often these payloads may have been handed out by processes before this one. */
+  /** Count of processes before this one that may have handed these payloads out. */
   readonly handedOutBefore: number
   /** Subscriptions that have not acknowledged all of it. */
   holders: number
@@ -74,12 +74,12 @@ class Hold {
 /** The dispatches that a subscription wants; undefined for every payload. */
 export type Wanted = ReadonlySet<string> | undefined
 
-/** How a subscription is made. */
+/** Options of a subscription. */
 export interface SubscriptionOptions {
   readonly wanted: Wanted
   /**
-   * Whether a payload is acknowledged by itself or by asking for the next one. A subscription that has to acknowledge never
-   * gives up by leaving what it has not.
+   * True where each payload is acknowledged by itself, false where asking for the next one acknowledges it. Payloads that
+   * were not acknowledged are not given up when the subscription ends.
    */
   readonly acknowledges: boolean
 }
@@ -93,14 +93,14 @@ interface Backlog {
   readonly wanted: Wanted
 }
 
-/** How a log is made. */
+/** Options of a log. */
 export interface LogOptions {
-  /** How many payloads may wait, and of how many bytes. */
+  /** Capacity in payloads; `capacityBytes` is that in bytes. */
   readonly capacity: number
   readonly capacityBytes: number
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** How long payloads of a subscriber that left while others listen are kept for it, or the mark before them. */
+  /** Grace after a subscriber has left while others listen: its payloads are kept for the next one, or the mark before them. */
   readonly grace: Duration.Duration
   /** Runs an effect beside the subscribers. */
   readonly fork: (effect: Effect.Effect<void>) => void
@@ -110,7 +110,7 @@ export interface LogOptions {
   readonly onWanted: (wanted: Wanted) => void
 }
 
-/** How a log ends that the program itself closed. */
+/** The end of a log that the program itself closed. */
 export const interrupted: Exit.Exit<never, never> = Exit.failCause(Cause.interrupt())
 
 /** The log. */
@@ -130,7 +130,7 @@ export class DeliveryLog implements ShardBuffer {
     this.options = options
   }
 
-  /** How many payloads may wait. */
+  /** Capacity in payloads. */
   get capacity(): number {
     return this.options.capacity
   }
@@ -178,7 +178,7 @@ export class DeliveryLog implements ShardBuffer {
     for (const subscription of this.subscriptions) subscription.wake()
   }
 
-  /** How the log has ended, if it has. */
+  /** The end of the log, once it has ended. */
   get exit(): Exit.Exit<never, GatewayError> | undefined {
     return this.ended
   }
@@ -308,7 +308,7 @@ const complete = (segment: Segment): void => {
   if (segment.isReleased && segment.markHolds === 0) segment.mark.complete()
 }
 
-/** Whether everything that one subscriber wants is wanted by another, too. */
+/** Set inclusion: true where a subscriber wants everything that the other one wanted. */
 const covers = (wanted: Wanted, other: Wanted): boolean =>
   wanted === undefined || (other !== undefined && [...other].every((name) => wanted.has(name)))
 
@@ -467,6 +467,6 @@ export class Subscription {
 const inOrder = (one: Held, other: Held): number =>
   one.hold === other.hold ? one.index - other.index : one.since - other.since
 
-/** Whether a payload is a dispatch by one of these names. */
+/** True for a dispatch by one of these names. */
 export const isWanted = ({ op, t }: Payload, names: ReadonlySet<string>): boolean =>
   op === GatewayOpcode.Dispatch && t !== null && names.has(t)

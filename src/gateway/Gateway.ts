@@ -1,5 +1,5 @@
 /**
- * What a program talks to: the payloads of all shards as one stream, and how the shards are doing.
+ * The program's side of the gateway: the payloads of all shards, handled or as one stream, and the state of the shards.
  *
  * The shards connect as soon as the layer is built, in its scope. What cannot be recovered from ends the stream.
  */
@@ -123,15 +123,15 @@ export class Gateway extends Context.Service<
       request: MembersRequest,
       options?: { readonly timeout?: Duration.Input | undefined }
     ) => Stream.Stream<MembersChunk, GatewayError>
-    /** How every shard is doing, by number. */
+    /** The status of every shard, by number. */
     readonly shards: Effect.Effect<ReadonlyArray<ShardStatus>>
-    /** What happens to the connections, beginning with the last 128 events. A slow watcher misses the oldest. */
+    /** Events of the connections, beginning with the last 128. A slow watcher misses the oldest. */
     readonly changes: Stream.Stream<ShardEvent>
     /** The session of a shard (by default the first), with the sequence that we would resume from. */
     readonly session: (shard?: number) => Effect.Effect<Option.Option<Session>>
-    /** What GET /gateway/bot says, at most a minute old. None where a `gatewayUrl` is configured. */
+    /** The answer of GET /gateway/bot, at most a minute old. None where a `gatewayUrl` is configured. */
     readonly info: Effect.Effect<Option.Option<GatewayInfo>, GatewayError>
-    /** What is left of the day's IDENTIFYs: Discord's last answer, less those sent since. None before the first answer. */
+    /** The rest of the day's IDENTIFYs: Discord's last answer, less those sent since. None before the first answer. */
     readonly identifyBudget: Effect.Effect<Option.Option<IdentifyBudget>>
     /** Gives a shard a new connection, on which it resumes, or ends its wait for the next attempt. */
     readonly restart: (shard: number) => Effect.Effect<void, GatewayError>

@@ -1,8 +1,8 @@
 /**
- * What the gateway measures, as series of `effect/Metric`: docs/metrics.md has them in a table.
+ * The gateway's series of `effect/Metric`: docs/metrics.md has them in a table.
  *
- * What happens now and then is counted off the events that people watch, too. What is true at any time (states, latencies,
- * fill) costs nothing until an exporter asks for it.
+ * Counters are fed by the events of `Gateway.changes`. Gauges (states, latencies, fill) cost nothing until an exporter reads
+ * them.
  */
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

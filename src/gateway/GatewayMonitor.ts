@@ -51,7 +51,7 @@ export class GatewayMonitor extends Context.Service<
     )
 }
 
-/** What is watched of a gateway. */
+/** The part of a gateway that a monitor watches. */
 export type MonitoredGateway = Pick<Gateway["Service"], "changes" | "info" | "shards">
 
 const every = Duration.seconds(1)
@@ -99,7 +99,7 @@ const make = Effect.fnUntraced(function* (
     const at = yield* DateTime.now
     const info = yield* gateway.info
     if (Option.isSome(info)) asked = { at, info: info.value }
-    // What Discord does not answer, the log of the gateway tells already.
+    // The log of the gateway tells already when Discord does not answer.
   }).pipe(Effect.ignore)
 
   yield* Effect.forkScoped(Stream.runForEach(gateway.changes, (event) => Effect.sync(() => changes.add(event))))
@@ -121,7 +121,7 @@ const make = Effect.fnUntraced(function* (
   return GatewayMonitor.of({ snapshot: Effect.sync(() => last), snapshots: Stream.fromPubSub(published) })
 })
 
-/** What Discord said of the day's IDENTIFYs, and when. */
+/** Discord's answer on the day's IDENTIFYs, and its time. */
 interface Asked {
   readonly at: DateTime.Utc
   readonly info: GatewayInfo
@@ -182,13 +182,13 @@ class ChangeLog {
   }
 }
 
-/** What happened, in a sentence that may be shown to anybody. */
+/** The event as a sentence that may be shown to anybody. */
 const sentenceOf = (event: ShardEvent): string => {
   const sentence = describeShardEvent(event)
   return "sessionId" in event ? sentence.replace(event.sessionId, `${event.sessionId.slice(0, 4)}…`) : sentence
 }
 
-/** How fast the shards' sequences grow. */
+/** Rates at which the shards' sequences grow. */
 class Sequences {
   private before = new Map<number, { readonly session: string; readonly sequence: number }>()
   private at: DateTime.Utc

@@ -26,7 +26,7 @@ export interface DeadLetter<E> {
   readonly payload: Payload
   /** The failure of its handler, or a defect with a `PoisonPayload` where it was handed out too often. */
   readonly cause: Cause.Cause<E>
-  /** How often it was handed out, as far as that is known. */
+  /** Count of times that it was handed out, as far as that is known. */
   readonly attempts: number
 }
 
@@ -46,13 +46,13 @@ export class PoisonPayload extends Schema.TaggedError<PoisonPayload>("disruption
 }
 
 /**
- * How payloads are handled.
+ * Options of handlers.
  *
  * @since 0.1.0
  * @category models
  */
 export interface HandlerOptions<E = never, E2 = never, R2 = never> {
-  /** How many payloads are handled at once. Default: 1. */
+  /** Payloads that are handled at once. Default: 1. */
   readonly concurrency?: number | undefined
   /**
    * The key of a payload: those of one key are handled in order, one at a time. Default: the guild; payloads without one have
@@ -60,8 +60,8 @@ export interface HandlerOptions<E = never, E2 = never, R2 = never> {
    */
   readonly key?: ((payload: Payload) => string | number) | undefined
   /**
-   * What follows from a failure: `"stop"`, the default, fails with the handler's error, and the payload comes again to whoever
-   * handles next. Otherwise it is tried again by a schedule, and then handed to `deadLetter`, after which it is handled.
+   * Policy for failures: `"stop"`, the default, fails with the handler's error, and the payload comes again to the next
+   * handler. Otherwise it is tried again by a schedule, and then handed to `deadLetter`, after which it is handled.
    */
   readonly onFailure?:
     | "stop"
@@ -71,11 +71,11 @@ export interface HandlerOptions<E = never, E2 = never, R2 = never> {
       }
     | undefined
   /**
-   * How often a payload is handed out at most, over processes that died with it: then it goes to `deadLetter`, or, without
+   * Limit to the times that a payload is handed out, over processes that died with it: then it goes to `deadLetter`, or, without
    * one, is left out with an error in the log. Default: no limit.
    */
   readonly maxAttempts?: number | undefined
-  /** How long handlers may go on when the program is interrupted. Default: they are interrupted at once. */
+  /** Time for handlers to finish when the program is interrupted. Default: they are interrupted at once. */
   readonly finishWithin?: Duration.Input | undefined
 }
 
@@ -208,7 +208,7 @@ const isSuspect = ({ attempts, hold }: Held): boolean => attempts > 2 && hold.se
 interface LaneOptions<E, R> {
   readonly concurrency: number
   readonly keyOf: (payload: Payload) => string | number
-  /** How many payloads may wait in lanes. */
+  /** Limit to the payloads that wait in lanes. */
   readonly capacity: number
   readonly finishWithin: Duration.Duration | undefined
   readonly work: (held: Held) => Effect.Effect<void, E, R>

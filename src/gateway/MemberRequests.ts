@@ -19,7 +19,7 @@ import { SendEvent } from "../schema/SendEvent.ts"
 /** A part of the answer. */
 export type MembersChunk = GatewayGuildMembersChunkDispatchData
 
-/** What is asked for: op 8 without a nonce, which is ours to choose. */
+/** A request for members: op 8 without a nonce, which the gateway chooses. */
 export type MembersRequest = GatewayRequestGuildMembersData extends infer R
   ? R extends unknown
     ? Omit<R, "nonce">
@@ -35,13 +35,13 @@ export interface MemberRequests {
     request: MembersRequest,
     options: {
       readonly send: (event: SendEvent) => Effect.Effect<void, GatewayError>
-      /** How long the next chunk may take. */
+      /** Time for the next chunk. */
       readonly timeout: Duration.Duration
     }
   ) => Stream.Stream<MembersChunk, GatewayError>
 }
 
-/** What concerns a request. */
+/** News of a request. */
 type News =
   | { readonly _tag: "Chunk"; readonly chunk: MembersChunk }
   | { readonly _tag: "RateLimited"; readonly retryAfter: Duration.Duration }

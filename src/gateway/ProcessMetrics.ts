@@ -14,13 +14,13 @@ import * as LazyMetric from "../services/LazyMetric.ts"
 import { nameOf } from "./GatewayMetrics.ts"
 import * as ProcessWatch from "./ProcessWatch.ts"
 
-/** What a gateway lets exporters read. */
+/** The figures of a gateway that exporters read. */
 export interface ObservedGateway {
   readonly shards: () => ReadonlyArray<ShardStatus>
   /** Payloads that wait for the subscribers, and the share of the room for them that is taken. */
   readonly buffer: () => { readonly payloads: number; readonly fill: number }
   readonly budget: () => Option.Option<IdentifyBudget>
-  /** How many seconds ago the oldest payload was handed out that nobody has acknowledged; 0 where there is none. */
+  /** Age in seconds of the oldest payload in hand that is not acknowledged; 0 where there is none. */
   readonly unacknowledged: () => number
 }
 

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
-/** How often the clocks are read. Each reading is one more step for a test that moves its clock by a day. */
+/** Interval between two readings of the clocks. Each reading is one more step for a test that moves its clock by a day. */
 const every = Duration.seconds(5)
 
 /** By how much the clocks may drift apart between two readings: setting a clock is no sleep. */
@@ -67,7 +67,7 @@ const read = Effect.fnUntraced(function* (
   listeners: ReadonlySet<Listener>
 ): Effect.fn.Return<never> {
   const monotonic = () => Duration.nanos(clock.monotonicTimeNanosUnsafe())
-  /** How far the wall clock is ahead of the monotonic one. */
+  /** Lead of the wall clock over the monotonic one. */
   const lead = () => Duration.subtract(Duration.millis(clock.currentTimeMillisUnsafe()), monotonic())
 
   let before = lead()

@@ -17,7 +17,7 @@ import type { ShardServices } from "../shard/Shard.ts"
 import type { ShardBuffer } from "../shard/ShardHost.ts"
 import * as ShardGeneration from "./ShardGeneration.ts"
 
-/** How long both generations are heard on both sides of the switch: longer than an event is late on one of them. */
+/** Time for which both generations are heard on either side of the switch: longer than an event is late on one of them. */
 const overlapTime = Duration.seconds(5)
 
 /**
@@ -44,7 +44,7 @@ export const run = Effect.fnUntraced(function* (options: {
       discard: true
     })
     yield* Effect.raceFirst(ready, Deferred.await(next.failed))
-    // What is under way on one generation when the other takes over arrives within this time on both sides of it.
+    // Events under way at the switch arrive within this time, on both generations.
     yield* Effect.sleep(overlapTime)
   }).pipe(Effect.onError(() => settle(old, next, buffer)))
 
@@ -68,7 +68,7 @@ const settle = (winner: ShardGeneration.ShardGeneration, loser: ShardGeneration.
     ShardGeneration.end(loser)
   )
 
-/** What waits to be sent on shards that are to end is given a minute. */
+/** Grace of a minute for sends that wait on shards which are to end. */
 const sendsDone = ({ shards }: ShardGeneration.ShardGeneration) =>
   Effect.sleep("100 millis").pipe(
     Effect.repeat({ while: () => [...shards.values()].some((shard) => shard.status.waitingToSend > 0) }),

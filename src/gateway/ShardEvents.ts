@@ -17,7 +17,7 @@ export interface ShardEvents {
   readonly end: Effect.Effect<void>
 }
 
-/** How many events a slow watcher may be behind, and a late one is told. */
+/** Events that a slow watcher may be behind, and that a late one is told. */
 const kept = { capacity: 4096, replay: 128 }
 
 /** Opens a feed. `onEvent` hears of everything first. */

@@ -31,11 +31,11 @@ import * as Resharding from "./Resharding.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
 import * as ShardGeneration from "./ShardGeneration.ts"
 
-/** How a payload is sent. */
+/** Options of a send. */
 export interface SendOptions {
   /** The shard to send through. By default that of the guild, all for a presence, otherwise the first. */
   readonly shard?: number | undefined
-  /** How long it may take until it is sent. By default as long as it takes. */
+  /** Time until it has to be sent. By default as long as it takes. */
   readonly timeout?: Duration.Input | undefined
 }
 

@@ -1,5 +1,5 @@
 /**
- * How long a shard waits between two connections.
+ * Exponential backoff between two connections of a shard.
  *
  * The first reconnect after an established session is immediate. Attempts that do not establish one wait as the
  * configured schedule says, which begins anew once a session has lasted. A session that falls within seconds does not
@@ -14,7 +14,7 @@ import * as Schedule from "effect/Schedule"
 import { ReconnectScheduleEnded } from "../schema/FatalError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
 
-/** How a shard waits. */
+/** Options of the backoff. */
 export interface BackoffOptions {
   readonly reconnect: Schedule.Schedule<unknown, GatewayError>
   readonly stableAfter: Duration.Duration
@@ -64,7 +64,7 @@ export class Backoff {
 
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, GatewayError, never, never>>>
 
-/** What Discord asks for, whatever our own schedule says. */
+/** Discord's own least waits, which our schedule does not shorten. */
 const atLeast = ({ reason }: GatewayError): Effect.Effect<Duration.Duration> => {
   switch (reason._tag) {
     case "SessionInvalidated":

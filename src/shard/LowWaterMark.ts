@@ -57,7 +57,7 @@ export class LowWaterMark {
     return this.current
   }
 
-  /** Whether everything that was appended is handled. */
+  /** True where everything that was appended is handled. */
   get isCaughtUp(): boolean {
     return this.head === undefined
   }

@@ -1,6 +1,6 @@
 /**
- * What a shard makes of failures while it resumes: where it resumes, when it gives the session up, and when it leaves out
- * what it cannot read.
+ * Recovery policy of a shard: at which URL it resumes, when it gives the session up, when it skips a malformed payload, and
+ * when it does without compression.
  *
  * RESUME costs nothing and IDENTIFY is rationed, so a session is given up only on Discord's word, or after failing for
  * longer than Discord could keep it.
@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { ShardState } from "../schema/ShardStatus.ts"
 
-/** What is known of a connection that has ended. */
+/** The end of a connection, as the policy judges it. */
 export interface Outcome {
   readonly error: GatewayError
   /** The state in which it ended. */
@@ -20,7 +20,7 @@ export interface Outcome {
   readonly now: number
 }
 
-/** How much a shard puts up with. */
+/** Limits of the policy. */
 export interface RecoveryLimits {
   readonly giveUpResume: { readonly failures: number; readonly after: Duration.Duration }
   readonly malformedReplays: number
@@ -70,7 +70,7 @@ export class RecoveryPolicy {
     return "drop"
   }
 
-  /** Whether the session's own host is worth a try; otherwise the main one resumes it. They take turns. */
+  /** True where the session's own host is to be tried; otherwise the main one resumes it. They take turns. */
   resumeUrlAnswers(): boolean {
     return this.resumeHostAnswers
   }
@@ -86,12 +86,12 @@ export class RecoveryPolicy {
     this.resumeHostAnswers = !this.isDistrusted
   }
 
-  /** Whether inflating works; after several failures in a row it is tried without compression. */
+  /** True while inflating works; after several failures in a row it is tried without compression. */
   canInflate(): boolean {
     return this.inflateFailures < this.patience.malformedReplays
   }
 
-  /** Whether the payload after this sequence was malformed so often that it is to be left out. */
+  /** True where the payload after this sequence was malformed so often that it is to be skipped. */
   skipMalformed(received: number | null): boolean {
     return this.malformedTimes >= this.patience.malformedReplays && this.malformedAfter === (received ?? 0)
   }

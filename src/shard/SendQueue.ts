@@ -1,5 +1,5 @@
 /**
- * What a shard is to send, in order, over its connections: 120 payloads in 60 s at most on each.
+ * Queue of a shard's payloads to send, in order, over its connections: a sliding window of 120 payloads in 60 s on each.
  *
  * A payload waits for READY or RESUMED, and for its turn; a lost connection leaves it at the head of the queue. Heartbeats
  * do not pass through here: room is kept for them, so that they never wait for anything.
@@ -19,7 +19,8 @@ interface Waiting {
   readonly settle: (result: Effect.Effect<void, GatewayError>) => void
 }
 
-/** What Discord allows on a connection, and in how long; a second more, since frames do not all travel equally fast. */
+/** Discord's limit on a connection and its window; a second longer, since frames do not all travel equally fast.
+ * https://discord.com/developers/docs/events/gateway#rate-limiting */
 const limit = 120
 const window = Duration.seconds(61)
 
@@ -36,7 +37,7 @@ export class SendQueue {
     this.capacity = options.capacity
   }
 
-  /** How many frames wait. */
+  /** Count of frames that wait. */
   get size(): number {
     return this.waiting.size
   }
@@ -64,7 +65,7 @@ export class SendQueue {
   drain(connection: OpenConnection, heartbeatInterval: Duration.Duration): Effect.Effect<never, GatewayError> {
     const room = limit - reservedFor(heartbeatInterval)
     const windowMillis = Duration.toMillis(window)
-    /** When the last frames were sent, oldest first. */
+    /** Times of the last sends, oldest first. */
     const sent: Array<number> = []
     const sendNext = Effect.gen({ self: this }, function* () {
       const now = yield* Clock.currentTimeMillis

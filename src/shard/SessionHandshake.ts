@@ -1,5 +1,5 @@
 /**
- * What leads from HELLO to a session: RESUME where there is one, otherwise IDENTIFY when it is this shard's turn.
+ * Handshake from HELLO to a session: RESUME where there is one, otherwise IDENTIFY when it is this shard's turn.
  */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"

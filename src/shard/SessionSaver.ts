@@ -25,9 +25,9 @@ export interface SaverParts {
   readonly host: Pick<ShardHost, "announce" | "fork">
   /** The least time between two writes. */
   readonly every: Duration.Duration
-  /** How long a read that fails is tried again, before the session counts as none. */
+  /** Time for which a read that fails is tried again, before the session counts as none. */
   readonly patience: Duration.Duration
-  /** How long one call of the store may take. */
+  /** Timeout of one call of the store. */
   readonly timeout: Duration.Duration
 }
 

@@ -106,7 +106,7 @@ export class Shard {
     )
   }
 
-  /** How the shard is doing. */
+  /** The shard's status. */
   get status(): ShardStatus {
     return this.lifecycle.status
   }
@@ -175,7 +175,7 @@ export class Shard {
         this.session.resumeAt(url)
         return this.lifecycle.announce((common) => ShardEvent.ResumeUrlRefused({ ...common, host: hostOf(resumeUrl) }))
       },
-      // Where Discord is cannot be known now. The main URL is asked for again before anything is sent.
+      // Discord's own URL cannot be known now: it is asked for again before anything is sent.
       onFailure: (error) => {
         if (error.recovery === "fatal") return Effect.fail(error)
         this.policy.distrustResumeUrl()
@@ -262,5 +262,5 @@ export class Shard {
 /** Discord's own gateway: what is of its domain is trusted without asking where it is. */
 const discordGateway = "wss://gateway.discord.gg"
 
-/** Which Discord it is. */
+/** The Discord that the configuration names. */
 const originOf = ({ apiUrl, gatewayUrl }: GatewayConfig["Service"]): string => gatewayUrl ?? apiUrl

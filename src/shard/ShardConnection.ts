@@ -27,12 +27,12 @@ import { SessionStore } from "../services/SessionStore.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
 import { type Milestones, ShardReader } from "./ShardReader.ts"
 
-/** How a connection is made. */
+/** Options of a connection. */
 export interface ConnectionOptions {
   readonly url: string
-  /** Whether malformed payloads are left out; otherwise the first one ends the connection. */
+  /** True where malformed payloads are skipped; otherwise the first one ends the connection. */
   readonly skipMalformed: boolean
-  /** Whether to use the configured compression. */
+  /** True where the configured compression is used. */
   readonly compress: boolean
 }
 

@@ -1,6 +1,5 @@
 /**
- * What a shard needs of whoever hosts it: somewhere to put payloads, somewhere to tell what happens, and what all shards of
- * a bot have in common.
+ * Host of a shard: the buffer for its payloads, the feed for its events, and the settings that all shards of a bot share.
  */
 import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
 import type * as DateTime from "effect/DateTime"
