@@ -19,8 +19,10 @@ interface Waiting {
   readonly settle: (result: Effect.Effect<void, GatewayError>) => void
 }
 
-/** Discord's limit on a connection and its window; a second longer, since frames do not all travel equally fast.
- * https://discord.com/developers/docs/events/gateway#rate-limiting */
+/**
+ * Discord's limit on a connection and its window; a second longer, since frames do not all travel equally fast.
+ * https://discord.com/developers/docs/events/gateway#rate-limiting
+ */
 const limit = 120
 const window = Duration.seconds(61)
 

@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
 import { environment, finish, start } from "../../support/CommandLine.ts"
-import { until } from "../../support/Patience.ts"
+import { until, untilTrue } from "../../support/Patience.ts"
 
 const temporaryFile = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "sessions-"))),
@@ -48,9 +48,14 @@ describe("run --session-file", () => {
         const run = yield* start(args, { env })
         const enough = yield* Random.nextIntBetween(1, 400)
         // In every fourth run right after it has dialled or resumed, otherwise when it has printed a number of messages.
-        // The first session is to be there before it can be kept.
-        if (kill === 0) yield* run.says("MESSAGE_CREATE")
-        else if (kill % 4 === 1)
+        // The first session is to be in the file before it can be kept.
+        if (kill === 0) {
+          yield* run.until(({ stdout }) => stdout.includes("MESSAGE_CREATE"), "print a message")
+          yield* untilTrue(
+            () => readFileSync(file, "utf8").includes("resumeUrl"),
+            () => run.description
+          )
+        } else if (kill % 4 === 1)
           yield* until(
             simulator.counts,
             (now) => now.dials > dials,
