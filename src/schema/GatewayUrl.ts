@@ -20,6 +20,10 @@ export const withQuery = (url: string, compression: TransportCompression | undef
 export const hostOf = (url: string): string =>
   Option.match(parse(url), { onNone: () => "an unreadable URL", onSome: ({ host }) => host })
 
+/** Host of a URL without its port: OpenTelemetry's `server.address`. */
+export const hostnameOf = (url: string): string =>
+  Option.match(parse(url), { onNone: () => "an unreadable URL", onSome: ({ hostname }) => hostname })
+
 /**
  * Whether a session may be resumed at a URL that the server named: the RESUME carries the token, so only the domain
  * that we first connected to is trusted, and never with less encryption.

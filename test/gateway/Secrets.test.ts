@@ -191,6 +191,9 @@ describe("the token", () => {
             "Shard.connect",
             "Shard.identify",
             "Shard.resume",
+            "discord.shard.id",
+            "server.address",
+            "error.type",
             "AuthenticationFailed",
             "disruption-gateway/sessions"
           ]) {
