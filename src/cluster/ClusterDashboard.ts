@@ -16,7 +16,7 @@ import { GatewayMonitor, type MonitoredGateway } from "../gateway/GatewayMonitor
 import type { ClusterShardStatus } from "./DiscordShard.ts"
 import { GatewayCluster } from "./GatewayCluster.ts"
 
-const fleet: Effect.Effect<MonitoredGateway, never, GatewayCluster | GatewayDirectory> = Effect.gen(function* () {
+const monitored: Effect.Effect<MonitoredGateway, never, GatewayCluster | GatewayDirectory> = Effect.gen(function* () {
   const cluster = yield* GatewayCluster
   const directory = yield* GatewayDirectory
   return {
@@ -43,7 +43,7 @@ export const layerWith = (
   options: GatewayDashboard.DashboardOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayCluster | GatewayDirectory> =>
   GatewayDashboard.layerOfMonitor({ title: "Discord cluster", ...options }).pipe(
-    Layer.provide(GatewayMonitor.layerOf(fleet))
+    Layer.provide(GatewayMonitor.layerOf(monitored))
   )
 
 /** The cluster's dashboard: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`. */

@@ -21,5 +21,11 @@ export const withDispatchSpan =
       : Effect.withSpan(handling, `process ${t}`, {
           root: true,
           kind: "consumer",
-          attributes: { shard, event: t, ...(s === null ? {} : { sequence: s }) }
+          captureStackTrace: false,
+          attributes: {
+            "messaging.system": "discord",
+            "discord.shard.id": shard,
+            "discord.event": t,
+            ...(s === null ? {} : { "discord.sequence": s })
+          }
         })

@@ -189,9 +189,14 @@ export class Gateway extends Context.Service<
         metricContext
       )
       const send: Gateway["Service"]["send"] = (event, options) =>
-        metrics
-          .measureSend(event, manager.send(event, options))
-          .pipe(Effect.withSpan("Gateway.send", { kind: "producer", attributes: { op: event.op } }))
+        metrics.measureSend(event, manager.send(event, options)).pipe(
+          Effect.tapError(({ reason }) => Effect.annotateCurrentSpan("error.type", reason._tag)),
+          Effect.withSpan(
+            "Gateway.send",
+            { kind: "producer", attributes: { "messaging.system": "discord", "discord.opcode": event.op } },
+            { captureStackTrace: false }
+          )
+        )
 
       yield* Effect.addFinalizer(() =>
         Effect.andThen(

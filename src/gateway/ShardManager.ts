@@ -155,7 +155,7 @@ export const make = Effect.fnUntraced(function* (parts: {
     shard.reconnect(new RestartRequested())
   })
 
-  const reshard = Effect.fn("ShardManager.reshard")(
+  const reshard = Effect.fn("ShardManager.reshard", { attributes: { "messaging.system": "discord" } })(
     function* (total: number) {
       const old = yield* generation
       const outer = home

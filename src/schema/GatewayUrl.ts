@@ -20,6 +20,10 @@ export const withQuery = (url: string, compression: TransportCompression | undef
 export const hostOf = (url: string): string =>
   Option.match(parse(url), { onNone: () => "an unreadable URL", onSome: ({ host }) => host })
 
+/** Host of a URL without its port: OpenTelemetry's `server.address`. */
+export const hostnameOf = (url: string): string =>
+  Option.match(parse(url), { onNone: () => "an unreadable URL", onSome: ({ hostname }) => hostname })
+
 /**
  * Same-domain check of a resume URL. A RESUME carries the token, so it only goes to the domain of the main URL, and
  * never with less encryption.

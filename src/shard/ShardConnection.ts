@@ -14,7 +14,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { HelloTimeout } from "../schema/ConnectionError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
-import { hostOf } from "../schema/GatewayUrl.ts"
+import { hostnameOf, hostOf } from "../schema/GatewayUrl.ts"
 import { encodeHandshake, heartbeat } from "../schema/Handshake.ts"
 import type { Session } from "../schema/Session.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
@@ -53,7 +53,7 @@ export const run = Effect.fnUntraced(function* (
   )
   const connections = yield* GatewayConnection
   const { durable } = yield* SessionStore
-  const connection = yield* inSpan(shard, "Shard.connect", { host: hostOf(options.url) }, () =>
+  const connection = yield* inSpan(shard, "Shard.connect", { "server.address": hostnameOf(options.url) }, () =>
     connections.open({
       url: options.url,
       shard: shard.id,
@@ -77,13 +77,21 @@ export const run = Effect.fnUntraced(function* (
 })
 
 /** A span of its own, since no one waits for a connection. It is not kept by what the effect leaves behind. */
-const inSpan = <A, E, R>(
+const inSpan = <A, R>(
   { id }: ShardLifecycle,
   name: string,
   attributes: Record<string, string>,
-  effect: () => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  Effect.useSpan(name, { root: true, kind: "client", attributes: { shard: id.id, ...attributes } }, effect)
+  effect: () => Effect.Effect<A, GatewayError, R>
+): Effect.Effect<A, GatewayError, R> =>
+  Effect.useSpan(
+    name,
+    {
+      root: true,
+      kind: "client",
+      attributes: { "messaging.system": "discord", "discord.shard.id": id.id, ...attributes }
+    },
+    (span) => Effect.tapError(effect(), ({ reason }) => Effect.sync(() => span.attribute("error.type", reason._tag)))
+  )
 
 /** Runs parts of a connection until its scope closes. A failure of one is the connection's end. */
 const forkParts = <R>(
@@ -129,7 +137,7 @@ const converse = Effect.fnUntraced(function* (
 ) {
   const heartbeatInterval = yield* Deferred.await(hello)
   yield* Option.isSome(session)
-    ? inSpan(shard, "Shard.resume", { session: session.value.id }, () =>
+    ? inSpan(shard, "Shard.resume", { "discord.session.id": session.value.id }, () =>
         Effect.andThen(sendResume(shard, connection, session.value), Deferred.await(hasSession))
       )
     : inSpan(shard, "Shard.identify", {}, () =>

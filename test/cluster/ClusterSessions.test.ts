@@ -53,7 +53,7 @@ const makeStore = () => {
   }
 }
 
-describe("the sessions of a fleet", () => {
+describe("the sessions of a cluster", () => {
   it.effect("are waited for while the store does not answer: without one the shard would identify", () => {
     const { layer, state } = makeStore()
     return Effect.gen(function* () {

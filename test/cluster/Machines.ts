@@ -1,5 +1,5 @@
 /**
- * A fleet of processes on the served simulator: they are started and ended at will, and what their programs were given is
+ * A cluster of processes on the served simulator: they are started and ended at will, and what their programs were given is
  * compared with what the simulator dispatched.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -16,7 +16,7 @@ import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { until, untilTrue } from "../support/Patience.ts"
 import * as Process from "../support/Process.ts"
 
-/** A process that takes part in the fleet. */
+/** A process that takes part in the cluster. */
 export interface Machine {
   readonly process: Process.Process
   readonly port: number
@@ -50,7 +50,7 @@ export const freePort = Effect.callback<number>((resume) => {
   })
 })
 
-/** Puts a fleet together, which has no machine yet. */
+/** Puts a cluster together, which has no machine yet. */
 export const make = Effect.fnUntraced(function* (options: {
   readonly shards: number
   readonly databaseUrl: string

@@ -1,5 +1,5 @@
 /**
- * A TCP proxy that stands between the fleet and its database, and can fall silent or away.
+ * A TCP proxy that stands between the cluster and its database, and can fall silent or away.
  */
 import { connect, createServer, type Socket } from "node:net"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-// One machine of the fleet that is put to the proof: it writes down every message that its program is given, in a file
+// One machine of the cluster that is put to the proof: it writes down every message that its program is given, in a file
 // that outlives it whatever ends it.
 import { closeSync, openSync, writeSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

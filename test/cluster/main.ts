@@ -1,4 +1,4 @@
-// Puts the fleet to the proof: `npm run cluster:prove -- kills 20`, and `rolling`, `start`, `outage`, `memory`,
+// Puts the cluster to the proof: `npm run cluster:prove -- kills 20`, and `rolling`, `start`, `outage`, `memory`,
 // `database` and others; without arguments all of them. Prints what it counted; fails where an event was lost, or
 // Discord's limits were broken.
 import { readFileSync } from "node:fs"
@@ -30,32 +30,32 @@ const spread = (times: ReadonlyArray<Duration.Duration>) => {
 }
 
 /** Three machines, all shards on, constant traffic. */
-const fleetOf = Effect.fnUntraced(function* (shards: number, databaseUrl: string) {
-  const fleet = yield* Machines.make({ shards, databaseUrl })
-  const machines = yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
-  const started = yield* fleet.allConnected
+const clusterOf = Effect.fnUntraced(function* (shards: number, databaseUrl: string) {
+  const cluster = yield* Machines.make({ shards, databaseUrl })
+  const machines = yield* Effect.all([cluster.start(), cluster.start(), cluster.start()])
+  const started = yield* cluster.allConnected
   yield* Console.log(`${shards} shards on 3 machines were ready after ${seconds(started)}`)
-  yield* fleet.traffic(perSecond)
+  yield* cluster.traffic(perSecond)
   yield* Effect.sleep("8 seconds")
-  const { identifies } = yield* fleet.simulator.counts
+  const { identifies } = yield* cluster.simulator.counts
   yield* Console.log(`  IDENTIFYs so far: ${identifies}`)
-  return { ...fleet, machines, identifies }
+  return { ...cluster, machines, identifies }
 })
 
 /** What the run comes to. */
 const report = Effect.fnUntraced(function* (
-  fleet: Effect.Success<ReturnType<typeof Machines.make>>,
+  cluster: Effect.Success<ReturnType<typeof Machines.make>>,
   identifies: number
 ) {
-  const tally = yield* fleet.settled
-  const counts = yield* fleet.simulator.counts
+  const tally = yield* cluster.settled
+  const counts = yield* cluster.simulator.counts
   yield* Console.log(
     `  dispatched ${tally.dispatched}, lost ${tally.lost}, seen twice ${tally.duplicated}; ` +
-      `IDENTIFYs ${counts.identifies} (${counts.identifies - identifies} since the fleet was up), ` +
+      `IDENTIFYs ${counts.identifies} (${counts.identifies - identifies} since the cluster was up), ` +
       `RESUMEs ${counts.resumes}, IDENTIFYs too early ${counts.identifyViolations}`
   )
   if (tally.lost > 0 || counts.identifyViolations > 0 || counts.overruns > 0) {
-    return yield* Effect.die(new Error("the fleet did not stand the proof"))
+    return yield* Effect.die(new Error("the cluster did not stand the proof"))
   }
 })
 
@@ -64,28 +64,28 @@ const kills = Effect.fnUntraced(
   function* (times: number) {
     const shards = 64
     const database = yield* Database.make
-    const fleet = yield* fleetOf(shards, database.url())
+    const cluster = yield* clusterOf(shards, database.url())
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       const took: Array<Duration.Duration> = []
       for (let i = 0; i < times; i++) {
         yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(0, 8000)))
-        const [victim, ...others] = yield* Random.shuffle(fleet.machines)
+        const [victim, ...others] = yield* Random.shuffle(cluster.machines)
         if (victim === undefined) continue
-        const before = (yield* fleet.connected).size
+        const before = (yield* cluster.connected).size
         const [time] = yield* Effect.timed(
           Effect.gen(function* () {
             yield* victim.end(signal)
             yield* Effect.sleep("100 millis")
-            yield* fleet.allConnected
+            yield* cluster.allConnected
           })
         )
         took.push(time)
         yield* Console.log(`  ${signal} ${i + 1} of ${times}, ${before} shards connected: ${seconds(time)}`)
-        fleet.machines.splice(0, fleet.machines.length, ...others, yield* fleet.start())
+        cluster.machines.splice(0, cluster.machines.length, ...others, yield* cluster.start())
       }
       yield* Console.log(`${signal} to all ${shards} shards connected: ${spread(took)}`)
     }
-    yield* report(fleet, shards)
+    yield* report(cluster, shards)
   },
   Effect.scoped,
   Effect.provide(discord(64, 64))
@@ -94,19 +94,19 @@ const kills = Effect.fnUntraced(
 /** Replaces all machines, one after the other. */
 const rolling = Effect.gen(function* () {
   const database = yield* Database.make
-  const fleet = yield* fleetOf(64, database.url())
+  const cluster = yield* clusterOf(64, database.url())
   const [time] = yield* Effect.timed(
     Effect.gen(function* () {
-      for (const machine of fleet.machines) {
-        yield* fleet.start()
+      for (const machine of cluster.machines) {
+        yield* cluster.start()
         yield* Effect.sleep("5 seconds")
         yield* machine.end("SIGTERM")
-        yield* fleet.allConnected
+        yield* cluster.allConnected
       }
     })
   )
   yield* Console.log(`a rolling restart of three machines took ${seconds(time)}`)
-  yield* report(fleet, fleet.identifies)
+  yield* report(cluster, cluster.identifies)
 }).pipe(Effect.scoped, Effect.provide(discord(64, 64)))
 
 /** The first start of a large bot; a machine is killed in the midst of it. */
@@ -114,24 +114,24 @@ const start = Effect.fnUntraced(
   function* (isKilled: boolean, redis?: string) {
     const shards = 256
     const database = yield* Database.make
-    const fleet = yield* Machines.make({
+    const cluster = yield* Machines.make({
       shards,
       databaseUrl: database.url(),
       ...(redis === undefined ? {} : { env: { REDIS_URL: redis, CLUSTER_NAME: "disruption_gateway_proof" } })
     })
-    const [victim] = yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
-    yield* fleet.traffic(1)
+    const [victim] = yield* Effect.all([cluster.start(), cluster.start(), cluster.start()])
+    yield* cluster.traffic(1)
     if (isKilled) {
       yield* Effect.sleep("40 seconds")
-      yield* Console.log(`  killed one with ${(yield* fleet.connected).size} of ${shards} shards connected`)
+      yield* Console.log(`  killed one with ${(yield* cluster.connected).size} of ${shards} shards connected`)
       yield* victim.end("SIGKILL")
     }
-    const time = yield* fleet.allConnected
+    const time = yield* cluster.allConnected
     yield* Console.log(
       `first start of ${shards} shards at max_concurrency 16, limits in ${redis === undefined ? "PostgreSQL" : "Redis"}: ` +
         `${seconds(isKilled ? Duration.sum(time, Duration.seconds(40)) : time)} (the limit allows ${(shards / 16 - 1) * 5} s)`
     )
-    yield* report(fleet, shards)
+    yield* report(cluster, shards)
   },
   Effect.scoped,
   Effect.provide(discord(256))
@@ -142,32 +142,32 @@ const outage = Effect.fnUntraced(
   function* (how: "silent" | "refused") {
     const database = yield* Database.make
     const proxy = yield* Proxy.make(Database.server)
-    const fleet = yield* fleetOf(64, database.url(proxy.port))
+    const cluster = yield* clusterOf(64, database.url(proxy.port))
     yield* how === "silent" ? proxy.stall : proxy.refuse
     const connectedDuring: Array<number> = []
     for (let i = 0; i < 30; i++) {
       yield* Effect.sleep("1 second")
-      connectedDuring.push((yield* fleet.connected).size)
+      connectedDuring.push((yield* cluster.connected).size)
     }
     yield* proxy.restore
-    const time = yield* fleet.allConnected
+    const time = yield* cluster.allConnected
     yield* Console.log(
       `database ${how} for 30 s: shards connected in each second ${connectedDuring.join(" ")}; ` +
         `all connected ${seconds(time)} after it was back`
     )
-    yield* report(fleet, fleet.identifies)
+    yield* report(cluster, cluster.identifies)
   },
   Effect.scoped,
   Effect.provide(discord(64, 64))
 )
 
-/** What the fleet asks of the database. */
+/** What the cluster asks of the database. */
 const database = Effect.fnUntraced(
   function* (env: Record<string, string>, what: string) {
     const database = yield* Database.make
-    const fleet = yield* Machines.make({ shards: 64, databaseUrl: database.url(), env })
-    yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
-    yield* fleet.allConnected
+    const cluster = yield* Machines.make({ shards: 64, databaseUrl: database.url(), env })
+    yield* Effect.all([cluster.start(), cluster.start(), cluster.start()])
+    yield* cluster.allConnected
     yield* Effect.sleep("10 seconds")
     const measure = Effect.gen(function* () {
       const before = yield* database.transactions
@@ -175,7 +175,7 @@ const database = Effect.fnUntraced(
       return ((yield* database.transactions) - before) / 20
     })
     const idle = yield* measure
-    yield* fleet.traffic(perSecond)
+    yield* cluster.traffic(perSecond)
     const busy = yield* measure
     yield* Console.log(
       `${what}: ${idle.toFixed(1)} transactions a second while nothing happens, ${busy.toFixed(1)} with ` +
@@ -190,13 +190,13 @@ const database = Effect.fnUntraced(
 const memory = Effect.fnUntraced(
   function* (shards: number) {
     const database = yield* Database.make
-    const fleet = yield* Machines.make({ shards, databaseUrl: database.url() })
-    const machine = yield* fleet.start()
-    yield* fleet.allConnected
+    const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
+    const machine = yield* cluster.start()
+    yield* cluster.allConnected
     yield* Effect.sleep("25 seconds")
     const [, kib = "0"] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${machine.pid}/status`, "utf8")) ?? []
     yield* Console.log(`one machine with ${shards} quiet shards: ${(Number(kib) / 1024).toFixed(0)} MiB`)
-    yield* fleet.traffic(1)
+    yield* cluster.traffic(1)
     yield* Effect.sleep("5 seconds")
     const beforeTraffic = yield* database.transactions
     yield* Effect.sleep("15 seconds")

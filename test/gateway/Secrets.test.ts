@@ -173,6 +173,9 @@ describe("the token", () => {
             "Shard.connect",
             "Shard.identify",
             "Shard.resume",
+            "discord.shard.id",
+            "server.address",
+            "error.type",
             "AuthenticationFailed",
             "resumeUrl"
           ]) {

@@ -126,7 +126,7 @@ describe("what leaves the process", () => {
     for (const one of [status, unknownStatus]) assert.isTrue(Equal.equals(travel(ShardStatus, one), one))
   })
 
-  it("the status of a shard in a fleet comes back from JSON as it was", () => {
+  it("the status of a shard in a cluster comes back from JSON as it was", () => {
     const { shard } = status
     const here = new ClusterShardStatus({ ...status, since: Option.some(at), machine: Option.some("10.0.0.1:34431") })
     const moving = new ClusterShardStatus({ shard, ...movingStatus })

@@ -10,42 +10,42 @@ import { until, untilTrue } from "../../support/Patience.ts"
 const shards = 8
 const discord = (maxConcurrency: number) => DiscordSimulator.serve({ maxConcurrency, shards, history: 2000 })
 
-type Fleet = Effect.Success<ReturnType<typeof Machines.make>>
+type Cluster = Effect.Success<ReturnType<typeof Machines.make>>
 
 /** Every message was handled, and no shard identified twice. */
-const nothingLost = Effect.fnUntraced(function* (fleet: Fleet) {
-  const { dispatched, lost } = yield* fleet.settled
+const nothingLost = Effect.fnUntraced(function* (cluster: Cluster) {
+  const { dispatched, lost } = yield* cluster.settled
   assert.isAbove(dispatched, 0)
-  assert.strictEqual(lost, 0, fleet.describe())
-  const { identifies, identifyViolations } = yield* fleet.simulator.counts
+  assert.strictEqual(lost, 0, cluster.describe())
+  const { identifies, identifyViolations } = yield* cluster.simulator.counts
   assert.deepStrictEqual({ identifies, identifyViolations }, { identifies: shards, identifyViolations: 0 })
 })
 
 /** So many messages more have been dispatched. */
-const messages = Effect.fnUntraced(function* (fleet: Fleet, count: number) {
-  const before = fleet.dispatched()
-  yield* untilTrue(() => fleet.dispatched() >= before + count, fleet.describe)
+const messages = Effect.fnUntraced(function* (cluster: Cluster, count: number) {
+  const before = cluster.dispatched()
+  yield* untilTrue(() => cluster.dispatched() >= before + count, cluster.describe)
 })
 
-describe.skipIf(!hasPostgres)("a fleet of processes", () => {
+describe.skipIf(!hasPostgres)("a cluster of processes", () => {
   it.live("goes on by RESUME when a machine is killed, told to stop, or new", () =>
     Effect.gen(function* () {
       const database = yield* Database.make
-      const fleet = yield* Machines.make({ shards, databaseUrl: database.url() })
-      const first = yield* fleet.start()
-      yield* fleet.allConnected
-      yield* fleet.traffic(20)
-      const second = yield* fleet.start()
-      yield* fleet.spreadOver(first, second)
-      yield* messages(fleet, 100)
+      const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
+      const first = yield* cluster.start()
+      yield* cluster.allConnected
+      yield* cluster.traffic(20)
+      const second = yield* cluster.start()
+      yield* cluster.spreadOver(first, second)
+      yield* messages(cluster, 100)
       yield* first.end("SIGKILL")
-      yield* fleet.spreadOver(second)
-      const third = yield* fleet.start()
-      yield* fleet.spreadOver(second, third)
+      yield* cluster.spreadOver(second)
+      const third = yield* cluster.start()
+      yield* cluster.spreadOver(second, third)
       yield* second.end("SIGTERM")
-      yield* fleet.spreadOver(third)
-      yield* messages(fleet, 100)
-      yield* nothingLost(fleet)
+      yield* cluster.spreadOver(third)
+      yield* messages(cluster, 100)
+      yield* nothingLost(cluster)
     }).pipe(Effect.provide(discord(shards)))
   )
 
@@ -53,16 +53,16 @@ describe.skipIf(!hasPostgres)("a fleet of processes", () => {
     Effect.gen(function* () {
       const database = yield* Database.make
       const proxy = yield* Proxy.make(Database.server)
-      const fleet = yield* Machines.make({ shards, databaseUrl: database.url(proxy.port) })
-      const machines = yield* Effect.all([fleet.start(), fleet.start()])
-      yield* fleet.spreadOver(...machines)
-      yield* fleet.traffic(20)
-      yield* messages(fleet, 100)
+      const cluster = yield* Machines.make({ shards, databaseUrl: database.url(proxy.port) })
+      const machines = yield* Effect.all([cluster.start(), cluster.start()])
+      yield* cluster.spreadOver(...machines)
+      yield* cluster.traffic(20)
+      yield* messages(cluster, 100)
       yield* proxy.stall
-      yield* fleet.noneConnected
+      yield* cluster.noneConnected
       yield* proxy.restore
-      yield* fleet.allConnected
-      yield* nothingLost(fleet)
+      yield* cluster.allConnected
+      yield* nothingLost(cluster)
     }).pipe(Effect.provide(discord(shards)))
   )
 
@@ -70,20 +70,20 @@ describe.skipIf(!hasPostgres)("a fleet of processes", () => {
     Effect.gen(function* () {
       const database = yield* Database.make
       const proxy = yield* Proxy.make(Database.server)
-      const fleet = yield* Machines.make({ shards, databaseUrl: database.url() })
-      const cutOff = yield* fleet.start({ DATABASE_URL: database.url(proxy.port) })
-      yield* fleet.allConnected
-      yield* fleet.traffic(20)
-      const other = yield* fleet.start()
-      yield* fleet.spreadOver(cutOff, other)
-      yield* messages(fleet, 100)
+      const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
+      const cutOff = yield* cluster.start({ DATABASE_URL: database.url(proxy.port) })
+      yield* cluster.allConnected
+      yield* cluster.traffic(20)
+      const other = yield* cluster.start()
+      yield* cluster.spreadOver(cutOff, other)
+      yield* messages(cluster, 100)
       yield* proxy.stall
-      yield* untilTrue(() => other.shards().size === shards, fleet.describe)
-      yield* fleet.allConnected
+      yield* untilTrue(() => other.shards().size === shards, cluster.describe)
+      yield* cluster.allConnected
       assert.strictEqual(cutOff.shards().size, 0)
-      yield* nothingLost(fleet)
+      yield* nothingLost(cluster)
       // Discord would have dropped the connection of a shard that resumes on another one.
-      const taken = (yield* fleet.simulator.connections).filter(({ end }) => end?.by === "server")
+      const taken = (yield* cluster.simulator.connections).filter(({ end }) => end?.by === "server")
       assert.deepStrictEqual(taken, [])
     }).pipe(Effect.provide(discord(shards)))
   )
@@ -91,22 +91,22 @@ describe.skipIf(!hasPostgres)("a fleet of processes", () => {
   it.live("takes the shards of a machine that hangs, which gives them up when it goes on", () =>
     Effect.gen(function* () {
       const database = yield* Database.make
-      const fleet = yield* Machines.make({ shards, databaseUrl: database.url() })
-      const first = yield* fleet.start()
-      yield* fleet.allConnected
-      const second = yield* fleet.start()
-      yield* fleet.spreadOver(first, second)
-      yield* fleet.traffic(20)
-      yield* messages(fleet, 100)
+      const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
+      const first = yield* cluster.start()
+      yield* cluster.allConnected
+      const second = yield* cluster.start()
+      yield* cluster.spreadOver(first, second)
+      yield* cluster.traffic(20)
+      yield* messages(cluster, 100)
       const hung = [...first.shards()]
       yield* first.signal("SIGSTOP")
-      yield* untilTrue(() => second.shards().size === shards, fleet.describe)
-      yield* fleet.allConnected
+      yield* untilTrue(() => second.shards().size === shards, cluster.describe)
+      yield* cluster.allConnected
       yield* first.signal("SIGCONT")
-      yield* untilTrue(() => hung.every((shard) => first.process.stdout.includes(`-${shard}\n`)), fleet.describe)
+      yield* untilTrue(() => hung.every((shard) => first.process.stdout.includes(`-${shard}\n`)), cluster.describe)
       yield* second.end("SIGKILL")
-      yield* fleet.spreadOver(first)
-      yield* nothingLost(fleet)
+      yield* cluster.spreadOver(first)
+      yield* nothingLost(cluster)
     }).pipe(Effect.provide(discord(shards)))
   )
 
@@ -119,22 +119,22 @@ describe.skipIf(!hasPostgres)("a fleet of processes", () => {
       () =>
         Effect.gen(function* () {
           const database = yield* Database.make
-          const fleet = yield* Machines.make({
+          const cluster = yield* Machines.make({
             shards,
             databaseUrl: database.url(),
             env: redis === undefined ? {} : { REDIS_URL: redis, CLUSTER_NAME: "disruption_gateway_test" }
           })
-          const machines = yield* Effect.all([fleet.start(), fleet.start(), fleet.start()])
-          yield* untilTrue(() => machines.some((machine) => machine.shards().size > 0), fleet.describe)
+          const machines = yield* Effect.all([cluster.start(), cluster.start(), cluster.start()])
+          yield* untilTrue(() => machines.some((machine) => machine.shards().size > 0), cluster.describe)
           yield* until(
-            fleet.simulator.counts,
+            cluster.simulator.counts,
             ({ identifies }) => identifies > 0 && identifies < shards,
-            fleet.describe
+            cluster.describe
           )
           const [busiest] = machines.toSorted((a, b) => b.shards().size - a.shards().size)
           if (busiest !== undefined) yield* busiest.end("SIGKILL")
-          yield* fleet.allConnected
-          const { identifies, identifyViolations } = yield* fleet.simulator.counts
+          yield* cluster.allConnected
+          const { identifies, identifyViolations } = yield* cluster.simulator.counts
           assert.strictEqual(identifyViolations, 0)
           // A session whose READY the killed machine had no time to store is lost with it.
           assert.isAtLeast(identifies, shards)

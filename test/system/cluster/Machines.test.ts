@@ -61,7 +61,7 @@ const allReady = (cluster: GatewayCluster["Service"]) =>
 
 const discord = Layer.merge(DiscordSimulator.serve({ shards, maxConcurrency: 16, history: 2000 }), Logger.layer([]))
 
-describe.skipIf(!hasPostgres)("a fleet of two machines", () => {
+describe.skipIf(!hasPostgres)("a cluster of two machines", () => {
   it.live("is seen whole from each of them, and sends from each through the shard that owns the guild", () =>
     Effect.gen(function* () {
       const database = yield* Database.make
@@ -164,7 +164,7 @@ describe.skipIf(!hasPostgres)("a fleet of two machines", () => {
   )
 })
 
-describe("a fleet of one machine", () => {
+describe("a cluster of one machine", () => {
   it.live("runs the same program without a database", () =>
     Effect.gen(function* () {
       const { program, seen } = makeProgram()
