@@ -220,7 +220,7 @@ describe("a cluster of one machine", () => {
         ),
         Effect.flip
       )
-      assert.include(error.message, "which machine runs which one is up to the cluster")
+      assert.include(error.message, "a cluster takes their number")
     }).pipe(Effect.provide(discord))
   )
 })
