@@ -331,6 +331,9 @@ export class Subscription {
   private next: Segment | undefined
   /** Handed out and not acknowledged, oldest first. */
   private readonly held = new Map<Payload, Held>()
+  /** The payloads that a stream was handed, of which so many, from the beginning, are acknowledged. */
+  private batch: ReadonlyArray<Held> = []
+  private acknowledged = 0
   /** The payload that a stream has handed on, which asking for the next one acknowledges. */
   private inHand: Held | undefined
   private isLoop = false
@@ -398,8 +401,12 @@ export class Subscription {
 
   private handOut(candidates: ReadonlyArray<Held>): ReadonlyArray<Held> {
     const { acknowledges, wanted } = this.options
-    const handedOut =
-      wanted === undefined || !acknowledges ? candidates : candidates.filter(({ payload }) => isWanted(payload, wanted))
+    if (!acknowledges) {
+      this.batch = candidates
+      this.acknowledged = 0
+      return candidates
+    }
+    const handedOut = wanted === undefined ? candidates : candidates.filter(({ payload }) => isWanted(payload, wanted))
     for (const held of handedOut) this.held.set(held.payload, held)
     if (handedOut.length !== candidates.length) {
       for (const held of candidates) if (!this.held.has(held.payload)) this.settle(held)
@@ -427,7 +434,9 @@ export class Subscription {
 
   /** The payload that a stream has handed on is handled. */
   acknowledgeInHand(): void {
-    if (this.inHand !== undefined) this.acknowledge(this.inHand)
+    if (this.inHand === undefined) return
+    this.acknowledged++
+    this.settle(this.inHand)
     this.inHand = undefined
   }
 
@@ -456,7 +465,8 @@ export class Subscription {
 
   /** Ends the subscription. Acknowledgements that come later count for nothing. */
   close(): Backlog {
-    const returned = [...this.held.values(), ...this.returned].toSorted(inOrder)
+    const returned = [...this.held.values(), ...this.batch.slice(this.acknowledged), ...this.returned].toSorted(inOrder)
+    this.batch = []
     this.held.clear()
     const { wanted } = this.options
     const all = wanted === undefined || this.backlogWanted === undefined
