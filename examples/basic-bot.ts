@@ -2,11 +2,13 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Gateway, GatewayConfig } from "disruption-gateway"
 import { NodeGateway } from "disruption-gateway/node"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer } from "effect"
 
 const bot = Effect.gen(function* () {
   const gateway = yield* Gateway
-  yield* Stream.runForEach(gateway.on("MESSAGE_CREATE"), ({ d }) => Effect.log(`${d.author.username}: ${d.content}`))
+  yield* gateway.handle({
+    MESSAGE_CREATE: ({ d }) => Effect.log(`${d.author.username}: ${d.content}`)
+  })
 })
 
 bot.pipe(Effect.provide(Layer.provide(NodeGateway.layer, GatewayConfig.layerEnv)), NodeRuntime.runMain)
