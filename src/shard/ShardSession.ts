@@ -101,10 +101,14 @@ export class ShardSession {
     if (this.identity !== undefined) this.identity = { id: this.identity.id, resumeUrl }
   }
 
-  /** READY came: a new session, of which it is the first payload. */
+  /**
+   * READY came: a new session, of which it is the first payload. The replay of a session of which nothing was handled begins
+   * with READY, too, and that session goes on.
+   */
   establish(id: string, resumeUrl: string): void {
+    const isNew = this.identity?.id !== id
     this.identity = { id, resumeUrl }
-    this.begin()
+    if (isNew) this.begin()
   }
 
   /** RESUMED came: from now on everything is new. */

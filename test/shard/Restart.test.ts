@@ -132,6 +132,45 @@ describe("a program that is started again", () => {
     }).pipe(Effect.provide(SimulatedBot.discord()))
   )
 
+  it.effect("is told how often it was given what it had not handled, from the first payload of the session on", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const store = makeStore()
+      const seen: Array<readonly [t: string | null, redelivered: boolean, attempts: number]> = []
+      for (let process = 1; process <= 3; process++) {
+        const program = yield* start(store.layer)
+        yield* Effect.gen(function* () {
+          const { deliveries } = yield* Gateway
+          yield* Effect.forkIn(
+            Stream.runForEach(deliveries, ({ attempts, payload, redelivered }) =>
+              Effect.sync(() => {
+                if (payload.t !== "RESUMED" && payload.op === 0) seen.push([payload.t, redelivered, attempts])
+              })
+            ),
+            program.scope
+          )
+        }).pipe(Effect.provideContext(program.context))
+        yield* TestClock.adjust("1 second")
+        if (process === 1) yield* simulator.dispatch("MESSAGE_CREATE", { n: 1 })
+        yield* TestClock.adjust("1 second")
+        // It is killed: what it would write at its end is not written.
+        const left = store.stored()
+        yield* program.stop
+        store.put(Option.getOrThrow(left))
+        yield* TestClock.adjust("10 seconds")
+      }
+      assert.deepStrictEqual(seen, [
+        ["READY", false, 1],
+        ["MESSAGE_CREATE", false, 1],
+        ["READY", true, 2],
+        ["MESSAGE_CREATE", true, 2],
+        ["READY", true, 3],
+        ["MESSAGE_CREATE", true, 3]
+      ])
+      assert.deepStrictEqual(yield* SimulatedBot.handshakes, [[2], [6], [6]])
+    }).pipe(Effect.provide(SimulatedBot.discord()))
+  )
+
   it.effect("acknowledges to Discord only what was handled", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator

@@ -106,6 +106,22 @@ describe("a store of sessions", () => {
     }).pipe(Effect.provide(SimulatedBot.discord({ sessionTimeout: "1 hour" })), quietly)
   )
 
+  it.effect("that was not read yet when the program is stopped keeps what it has", () =>
+    Effect.gen(function* () {
+      const store = makeStore()
+      yield* after(store.layer)
+      const before = store.stored()
+      store.behaves.reads = "never"
+      const program = yield* start(store.layer)
+      yield* TestClock.adjust("3 seconds")
+      const stopping = yield* Effect.forkChild(program.stop)
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(stopping)
+      assert.isTrue(Option.isSome(before))
+      assert.deepStrictEqual(store.stored(), before)
+    }).pipe(Effect.provide(SimulatedBot.discord({ sessionTimeout: "1 hour" })), quietly)
+  )
+
   it.effect("that never answers is waited for as long as the option says; then the bot identifies", () =>
     Effect.gen(function* () {
       const store = makeStore()
