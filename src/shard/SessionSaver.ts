@@ -36,6 +36,7 @@ const betweenReads = Duration.seconds(1)
 /** Keeps the store of one shard's session up to date. Between two changes it is nothing but this object. */
 export class SessionSaver {
   private readonly parts: SaverParts
+  private isLoaded = false
   private isChanged = false
   private isClosed = false
   private hasFailed = false
@@ -56,7 +57,13 @@ export class SessionSaver {
         if ((yield* Clock.currentTimeMillis) >= until) return Option.none()
         yield* Effect.sleep(betweenReads)
       }
-    })
+    }).pipe(
+      Effect.tap(() =>
+        Effect.sync(() => {
+          this.isLoaded = true
+        })
+      )
+    )
   }
 
   /** There is progress to write: at once, or when the last writing is long enough ago. */
@@ -99,14 +106,20 @@ export class SessionSaver {
     return Effect.asVoid(this.attempt("removed", this.parts.store.remove(this.parts.id)))
   }
 
-  /** Writes the last state, if the store outlives the program; otherwise the session has ended, too. */
+  /**
+   * Writes the last state, if the store outlives the program; otherwise the session has ended, too. Before the store was read
+   * there is nothing to write: what it has is for the next process.
+   */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       // Another process may go on with the session from here.
       this.isClosed = true
       return Effect.andThen(
         this.writing === undefined ? Effect.void : Fiber.interrupt(this.writing),
-        Effect.suspend(() => (this.parts.store.durable ? this.save(this.parts.session.atClose()) : this.forget))
+        Effect.suspend(() => {
+          if (!this.parts.store.durable) return this.forget
+          return this.isLoaded ? this.save(this.parts.session.atClose()) : Effect.void
+        })
       )
     })
   }
