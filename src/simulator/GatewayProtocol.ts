@@ -112,7 +112,7 @@ class OpenConversation implements GatewayProtocol {
   private answer({ d, op }: typeof ClientPayload.Type): void {
     switch (op) {
       case GatewayOpcode.Heartbeat:
-        return this.heartbeat()
+        return this.heartbeat(d)
       case GatewayOpcode.Identify:
         return this.startOnce(Option.map(decodeIdentify(d), (identify) => () => this.identify(identify)))
       case GatewayOpcode.Resume:
@@ -139,9 +139,10 @@ class OpenConversation implements GatewayProtocol {
     use(session)
   }
 
-  private heartbeat(): void {
+  private heartbeat(sequence: unknown): void {
     const { connection, discord } = this
     discord.counts.heartbeats += 1
+    if (Predicate.isNumber(sequence)) connection.session?.acknowledge(sequence)
     this.lastHeartbeat = discord.timers.now()
     this.meet("heartbeat", connection.session, () => connection.send(GatewayOpcode.HeartbeatAck))
   }

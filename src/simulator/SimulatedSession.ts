@@ -27,6 +27,7 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
   private readonly settings: Settings
   private readonly dispatched: History<DispatchRecord>
   private kept: Array<Kept> = []
+  private acknowledged = 0
   private resumableUntil = Infinity
 
   constructor(id: string, shard: readonly [id: number, total: number], intents: number, settings: Settings) {
@@ -82,9 +83,20 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
     this.connection?.sendFrame(frame)
   }
 
+  /** A heartbeat told this sequence. */
+  acknowledge(sequence: number): void {
+    if (!this.settings.forgetsAcknowledged || sequence <= this.acknowledged || sequence > this.sequence) return
+    this.acknowledged = sequence
+    const first = this.kept[0]
+    // In large steps, as above.
+    if (first !== undefined && sequence - first.sequence > 64 + this.kept.length / 2) {
+      this.kept = this.kept.slice(sequence + 1 - first.sequence)
+    }
+  }
+
   /** Whether everything after this sequence is still kept. */
   canReplay(sequence: number): boolean {
-    return sequence >= this.sequence - this.settings.replayBuffer
+    return sequence >= this.acknowledged && sequence >= this.sequence - this.settings.replayBuffer
   }
 
   /** Sends everything after this sequence again. */

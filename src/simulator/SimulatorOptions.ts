@@ -35,6 +35,11 @@ export interface SimulatorOptions {
   readonly sessionTimeout?: Duration.Input
   /** How many dispatches a session keeps for replay; a RESUME from before them is answered by op 9. Default: 50,000. */
   readonly replayBuffer?: number
+  /**
+   * Whether a session forgets what a heartbeat acknowledged: a RESUME from before that is answered by op 9, too. Default:
+   * `false`.
+   */
+  readonly forgetsAcknowledged?: boolean
   /** How much is kept of every list that can be observed. Default: all of it in memory, the last 1000 when served. */
   readonly history?: number
 }
@@ -78,6 +83,7 @@ export interface Settings extends Addresses {
   readonly guilds: number
   readonly sessionTimeout: number
   readonly replayBuffer: number
+  readonly forgetsAcknowledged: boolean
   readonly history: number
 }
 
@@ -103,6 +109,7 @@ export const settle = (options: SimulatorOptions, addresses: Addresses): Setting
     guilds: options.guilds ?? 0,
     sessionTimeout: millis(options.sessionTimeout ?? "3 minutes"),
     replayBuffer: options.replayBuffer ?? 50_000,
+    forgetsAcknowledged: options.forgetsAcknowledged ?? false,
     history: options.history ?? Infinity
   }
 }

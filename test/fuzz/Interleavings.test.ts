@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "fast-check"
 import { type Action, injected, type Step } from "../simulation/FaultSchedule.ts"
+import * as Program from "../simulation/Program.ts"
 import * as Run from "../simulation/Run.ts"
 import type { Scenario } from "../simulation/Scenario.ts"
 import { Act } from "../../src/simulator/Act.ts"
@@ -56,12 +57,19 @@ const step: FastCheck.Arbitrary<Step> = FastCheck.record({
   doing
 })
 
-const scenario = (steps: ReadonlyArray<Step>, buffer: number): Scenario => ({
+const programs: readonly [Program.Program, ...ReadonlyArray<Program.Program>] = [
+  Program.stream,
+  { ...Program.stream, kind: "keyed", concurrency: 4 },
+  { ...Program.stream, kind: "pool", concurrency: 4, capacity: 8, nackEvery: 5 }
+]
+
+const scenario = (steps: ReadonlyArray<Step>, buffer: number, program: Program.Program): Scenario => ({
   seed: steps.length,
   shards: 1,
-  discord: { heartbeatInterval: 20_000, latency: 10, sessionTimeout: 180_000 },
+  discord: { heartbeatInterval: 20_000, latency: 10, sessionTimeout: 180_000, forgetsAcknowledged: true },
   client: { buffer, saveEvery: 500, giveUpResume: { after: "1 hour" } },
   store: { durable: true, latency: 20 },
+  program,
   consumer: { name: "slow", rest: { every: 3, millis: 5 } },
   subscribesAfter: 0,
   second: undefined,
@@ -75,9 +83,10 @@ describe("frames, closes, timers, lost networks and stops", () => {
         FastCheck.asyncProperty(
           FastCheck.array(step, { minLength: 1, maxLength: 25 }),
           FastCheck.constantFrom(1, 16, 4096),
-          (steps, buffer) =>
+          FastCheck.constantFrom(...programs),
+          (steps, buffer, program) =>
             Effect.runPromise(
-              Effect.map(Run.run(scenario(steps, buffer), { trace: false }), ({ failures }) =>
+              Effect.map(Run.run(scenario(steps, buffer, program), { trace: false }), ({ failures }) =>
                 assert.deepStrictEqual(failures, [])
               )
             )

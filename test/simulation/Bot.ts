@@ -18,13 +18,16 @@ import { SendEvent } from "../../src/schema/SendEvent.ts"
 import type { ShardEvent } from "../../src/schema/ShardEvent.ts"
 import { Gateway } from "../../src/gateway/Gateway.ts"
 import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
-import { GatewayConnection } from "../../src/services/GatewayConnection.ts"
 import { GatewayDirectory } from "../../src/services/GatewayDirectory.ts"
 import { Heartbeat } from "../../src/services/Heartbeat.ts"
 import { IdentifyLimiter } from "../../src/services/IdentifyLimiter.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
 import * as Consumer from "./Consumer.ts"
+import type { Moment } from "./FaultSchedule.ts"
+import * as Origins from "./Origins.ts"
+import type { Program } from "./Program.ts"
 import { type Scenario, type ConsumerSpeed, token } from "./Scenario.ts"
+import * as Store from "./Store.ts"
 import * as Wire from "./Wire.ts"
 
 /** How a process came to its end. `failed`: its stream failed, with what nobody but a person can mend. */
@@ -35,14 +38,17 @@ export interface BotRecord {
   readonly startedAt: number
   endedAt: number | undefined
   end: BotEnd
-  /** Whether, at its end, its consumers had finished with all that they were given. */
+  /** Whether, at its end, its consumers had handled all that they were given, and the store knew. */
   wasIdle: boolean
   readonly wire: Wire.WireRecord
+  readonly store: Store.StoreRecord
   readonly events: Array<ShardEvent>
   readonly consumer: Consumer.ConsumerRecord
   readonly second: Consumer.ConsumerRecord | undefined
   /** What the program asked to send, by number, and what became of it. */
   readonly sends: Map<number, "waiting" | "sent" | "failed">
+  /** What became of its requests for members, by number. */
+  readonly requests: Map<number, "waiting" | "answered" | "failed">
   /** How its stream ended, if it did. */
   exit: Exit.Exit<void, GatewayError> | undefined
 }
@@ -55,25 +61,38 @@ export interface Bot {
   readonly stop: Effect.Effect<void>
   /** SIGKILL. */
   readonly kill: Effect.Effect<void>
+  /** Kills it when it comes to this. */
+  readonly killAt: (moment: Moment | undefined) => void
   /** Sends something that bears this number. */
   readonly send: (n: number, shard: number) => Effect.Effect<void>
+  /** Asks for the members of a guild. */
+  readonly askForMembers: (n: number, guild: string) => Effect.Effect<void>
   /** The consumer unsubscribes, and subscribes again after so many milliseconds. */
   readonly leave: (millis: number) => Effect.Effect<void>
 }
+
+/** After this time nobody waits any more for the one who has left. */
+const grace = 61_000
 
 /** Starts a process, in a scope of its own. */
 export const start = Effect.fnUntraced(function* (options: {
   readonly scenario: Scenario
   readonly rest: Consumer.Rest
-  readonly watchers: Wire.Watchers
+  readonly health: Store.StoreHealth
+  readonly watchers: Omit<Wire.Watchers, "onSend">
   readonly onEvent: (event: ShardEvent) => void
 }) {
-  const { rest, scenario } = options
-  const wire = yield* Wire.make(options.watchers)
-  const store = yield* SessionStore
+  const { health, rest, scenario } = options
   let killed = false
+  let killAt: Moment | undefined
+  const isDead = () => killed
+  const reach = (moment: Moment) => {
+    if (moment === killAt) vanish()
+  }
+  const wire = yield* Wire.make({ ...options.watchers, onSend: reach })
   const scope = yield* Scope.make()
   const clock = yield* Clock.Clock
+  const origins = Origins.make()
 
   const record: BotRecord = {
     startedAt: clock.currentTimeMillisUnsafe(),
@@ -81,29 +100,46 @@ export const start = Effect.fnUntraced(function* (options: {
     end: "running",
     wasIdle: false,
     wire: wire.record,
+    store: Store.newRecord(),
     events: [],
     consumer: Consumer.newRecord(),
     second: scenario.second === undefined ? undefined : Consumer.newRecord(),
     sends: new Map(),
+    requests: new Map(),
     exit: undefined
   }
 
-  const unlessKilled = <E>(effect: Effect.Effect<void, E>) => Effect.suspend(() => (killed ? Effect.void : effect))
-  const written = <E>(write: Effect.Effect<void, E>) =>
-    Effect.andThen(unlessKilled(Effect.sleep(scenario.store.latency)), unlessKilled(write))
+  const isIdle = ({ consumer, second, store }: BotRecord) => {
+    const hasJustLeft = second !== undefined && clock.currentTimeMillisUnsafe() - consumer.leftAt < grace
+    const isAtWork = Consumer.isBusy(consumer) || (second !== undefined && Consumer.isBusy(second))
+    return !isAtWork && !hasJustLeft && !store.isBehind && health.writes === undefined
+  }
+  const end = (how: BotEnd) => {
+    record.end = how
+    record.endedAt = clock.currentTimeMillisUnsafe()
+    record.wasIdle = isIdle(record)
+  }
+  const settle = <A>(all: Map<number, A>, n: number, state: A) =>
+    Effect.sync(() => {
+      if (!killed) all.set(n, state)
+    })
+  const vanish = () => {
+    if (killed) return
+    end("crashed")
+    killed = true
+    wire.kill()
+  }
+
+  const store = yield* Store.make({ scenario, health, record: record.store, isDead, onWrite: reach })
   const services = Layer.mergeAll(
     Layer.succeed(WebSocketConstructor, wire.construct),
     Layer.succeed(HttpClient, wire.http),
-    Layer.succeed(SessionStore, {
-      ...store,
-      set: (session) => written(store.set(session)),
-      remove: (shard) => written(store.remove(shard))
-    }),
+    Layer.succeed(SessionStore, store),
     GatewayConfig.layer({ ...scenario.client, token })
   )
   const context = yield* Layer.buildWithScope(
-    Gateway.layer.pipe(
-      Layer.provide([GatewayConnection.layer, Heartbeat.layer, IdentifyLimiter.layerMemory]),
+    Gateway.layerNoDeps.pipe(
+      Layer.provide([origins.layer, Heartbeat.layer, IdentifyLimiter.layerMemory]),
       Layer.provide(GatewayDirectory.layer),
       Layer.provide(services)
     ),
@@ -111,30 +147,29 @@ export const start = Effect.fnUntraced(function* (options: {
   ).pipe(Effect.orDie)
   const gateway = Context.get(context, Gateway)
 
-  const firstResumed = (shard: number) =>
-    wire.record.resumes.find(({ sessionId }) => options.watchers.shardOf(sessionId) === shard)?.sessionId
-  const consume = (
-    temper: ConsumerSpeed,
-    consumer: Consumer.ConsumerRecord,
-    resumed: (shard: number) => string | undefined
-  ) =>
+  const consume = (program: Program, temper: ConsumerSpeed, consumer: Consumer.ConsumerRecord) =>
     Consumer.run({
-      payloads: gateway.payloads,
+      gateway,
+      program,
       temper,
       rest,
       record: consumer,
-      resumed
+      sessionOf: origins.sessionOf,
+      isDead,
+      hasOther: record.second !== undefined,
+      // One that subscribes meanwhile would take over what the one that failed has in hand.
+      mayFail: () => record.second === undefined || record.second.subscribedAt !== undefined,
+      onHandler: reach
     })
   const subscribe = (after: number) =>
-    consume(scenario.consumer, record.consumer, firstResumed).pipe(
+    Effect.suspend(() => consume(scenario.program, scenario.consumer, record.consumer)).pipe(
       Effect.onExit((exit) =>
         Effect.sync(() => {
           if (!isInterrupted(exit) && record.end === "running") record.exit = exit
         })
       ),
       Effect.exit,
-      Effect.delay(after),
-      Effect.forkIn(scope)
+      Effect.delay(after)
     )
 
   yield* Effect.forkIn(
@@ -147,50 +182,59 @@ export const start = Effect.fnUntraced(function* (options: {
     ),
     scope
   )
-  let consumer = yield* subscribe(scenario.subscribesAfter)
+  let consumer: Fiber.Fiber<unknown> = yield* Effect.forkIn(subscribe(scenario.subscribesAfter), scope)
   if (scenario.second !== undefined && record.second !== undefined) {
-    const { after, temper } = scenario.second
+    const { after, program, temper } = scenario.second
     // It subscribes late, to whatever session there is then.
-    yield* consume(temper, record.second, () => undefined).pipe(Effect.exit, Effect.delay(after), Effect.forkIn(scope))
+    yield* consume(program, temper, record.second).pipe(Effect.exit, Effect.delay(after), Effect.forkIn(scope))
   }
-
-  const end = (how: BotEnd) =>
-    Effect.sync(() => {
-      record.end = how
-      record.endedAt = clock.currentTimeMillisUnsafe()
-      record.wasIdle = !record.consumer.isBusy && record.second?.isBusy !== true
-    })
 
   return {
     record,
     gateway,
     stop: Effect.andThen(
-      Effect.suspend(() => end(record.exit === undefined ? "stopped" : "failed")),
+      Effect.sync(() => end(record.exit === undefined ? "stopped" : "failed")),
       Scope.close(scope, Exit.void)
     ),
-    kill: Effect.gen(function* () {
-      yield* end("crashed")
-      killed = true
-      wire.kill()
-      yield* Scope.close(scope, Exit.void)
+    // What is left of it may take its time, and nobody waits for it.
+    kill: Effect.suspend(() => {
+      vanish()
+      return Effect.asVoid(Effect.forkDetach(Scope.close(scope, Exit.void), { startImmediately: true }))
     }),
+    killAt: (moment) => {
+      killAt = moment
+    },
     send: (n, shard) => {
       record.sends.set(n, "waiting")
       const voice = { guild_id: "1", channel_id: String(n), self_mute: false, self_deaf: false }
+      if (killed) return Effect.void
       return gateway.send(SendEvent.updateVoiceState(voice), { shard }).pipe(
         Effect.matchEffect({
-          onSuccess: () => Effect.sync(() => record.sends.set(n, "sent")),
-          onFailure: () => Effect.sync(() => record.sends.set(n, "failed"))
+          onSuccess: () => settle(record.sends, n, "sent"),
+          onFailure: () => settle(record.sends, n, "failed")
+        }),
+        Effect.forkIn(scope),
+        Effect.asVoid
+      )
+    },
+    askForMembers: (n, guild) => {
+      record.requests.set(n, "waiting")
+      return Stream.runDrain(gateway.requestGuildMembers({ guild_id: guild, query: "", limit: 0 })).pipe(
+        Effect.matchEffect({
+          onSuccess: () => settle(record.requests, n, "answered"),
+          onFailure: () => settle(record.requests, n, "failed")
         }),
         Effect.forkIn(scope),
         Effect.asVoid
       )
     },
     leave: Effect.fnUntraced(function* (millis) {
-      yield* Fiber.interrupt(consumer)
-      // What it was given and has not finished with is not given to the next one: that is what leaving means.
-      record.consumer.processed = record.consumer.handed.length
-      consumer = yield* subscribe(millis)
+      const leaving = consumer
+      consumer = yield* Fiber.interrupt(leaving).pipe(
+        Effect.uninterruptible,
+        Effect.andThen(subscribe(millis)),
+        Effect.forkIn(scope)
+      )
     })
   } satisfies Bot
 })

@@ -1,39 +1,71 @@
 /**
- * A program that takes what the gateway hands out, each in its temper, and takes down what it got.
+ * A program that takes what the gateway hands out, each in its kind and temper, and takes down what it got and what it has
+ * handled.
  */
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import type { Delivery } from "../../src/gateway/Delivery.ts"
+import type { Gateway } from "../../src/gateway/Gateway.ts"
 import type { GatewayError } from "../../src/schema/GatewayError.ts"
 import type { Payload } from "../../src/schema/Payload.ts"
+import * as Program from "./Program.ts"
 import type { ConsumerSpeed } from "./Scenario.ts"
 
 /** A dispatch as a consumer got it. */
 export interface Delivered {
   readonly shard: number
-  /** The session that it is of, as far as the consumer can know: the last READY, or the one that was resumed at the start. */
+  /** The session over whose connection it came. */
   readonly session: string
   readonly s: number
   readonly t: string
   /** What the simulation numbered it with, undefined for Discord's own dispatches. */
   readonly n: number | undefined
+  /** Its guild, or nothing. */
+  readonly guild: string
 }
 
-/** What a consumer got. */
+/** Something that a consumer did: it began with a dispatch, or it has handled it. */
+export interface Deed {
+  readonly did: "begin" | "finish"
+  readonly delivered: Delivered
+}
+
+/** What a consumer did. */
 export interface ConsumerRecord {
-  /** In order of their coming. */
-  readonly handed: Array<Delivered>
-  /** How many of them it has finished with. */
-  processed: number
-  /** Whether it is in the midst of something. */
-  isBusy: boolean
-  /** The session of each shard, since the last READY. */
-  readonly sessions: Map<number, string>
+  /** In order. */
+  readonly log: Array<Deed>
+  /** What it has in hand: given to it, and not handled. */
+  readonly inHand: Set<Payload>
+  /** How many handlers run. */
+  running: number
+  /** How often a handler has run. */
+  runs: number
+  /** How many deliveries were given back, of so many. */
+  offered: number
+  /** Since when it has been subscribed, if it is. */
+  subscribedAt: number | undefined
+  /** When it has last left with something in hand. */
+  leftAt: number
 }
 
 /** A consumer that has not got anything yet. */
-export const newRecord = (): ConsumerRecord => ({ handed: [], processed: 0, isBusy: false, sessions: new Map() })
+export const newRecord = (): ConsumerRecord => ({
+  log: [],
+  inHand: new Set(),
+  running: 0,
+  runs: 0,
+  offered: 0,
+  subscribedAt: undefined,
+  leftAt: -Infinity
+})
+
+/** Whether it is in the midst of something. */
+export const isBusy = ({ inHand, running }: ConsumerRecord): boolean => running > 0 || inHand.size > 0
 
 /** How all consumers of a run are kept from working. */
 export interface Rest {
@@ -43,66 +75,207 @@ export interface Rest {
   over: boolean
 }
 
-/** Subscribes, and takes what comes. */
-export const run = (options: {
-  readonly payloads: Stream.Stream<Payload, GatewayError>
+/** A handler failed. */
+export class HandlerFailed extends Data.TaggedError("HandlerFailed")<{ readonly run: number }> {}
+
+/** The guild of a payload, as the gateway's own key is. */
+export const guildOf = (t: string | null, d: unknown): string => {
+  if (Predicate.hasProperty(d, "guild_id") && typeof d.guild_id === "string") return d.guild_id
+  return t === "GUILD_CREATE" && Predicate.hasProperty(d, "id") && typeof d.id === "string" ? d.id : ""
+}
+
+/** What a consumer works with. */
+export interface ConsumerOptions {
+  readonly gateway: Gateway["Service"]
+  readonly program: Program.Program
   readonly temper: ConsumerSpeed
   readonly rest: Rest
   readonly record: ConsumerRecord
-  /** The session that the process resumed first. */
-  readonly resumed: (shard: number) => string | undefined
-}): Effect.Effect<void, GatewayError> => {
-  const { record, rest, temper } = options
-  const { sessions } = record
+  /** Over the connection of which session a payload came. */
+  readonly sessionOf: (payload: Payload) => string | undefined
+  /** Whether the process was killed: then it does nothing that counts. */
+  readonly isDead: () => boolean
+  /** Whether another consumer is beside it. */
+  readonly hasOther: boolean
+  /** Whether handlers may fail now. */
+  readonly mayFail: () => boolean
+  /** A handler begins, or has succeeded. */
+  readonly onHandler: (what: "handler begins" | "handler has succeeded") => void
+}
+
+/** What one has in hand who leaves, and whom another one hears with, does not come again to it unless it has failed. */
+const leaveInHand = (record: ConsumerRecord, now: number): void => {
+  record.inHand.clear()
+  record.leftAt = now
+}
+
+/** Subscribes, and takes what comes. */
+export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError> => {
+  const { program, record, rest, temper } = options
+  const around = program.fails?.around === "program" ? program.fails.retryAfter : 0
+  let sinceRest = 0
 
   const read = (payload: Payload): Delivered | undefined => {
     const { d, s, shard, t } = payload
     if (s === null || t === null) return undefined
-    if (t === "READY" && Predicate.hasProperty(d, "session_id")) sessions.set(shard, String(d.session_id))
     const n = Predicate.hasProperty(d, "n") && typeof d.n === "number" ? d.n : undefined
-    return { shard, session: sessions.get(shard) ?? options.resumed(shard) ?? "unknown", s, t, n }
+    return { shard, session: options.sessionOf(payload) ?? "unknown", s, t, n, guild: guildOf(t, d) }
+  }
+  const note = (did: Deed["did"], payload: Payload) => {
+    const delivered = read(payload)
+    if (delivered !== undefined) record.log.push({ did, delivered })
   }
 
-  const restUntil = Effect.gen(function* () {
-    for (
-      let now = yield* Clock.currentTimeMillis;
-      !rest.over && now < rest.until;
-      now = yield* Clock.currentTimeMillis
-    ) {
-      yield* Effect.sleep(Math.min(rest.until - now, 1000))
+  const begin = (payload: Payload): void => {
+    if (options.isDead()) return
+    record.inHand.add(payload)
+    note("begin", payload)
+  }
+  const finish = (payload: Payload): void => {
+    if (options.isDead()) return
+    record.inHand.delete(payload)
+    note("finish", payload)
+    options.onHandler("handler has succeeded")
+  }
+
+  const sleepUntil = Effect.fnUntraced(function* (time: () => number) {
+    for (let now = yield* Clock.currentTimeMillis; !rest.over && now < time(); now = yield* Clock.currentTimeMillis) {
+      yield* Effect.sleep(Math.min(time() - now, 1000))
     }
   })
 
-  let sinceRest = 0
-  const take = Effect.fnUntraced(function* (delivered: ReadonlyArray<Delivered>) {
+  const work = Effect.fnUntraced(function* () {
     const { every = Infinity, millis = 0 } = temper.rest ?? {}
-    for (let left = delivered.length; left > 0; left--) {
-      if (!rest.over && ++sinceRest >= every) {
-        sinceRest = 0
-        yield* Effect.sleep(millis)
-      }
-      yield* restUntil
-      record.processed += 1
+    const runs = record.runs
+    if (++sinceRest >= every) {
+      sinceRest = 0
+      yield* Effect.sleep(millis)
+    }
+    yield* sleepUntil(() => rest.until)
+    if (program.kind === "pool") yield* Effect.sleep((runs * 7919) % 23)
+    if (program.hangs !== undefined && runs % program.hangs.every === 0) {
+      const until = (yield* Clock.currentTimeMillis) + program.hangs.millis
+      yield* sleepUntil(() => until)
+    }
+    if (!rest.over && program.fails !== undefined && runs % program.fails.every === 0 && options.mayFail()) {
+      return yield* new HandlerFailed({ run: runs })
     }
   })
+  const isQuick = temper.rest === undefined && Program.isQuick(program)
 
-  const taken = Stream.runForEachArray(options.payloads, (payloads) => {
-    const delivered = payloads.flatMap((payload) => read(payload) ?? [])
-    for (const one of delivered) record.handed.push(one)
-    if (rest.over || (temper.rest === undefined && rest.until === 0)) {
-      record.processed += delivered.length
-      return Effect.void
-    }
-    record.isBusy = true
-    return Effect.andThen(
-      take(delivered),
+  /** What a handler does, until it has succeeded or failed. */
+  const handle: Effect.Effect<void, HandlerFailed> = Effect.suspend(() => {
+    record.runs++
+    if (!options.isDead()) options.onHandler("handler begins")
+    if (rest.over || (isQuick && rest.until === 0)) return Effect.void
+    record.running++
+    return Effect.ensuring(
+      work(),
       Effect.sync(() => {
-        record.isBusy = false
+        record.running--
       })
     )
   })
-  return Effect.suspend(() => {
-    record.isBusy = false
-    return taken
+
+  const handlePayload = (payload: Payload): Effect.Effect<void, HandlerFailed> =>
+    Effect.suspend(() => {
+      begin(payload)
+      return Effect.map(handle, () => finish(payload))
+    })
+
+  const handleDelivery = ({ ack, nack, payload }: Delivery): Effect.Effect<void, HandlerFailed> =>
+    Effect.andThen(
+      handle,
+      Effect.suspend(() => {
+        record.offered++
+        if (!rest.over && program.nackEvery !== undefined && record.offered % program.nackEvery === 0) return nack
+        finish(payload)
+        return ack
+      }).pipe(Effect.uninterruptible)
+    )
+
+  const subscribed = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    record.subscribedAt = now
+    if (options.hasOther && record.inHand.size > 0) leaveInHand(record, now)
+    record.running = 0
+    return consume(options, begin, handlePayload, handleDelivery, finish)
   })
+  const again: Effect.Effect<void, GatewayError> = Effect.catchIf(subscribed, isHandlerFailure, () =>
+    Effect.delay(
+      Effect.suspend(() => again),
+      around
+    )
+  )
+  return again
+}
+
+const isHandlerFailure = (error: GatewayError | HandlerFailed): error is HandlerFailed => error._tag === "HandlerFailed"
+
+const consume = (
+  { gateway, program }: ConsumerOptions,
+  begin: (payload: Payload) => void,
+  handlePayload: (payload: Payload) => Effect.Effect<void, HandlerFailed>,
+  handleDelivery: (delivery: Delivery) => Effect.Effect<void, HandlerFailed>,
+  finish: (payload: Payload) => void
+): Effect.Effect<void, GatewayError | HandlerFailed> => {
+  const { capacity, concurrency, fails, finishWithin, kind, names } = program
+  const onFailure =
+    fails?.around === "handler"
+      ? {
+          retry: Schedule.max([Schedule.spaced(fails.retryAfter), Schedule.recurs(2)]),
+          deadLetter: ({ payload }: { readonly payload: Payload }) => Effect.sync(() => finish(payload))
+        }
+      : ("stop" as const)
+  const options = { concurrency, finishWithin, onFailure }
+  const deliveries = Stream.map(gateway.deliveries, (delivery) => {
+    begin(delivery.payload)
+    return delivery
+  })
+  switch (kind) {
+    case "stream":
+      return Stream.runForEach(gateway.payloads, handlePayload)
+    case "runForEach":
+      return gateway.runForEach(handlePayload, options)
+    case "handle":
+    case "keyed":
+      return names === undefined
+        ? gateway.runForEach(handlePayload, options)
+        : gateway.handle(Object.fromEntries(names.map((name) => [name, handlePayload])), options)
+    case "merge":
+      return Stream.runForEach(Stream.merge(deliveries, Stream.tick("7 seconds")), (delivery) =>
+        delivery === undefined ? Effect.void : handleDelivery(delivery)
+      )
+    case "buffer":
+      return Stream.runForEach(Stream.buffer(deliveries, { capacity }), handleDelivery)
+    case "groupByKey":
+      return deliveries.pipe(
+        Stream.groupByKey(({ payload }) => `${payload.shard} ${guildOf(payload.t, payload.d)}`, {
+          bufferSize: capacity
+        }),
+        Stream.flatMap(([, guild]) => Stream.mapEffect(guild, handleDelivery), { concurrency: "unbounded" }),
+        Stream.runDrain
+      )
+    case "broadcast":
+      return Effect.scoped(
+        Effect.gen(function* () {
+          const [handled, seen] = yield* Stream.broadcastN(deliveries, { n: 2, capacity })
+          yield* Effect.all([Stream.runForEach(handled, handleDelivery), Stream.runDrain(seen)], {
+            concurrency: "unbounded",
+            discard: true
+          })
+        })
+      )
+    case "pool":
+      return Effect.gen(function* () {
+        const queue = yield* Queue.bounded<Delivery>(capacity)
+        const worker = Effect.forever(Effect.flatMap(Queue.take(queue), handleDelivery))
+        yield* Effect.all(
+          [
+            Stream.runForEach(deliveries, (delivery) => Queue.offer(queue, delivery)),
+            ...Array.from({ length: concurrency }, () => worker)
+          ],
+          { concurrency: "unbounded", discard: true }
+        )
+      })
+  }
 }

@@ -7,63 +7,63 @@ import * as Predicate from "effect/Predicate"
 import type { SessionRecord } from "../../src/simulator/Observations.ts"
 import type { BotRecord } from "./Bot.ts"
 import type { Scenario } from "./Scenario.ts"
-import type { ConsumerEvidence, ProcessEvidence, SessionEvidence } from "./Verdict.ts"
+import { guildOf } from "./Consumer.ts"
+import * as Program from "./Program.ts"
+import type { ProcessEvidence, SessionEvidence } from "./Verdict.ts"
 
 /** Brings them together. `givenUp` says up to where Discord held the sessions that clients gave up. */
 export const gather = (options: {
   readonly sessions: ReadonlyArray<SessionRecord>
   readonly bots: ReadonlyArray<BotRecord>
   readonly givenUp: ReadonlyMap<string, number>
-  /** The events that the client has asked for, undefined for all. */
-  readonly events: ReadonlyArray<string> | undefined
+  readonly scenario: Scenario
 }): { readonly sessions: ReadonlyArray<SessionEvidence>; readonly processes: ReadonlyArray<ProcessEvidence> } => {
+  const { client, program, second, steps } = options.scenario
+  const events: ReadonlyArray<string> | undefined = client.events
   const isWanted = (name: string) =>
-    options.events === undefined || options.events.includes(name) || name === "READY" || name === "RESUMED"
+    (events === undefined || events.includes(name) || alwaysSeen.includes(name)) &&
+    (program.names === undefined || program.names.includes(name))
+  // With another one beside, who fails or leaves does not get everything: the two of them do.
+  const sharesWork =
+    second !== undefined && (program.fails !== undefined || steps.some(({ doing }) => doing._tag === "Leave"))
   // A session whose READY went to a connection that the client had left is nobody's.
   const reached = new Set(options.bots.flatMap(({ wire }) => wire.connections.map(({ sessionId }) => sessionId)))
   const sessions = options.sessions.map(({ alive, dispatched, id, sequence, shard }): SessionEvidence => ({
     id,
     shard: shard[0],
-    dispatched: dispatched.map(({ d, s, t }) => ({ s, t, n: numberOf(d), wanted: isWanted(t) })),
+    dispatched: dispatched.map(({ d, s, t }) => ({ s, t, n: numberOf(d), guild: guildOf(t, d), wanted: isWanted(t) })),
     heldUntil: options.givenUp.get(id) ?? (alive && reached.has(id) ? sequence : 0)
   }))
   return {
     sessions,
     processes: options.bots.map((bot) => ({
       ...bot,
-      second: bot.second === undefined ? undefined : attribute(bot.second, sessions),
-      reached: reachedOf(bot, sessions)
+      consumer: { log: bot.consumer.log, beginsBy: Program.beginsBy(program), finishesBy: Program.finishesBy(program) },
+      second: bot.second === undefined ? undefined : { log: bot.second.log, beginsBy: "shard", finishesBy: "shard" },
+      sharesWork,
+      reached: reachedOf(bot, sessions),
+      begunAfter: begunAfter(bot)
     }))
   }
+}
+
+/** What the library itself asks for, whatever the program wants. */
+const alwaysSeen: ReadonlyArray<string> = ["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
+
+/** Behind which sequence of each session a process began. */
+const begunAfter = ({ wire }: BotRecord): ReadonlyMap<string, number> => {
+  const begun = new Map<string, number>()
+  for (const { seq, sessionId } of wire.resumes) begun.set(sessionId, Math.min(seq, begun.get(sessionId) ?? Infinity))
+  // READY came over a connection that resumed nothing.
+  for (const { resumedAfter, sessionId } of wire.connections) {
+    if (sessionId !== undefined && resumedAfter === 0) begun.set(sessionId, 0)
+  }
+  return begun
 }
 
 /** The number that the simulation gave to a dispatch. */
 export const numberOf = (d: unknown): number | undefined =>
   Predicate.hasProperty(d, "n") && typeof d.n === "number" ? d.n : undefined
-
-/** Who subscribes late finds out by what comes first which session it is in the midst of. */
-const attribute = (
-  { handed, processed }: ConsumerEvidence,
-  sessions: ReadonlyArray<SessionEvidence>
-): ConsumerEvidence => {
-  const begun = new Set(handed.flatMap(({ session, t }) => (t === "READY" ? [session] : [])))
-  const unknown = handed.filter(({ session }) => session === "unknown")
-  const known = new Map(
-    [...new Set(unknown.map(({ shard }) => shard))].map((shard) => {
-      const those = unknown.filter((delivered) => delivered.shard === shard)
-      const isOf = ({ dispatched, id, ...session }: SessionEvidence) =>
-        session.shard === shard &&
-        !begun.has(id) &&
-        those.every(({ n, s, t }) => dispatched[s - 1]?.t === t && dispatched[s - 1]?.n === n)
-      return [shard, sessions.findLast(isOf)]
-    })
-  )
-  const attributed = handed.map((delivered) => {
-    const session = delivered.session === "unknown" ? known.get(delivered.shard)?.id : delivered.session
-    return { ...delivered, session: session ?? "unknown" }
-  })
-  return { handed: attributed, processed }
-}
 
 /** What had come over connections whose end was read behind it. */
 const reachedOf = ({ events, wire }: BotRecord, sessions: ReadonlyArray<SessionEvidence>) =>
@@ -107,6 +107,8 @@ export const isExcusedFor = (session: string, bots: ReadonlyArray<BotRecord>, { 
   // Killed before the session could be stored.
   const toStore = Duration.toMillis(Duration.fromInputUnsafe(client.saveEvery ?? 1000)) + 2 * store.latency + 1000
   if (owner.end === "crashed" && (owner.endedAt ?? 0) - DateTime.toEpochMillis(ready.at) < toStore) return true
+  // The store failed, and the session was never in it.
+  if (owner.end !== "running" && owner.store.failures > 0 && !owner.store.sessions.has(session)) return true
   // Told that it is gone.
   return bots.some(({ events, wire }) => {
     const drops = events.filter((event) => event._tag === "SessionDropped" && event.why !== "RESUME failed too often")

@@ -6,6 +6,17 @@ import * as Duration from "effect/Duration"
 import { Act } from "../../src/simulator/Act.ts"
 import { Fault, type Host } from "../../src/simulator/Fault.ts"
 import type { Dice } from "./Dice.ts"
+import type { StoreTrouble } from "./Store.ts"
+
+/** What a process may be at when it is killed. */
+export type Moment =
+  | "handler begins"
+  | "handler has succeeded"
+  | "write begins"
+  | "write has ended"
+  | "heartbeat"
+  | "RESUME"
+  | "IDENTIFY"
 
 /** Something that is done to the client, its consumers or its Discord. Times are milliseconds. */
 export type Action =
@@ -29,6 +40,15 @@ export type Action =
   | { readonly _tag: "Leave"; readonly millis: number }
   /** The program is stopped, or killed, and started again after a while. */
   | { readonly _tag: "Stop" | "Crash"; readonly down: number }
+  /** The program is killed when it comes to this the next time. */
+  | { readonly _tag: "CrashAt"; readonly moment: Moment }
+  /** The store of sessions cannot be relied upon for a while. */
+  | { readonly _tag: "StoreWrites"; readonly trouble: StoreTrouble; readonly lasting: number }
+  | { readonly _tag: "StoreReads"; readonly trouble: Exclude<StoreTrouble, "lies">; readonly lasting: number }
+  /** The program gives a shard a new connection. */
+  | { readonly _tag: "Restart"; readonly shard: number }
+  /** The program asks for the members of this guild, so often. */
+  | { readonly _tag: "AskForMembers"; readonly guild: number; readonly times: number }
 
 /** A step of a schedule. */
 export interface Step {
@@ -47,6 +67,8 @@ export interface ScheduleOptions {
   readonly restarts: boolean
   /** Whether the consumer unsubscribes now and then. */
   readonly leaves: boolean
+  /** Whether the store fails now and then. */
+  readonly stores: boolean
   /** Whether the consumer is at rest for minutes now and then. */
   readonly pauses: boolean
   /** Whether Discord refuses the bot for good now and then. */
@@ -318,6 +340,14 @@ const drawTrouble: Trouble = (dice, options) => {
       ]
     ],
     // Sessions
+    [1, () => [now({ _tag: "Restart", shard: dice.integer(0, options.shards - 1) })]],
+    [
+      2,
+      () => [
+        now({ _tag: "AskForMembers", guild: dice.integer(1, 4 * options.shards), times: dice.integer(1, 3) }),
+        ...(dice.chance(0.5) ? [later(dice.magnitude(1, 500), cut().doing)] : [])
+      ]
+    ],
     [2, () => [now({ _tag: "ExpireSessions" }), ...(dice.chance(0.7) ? [cut()] : [])]],
     // The whole network is down.
     [
@@ -356,6 +386,63 @@ const drawTrouble: Trouble = (dice, options) => {
           [
             1,
             () => [act(Act.mute), later(dice.magnitude(1, minute), { _tag: "Stop", down: dice.magnitude(10, minute) })]
+          ]
+        ] as const)
+      : []),
+    ...(options.restarts
+      ? ([
+          [
+            5,
+            () => [
+              now({
+                _tag: "CrashAt",
+                moment: dice.pick([
+                  "handler begins",
+                  "handler has succeeded",
+                  "write begins",
+                  "write has ended",
+                  "heartbeat",
+                  "RESUME",
+                  "IDENTIFY"
+                ])
+              })
+            ]
+          ]
+        ] as const)
+      : []),
+    ...(options.stores
+      ? ([
+          [
+            4,
+            () => [
+              now({
+                _tag: "StoreWrites",
+                trouble: dice.pick(["fails", "hangs", "lies"]),
+                lasting: dice.magnitude(second, 3 * minute)
+              }),
+              ...(options.restarts && dice.chance(0.4)
+                ? [later(dice.magnitude(1, minute), { _tag: "Crash", down: dice.magnitude(10, minute) } as const)]
+                : [])
+            ]
+          ]
+        ] as const)
+      : []),
+    ...(options.stores && options.restarts
+      ? ([
+          [
+            2,
+            () => {
+              const down = dice.magnitude(10, 10 * second)
+              return [
+                // Within the patience of a client that starts.
+                now({
+                  _tag: "StoreReads",
+                  trouble: dice.pick(["fails", "hangs"]),
+                  lasting: down + dice.magnitude(10, 40 * second)
+                }),
+                now({ _tag: dice.pick(["Crash", "Stop"]), down })
+              ]
+            }
           ]
         ] as const)
       : []),

@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -13,6 +14,7 @@ import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as SkewedClock from "./SkewedClock.ts"
 import { LowWaterMark } from "../../src/shard/LowWaterMark.ts"
+import { SessionStore } from "../../src/services/SessionStore.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { Fault } from "../../src/simulator/Fault.ts"
@@ -114,4 +116,32 @@ describe("the mark of handled dispatches", () => {
     dropped.complete()
     assert.strictEqual(mark.value, 3)
   })
+})
+
+describe("a program that is stopped while it reads its sessions", () => {
+  it.effect("leaves them to the next one", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const backing = Context.get(yield* Layer.build(SessionStore.layerMemory), SessionStore)
+      const run = (reads: "answer" | "hang") =>
+        Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          const store = SessionStore.of({
+            ...backing,
+            durable: true,
+            get: (shard) => (reads === "hang" ? Effect.never : backing.get(shard))
+          })
+          const services = Layer.succeed(SessionStore, store)
+          yield* Layer.buildWithScope(SimulatedBot.gateway().pipe(Layer.provide(services)), scope)
+          yield* TestClock.adjust("3 seconds")
+          const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+          yield* TestClock.adjust("10 seconds")
+          yield* Fiber.join(closing)
+        })
+      yield* run("answer")
+      yield* run("hang")
+      yield* run("answer")
+      assert.deepInclude(yield* simulator.counts, { identifies: 1, resumes: 1 })
+    }).pipe(Effect.provide(SimulatedBot.discord()))
+  )
 })

@@ -9,7 +9,8 @@ import type { ShardEvent } from "../../src/schema/ShardEvent.ts"
 import type { BotRecord } from "./Bot.ts"
 import { fatalCodes, injected } from "./FaultSchedule.ts"
 import type { Scenario } from "./Scenario.ts"
-import type { WireConnection } from "./Wire.ts"
+import * as Program from "./Program.ts"
+import type { WireConnection, WireRecord } from "./Wire.ts"
 
 /** A shard dials as often as its waits and what Discord does to it call for, and never more often than this in a minute. */
 const dialsPerMinute = 20
@@ -28,6 +29,22 @@ export const judge = (bot: BotRecord, scenario: Scenario, wallJumps: boolean): R
   ...judgeExit(bot),
   ...judgeFatal(bot, scenario)
 ]
+
+/**
+ * What a heartbeat told, Discord may forget: no RESUME of a session is behind it, in this process or in one after it.
+ */
+export const judgeResumes = (wires: ReadonlyArray<Pick<WireRecord, "told">>): ReadonlyArray<string> => {
+  const told = new Map<string, number>()
+  const breaches: Array<string> = []
+  for (const { at, by, seq, sessionId } of wires.flatMap((wire) => wire.told)) {
+    const before = told.get(sessionId) ?? 0
+    if (by === "heartbeat") told.set(sessionId, Math.max(before, seq))
+    else if (seq < before) {
+      breaches.push(`RESUME of session ${sessionId} at ${at} after ${seq}, though a heartbeat had told ${before}`)
+    }
+  }
+  return breaches
+}
 
 const judgeDials = ({ wire }: BotRecord, { shards }: Scenario): ReadonlyArray<string> => {
   const dials = wire.connections.map(({ dialledAt }) => dialledAt)
@@ -105,7 +122,7 @@ const establishedSince = (events: ReadonlyArray<ShardEvent>, shard: number): num
 }
 
 /** Everything is sent once, on an established session, and nobody waits for ever. */
-const judgeSends = ({ end, events, sends, wire }: BotRecord): ReadonlyArray<string> => {
+const judgeSends = ({ end, events, requests, sends, wire }: BotRecord): ReadonlyArray<string> => {
   const breaches: Array<string> = []
   const sent = new Map<number, number>()
   const hasStopped = events.some((event) => event._tag === "Stopped")
@@ -118,6 +135,9 @@ const judgeSends = ({ end, events, sends, wire }: BotRecord): ReadonlyArray<stri
     if (times > 1 || (state === "sent" && times === 0)) breaches.push(`${n} was sent ${times} times`)
     if (state === "waiting" && end === "running") breaches.push(`${n} still waits to be sent`)
     if (state === "failed" && !hasStopped) breaches.push(`${n} could not be sent`)
+  }
+  for (const [n, state] of requests) {
+    if (state === "waiting" && end === "running") breaches.push(`request ${n} for members still waits for its answer`)
   }
   return breaches
 }
@@ -139,11 +159,15 @@ const judgeCloses = (bot: BotRecord, { store }: Scenario, wallJumps: boolean): R
     return breaches
   })
 
-const isUnavoidable = (code: number, { beatsAskedFor, frames, sent }: WireConnection, wallJumps: boolean): boolean => {
+const isUnavoidable = (
+  code: number,
+  { asked, beatsAskedFor, frames, sent }: WireConnection,
+  wallJumps: boolean
+): boolean => {
   switch (code) {
     // What was sent in good time may be heard when the session is gone.
     case 4003:
-      return sent.length > 0
+      return sent.length > 0 || asked > 0
     // Room is kept for the heartbeats of a client's own, and for a few that it is asked for.
     case 4008:
       // A Discord that was mute hears at once what was sent in a longer time.
@@ -167,7 +191,8 @@ const judgeExit = ({ exit, wire }: BotRecord): ReadonlyArray<string> => {
 }
 
 /** A consumer that is never behind has the connections read at once, and what ends them known at once. */
-const canBeBehind = ({ consumer, second, steps, subscribesAfter }: Scenario): boolean =>
+const canBeBehind = ({ consumer, program, second, steps, subscribesAfter }: Scenario): boolean =>
+  !Program.isQuick(program) ||
   consumer.rest !== undefined ||
   second !== undefined ||
   subscribesAfter > 0 ||

@@ -19,11 +19,12 @@ import type { Fault } from "../../src/simulator/Fault.ts"
 import type { Counts, SessionRecord } from "../../src/simulator/Observations.ts"
 import * as Bot from "./Bot.ts"
 import * as Evidence from "./Evidence.ts"
-import type { Rest } from "./Consumer.ts"
+import { type Deed, isBusy, type Rest } from "./Consumer.ts"
 import { type Action, describe } from "./FaultSchedule.ts"
 import * as ProtocolChecks from "./ProtocolChecks.ts"
 import * as Scenario from "./Scenario.ts"
 import * as SkewedClock from "./SkewedClock.ts"
+import type { StoreHealth } from "./Store.ts"
 import * as Verdict from "./Verdict.ts"
 
 /** What came of a seed. */
@@ -122,6 +123,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
   const simulator = yield* DiscordSimulator
   const run = yield* Effect.context<never>()
   const rest: Rest = { until: 0, over: false }
+  const health: StoreHealth = { writes: undefined, reads: undefined }
   const bots: Array<Bot.Bot> = []
   /** Up to which sequence Discord held the sessions that were given up without need; 0 if it could not be helped. */
   const givenUp = new Map<string, number>()
@@ -161,6 +163,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
       yield* Bot.start({
         scenario,
         rest,
+        health,
         watchers: { onIdentify, shardOf },
         onEvent: (event) => {
           tell(() => `shard ${event.shard}: ${describeShardEvent(event)}`)
@@ -180,12 +183,19 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
   })
   const stop = Effect.fnUntraced(function* (bot: Bot.Bot) {
     const stopping = yield* Effect.forkChild(bot.stop)
-    for (let left = 100; left > 0 && stopping.pollUnsafe() === undefined; left--) yield* advance(50)
+    for (let left = 400; left > 0 && stopping.pollUnsafe() === undefined; left--) yield* advance(50)
     if (stopping.pollUnsafe() === undefined) complaints.push("the client does not stop")
     yield* Fiber.interrupt(stopping)
   })
   const reviveIfFailed = Effect.gen(function* () {
     const bot = current()
+    if (bot?.record.end === "crashed") {
+      tell(() => `process ${bots.length} was killed`)
+      faults++
+      yield* bot.kill
+      yield* startAgain(100 + ((bots.length * 7919) % 20_000))
+      return
+    }
     if (bot?.record.exit === undefined) return
     tell(() => `process ${bots.length} has failed`)
     yield* stop(bot)
@@ -199,11 +209,14 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
         const pad = "x".repeat(doing.bytes)
         const events = Array.from({ length: doing.count }, () => {
           next++
-          return {
-            t: next % 3 === 0 ? "TYPING_START" : "MESSAGE_CREATE",
-            d: doing.bytes === 0 ? { n: next } : { n: next, pad },
-            ...(doing.shard === undefined ? {} : { shard: doing.shard })
-          }
+          const t = next % 3 === 0 ? "TYPING_START" : "MESSAGE_CREATE"
+          const d = doing.bytes === 0 ? { n: next } : { n: next, pad }
+          // Some are of no guild.
+          if (next % 11 === 0) return { t, d, shard: doing.shard ?? 0 }
+          const { shards } = scenario
+          const guild = (next % 5) * shards + (doing.shard ?? (next * 7919) % shards)
+          const id = String(BigInt(guild) << 22n)
+          return { t, d: { ...d, guild_id: id }, guild: id }
         })
         yield* simulator.dispatchAll(events)
         return
@@ -268,6 +281,32 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
       case "Leave":
         yield* current()?.leave(doing.millis) ?? Effect.void
         return
+      case "CrashAt":
+        current()?.killAt(doing.moment)
+        return
+      case "StoreWrites":
+      case "StoreReads": {
+        faults++
+        const end = Effect.sync(() => {
+          if (doing._tag === "StoreWrites") health.writes = undefined
+          else health.reads = undefined
+        })
+        if (doing._tag === "StoreWrites") health.writes = doing.trouble
+        else health.reads = doing.trouble
+        yield* Effect.forkScoped(Effect.delay(end, doing.lasting))
+        return
+      }
+      case "Restart":
+        // It may not have come so far that it has shards.
+        yield* Effect.forkScoped(Effect.ignore(current()?.gateway.restart(doing.shard) ?? Effect.void))
+        return
+      case "AskForMembers": {
+        const guild = String(BigInt(doing.guild) << 22n)
+        for (let left = doing.times; left > 0; left--) {
+          yield* current()?.askForMembers(++next, guild) ?? Effect.void
+        }
+        return
+      }
       case "Crash": {
         faults++
         const bot = current()
@@ -296,8 +335,9 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
     yield* simulator.dispatch("MESSAGE_CREATE", { n: last })
     yield* advance(2000)
     const { consumer, second } = bot.record
-    if (consumer.isBusy || second?.isBusy === true) return false
-    const got = consumer.handed.slice(-10 * scenario.shards).filter(({ n }) => n === last)
+    if (isBusy(consumer) || (second !== undefined && isBusy(second))) return false
+    if ([...bot.record.requests.values()].includes("waiting")) return false
+    const got = consumer.log.slice(-200).filter(({ delivered, did }) => did === "finish" && delivered.n === last)
     return got.length === scenario.shards
   })
 
@@ -313,6 +353,9 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
   tell(() => "-- all faults are over")
   yield* advance(1000)
   rest.over = true
+  current()?.killAt(undefined)
+  health.writes = undefined
+  health.reads = undefined
   yield* simulator.faults.clear
   const { resetAfter = 0 } = scenario.discord.sessionStartLimit ?? {}
   const deadline =
@@ -327,15 +370,12 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
   const counts = yield* simulator.counts
   const records = bots.map(({ record }) => record)
   const verdict = Verdict.judge(
-    Evidence.gather({ sessions: yield* simulator.sessions, bots: records, givenUp, events: scenario.client.events })
+    Evidence.gather({ sessions: yield* simulator.sessions, bots: records, givenUp, scenario })
   )
   const breaches = records.flatMap((record) => ProtocolChecks.judge(record, scenario, slept))
   tell(() => `wire: ${JSON.stringify(records.map(({ wire }) => wire))}`)
-  tell(
-    () =>
-      `second: ${JSON.stringify(records.map(({ second }) => second?.handed.map(({ s, shard, session }) => `${shard}:${session.slice(-2)}:${s}`)))}`
-  )
-  tell(() => `handed: ${JSON.stringify(records.map(({ consumer }) => consumer.handed.map(({ s }) => s)))}`)
+  tell(() => `second: ${JSON.stringify(records.map(({ second }) => second?.log.map(describeDeed)))}`)
+  tell(() => `consumer: ${JSON.stringify(records.map(({ consumer }) => consumer.log.map(describeDeed)))}`)
 
   const tooEarly = Evidence.countTooEarly(records, scenario.discord.maxConcurrency ?? 1)
   return {
@@ -351,11 +391,16 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
       ...(tooEarly > 0 ? [`${tooEarly} IDENTIFYs came too early`] : []),
       ...(counts.overruns > 0 ? ["the day's budget was overrun"] : []),
       ...(isStuck ? ["the client is stuck"] : []),
+      ...ProtocolChecks.judgeResumes(records.map(({ wire }) => wire)),
       ...breaches,
       ...complaints
     ]
   }
 })
+
+/** `+0:2a:7` has begun with sequence 7 of a session of shard 0, `-0:2a:7` has handled it. */
+const describeDeed = ({ delivered: { s, session, shard }, did }: Deed): string =>
+  `${did === "begin" ? "+" : "-"}${shard}:${session.slice(-2)}:${s}`
 
 const countOf: Record<Fault["at"], keyof Counts> = {
   http: "httpRequests",

@@ -7,6 +7,7 @@ import type { GatewayOptions } from "../../src/services/GatewayConfig.ts"
 import type { MemoryOptions } from "../../src/simulator/SimulatorOptions.ts"
 import * as Dice from "./Dice.ts"
 import * as FaultSchedule from "./FaultSchedule.ts"
+import * as Program from "./Program.ts"
 
 /** How a consumer takes payloads. Times are milliseconds. */
 export interface ConsumerSpeed {
@@ -21,13 +22,16 @@ export interface Scenario {
   readonly discord: MemoryOptions
   readonly client: Omit<GatewayOptions, "token" | "reconnect">
   readonly shards: number
-  /** Whether the sessions outlive the program, and how long a write takes. */
+  /** Whether the sessions outlive the program, and how long a write takes at most. */
   readonly store: { readonly durable: boolean; readonly latency: number }
+  readonly program: Program.Program
   readonly consumer: ConsumerSpeed
   /** How long after the start it subscribes. */
   readonly subscribesAfter: number
   /** Another one, that subscribes later. */
-  readonly second: { readonly temper: ConsumerSpeed; readonly after: number } | undefined
+  readonly second:
+    | { readonly program: Program.Program; readonly temper: ConsumerSpeed; readonly after: number }
+    | undefined
   readonly steps: ReadonlyArray<FaultSchedule.Step>
 }
 
@@ -55,8 +59,11 @@ const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
   const hasSecond = dice.chance(0.25)
   const heartbeatInterval = dice.chance(0.5) ? 41_250 : dice.integer(10 * second, minute)
   const sessionTimeout = dice.magnitude(minute, 20 * minute)
+  const program = Program.draw(dice)
   const consumer = drawTemper(dice)
   const subscribesAfter = dice.chance(0.7) ? 0 : dice.magnitude(1, minute)
+  const durable = restarts || dice.chance(0.3)
+  const leaves = dice.chance(hasSecond && !Program.acknowledges(program) ? 0 : 0.25)
   return {
     seed,
     shards,
@@ -69,6 +76,7 @@ const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
       guilds: dice.chance(0.3) ? dice.integer(1, 5) : 0,
       maxConcurrency: dice.chance(0.7) ? 1 : dice.integer(2, 4),
       replayBuffer: dice.chance(0.1) ? dice.magnitude(20, 500) : 50_000,
+      forgetsAcknowledged: dice.chance(durable ? 0.8 : 0.3),
       ...(isTight
         ? {
             sessionStartLimit: {
@@ -92,18 +100,24 @@ const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
       // Giving a session up that Discord still has would lose what it holds.
       giveUpResume: { after: Math.max(5 * minute, 2 * sessionTimeout) }
     },
-    store: { durable: restarts || dice.chance(0.3), latency: dice.chance(0.5) ? 0 : dice.magnitude(1, 500) },
+    store: { durable, latency: dice.chance(0.5) ? 0 : dice.magnitude(1, 500) },
+    program,
     consumer,
     subscribesAfter,
     second: hasSecond
-      ? { temper: drawTemper(dice), after: subscribesAfter + dice.magnitude(1, 5 * minute) }
+      ? {
+          program: dice.chance(0.5) ? Program.stream : { ...Program.stream, kind: "runForEach" },
+          temper: drawTemper(dice),
+          after: subscribesAfter + dice.magnitude(1, 5 * minute)
+        }
       : undefined,
     steps: FaultSchedule.draw(dice, {
       shards,
       troubles: dice.integer(20, 60),
       heartbeatInterval,
       restarts,
-      leaves: !hasSecond && dice.chance(0.2),
+      leaves,
+      stores: durable && dice.chance(0.5),
       pauses: dice.chance(0.3),
       fatal: restarts && dice.chance(0.2),
       // A Discord that was mute hears an IDENTIFY long after it was sent: nobody can keep a budget to the last one then.

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Delivered } from "./Consumer.ts"
+import type { Deed, Delivered } from "./Consumer.ts"
+import * as ProtocolChecks from "./ProtocolChecks.ts"
 import * as Verdict from "./Verdict.ts"
 
 const nameOf = (s: number) => (s === 1 ? "READY" : "MESSAGE_CREATE")
@@ -8,12 +9,34 @@ const nameOf = (s: number) => (s === 1 ? "READY" : "MESSAGE_CREATE")
 const session = (id: string, length: number, heldUntil = length): Verdict.SessionEvidence => ({
   id,
   shard: 0,
-  dispatched: Array.from({ length }, (_, index) => ({ s: index + 1, t: nameOf(index + 1), n: index, wanted: true })),
+  dispatched: Array.from({ length }, (_, index) => ({
+    s: index + 1,
+    t: nameOf(index + 1),
+    n: index,
+    guild: "",
+    wanted: true
+  })),
   heldUntil
 })
 
 const got = (session: string, ...sequences: ReadonlyArray<number>): ReadonlyArray<Delivered> =>
-  sequences.map((s) => ({ shard: 0, session, s, t: nameOf(s), n: s - 1 }))
+  sequences.map((s) => ({ shard: 0, session, s, t: nameOf(s), n: s - 1, guild: "" }))
+
+const begun = (...delivered: ReadonlyArray<Delivered>): ReadonlyArray<Deed> =>
+  delivered.map((delivered) => ({ did: "begin", delivered }))
+
+const finished = (...delivered: ReadonlyArray<Delivered>): ReadonlyArray<Deed> =>
+  delivered.map((delivered) => ({ did: "finish", delivered }))
+
+const consumer = (log: ReadonlyArray<Deed>, order: "shard" | "guild" = "shard"): Verdict.ConsumerEvidence => ({
+  log,
+  beginsBy: order,
+  finishesBy: order
+})
+
+/** Handles one after the other, so many of them. */
+const oneByOne = (handed: ReadonlyArray<Delivered>, processed = handed.length): ReadonlyArray<Deed> =>
+  handed.flatMap((delivered, index) => [...begun(delivered), ...(index < processed ? finished(delivered) : [])])
 
 const process = (
   handed: ReadonlyArray<Delivered>,
@@ -21,8 +44,10 @@ const process = (
 ): Verdict.ProcessEvidence => ({
   end: "running",
   wasIdle: true,
-  consumer: { handed, processed: rest.processed ?? handed.length },
+  consumer: consumer(oneByOne(handed, rest.processed)),
   second: undefined,
+  sharesWork: false,
+  begunAfter: new Map(),
   reached: [],
   ...rest
 })
@@ -67,7 +92,7 @@ describe("the verdict", () => {
 
   it("does not ask for events that the client did not want", () => {
     const { dispatched, ...rest } = session("a", 5)
-    const unwanted = dispatched.map(({ n, s, t }) => ({ s, t, n, wanted: s !== 3 }))
+    const unwanted = dispatched.map(({ guild, n, s, t }) => ({ s, t, n, guild, wanted: s !== 3 }))
     const verdict = Verdict.judge({
       sessions: [{ ...rest, dispatched: unwanted }],
       processes: [process(got("a", 1, 2, 4, 5))]
@@ -120,18 +145,65 @@ describe("the verdict", () => {
     assert.strictEqual(busy.duplicated, 0)
   })
 
+  it("lets begin again what was not handled, and nothing else", () => {
+    const [ready, message] = got("a", 1, 2) as readonly [Delivered, Delivered]
+    const judge = (...log: ReadonlyArray<ReadonlyArray<Deed>>) =>
+      Verdict.judge({
+        sessions: [session("a", 2)],
+        processes: [{ ...process([]), consumer: consumer(log.flat()) }]
+      })
+    const again = judge(oneByOne([ready]), begun(message), begun(message), finished(message))
+    assert.deepStrictEqual(sums(again), { ...none, delivered: 2 })
+    assert.strictEqual(judge(oneByOne([ready, message]), begun(message)).duplicated, 1)
+    assert.strictEqual(judge(oneByOne([ready, message]), finished(message)).duplicated, 1)
+    const never = judge(oneByOne([ready]), begun(message))
+    assert.deepStrictEqual(sums(never), { ...none, delivered: 1, lost: 1 })
+  })
+
+  it("judges by guild the order of handlers that run side by side", () => {
+    const guilds = ["", "x", "y", "x"]
+    const dispatched = session("a", 4).dispatched.map(({ n, s, t, wanted }, index) => {
+      return { s, t, n, wanted, guild: guilds[index] ?? "" }
+    })
+    const [r, x1, y1, x2] = got("a", 1, 2, 3, 4).map(({ n, s, session, shard, t }, index) => {
+      return { shard, session, s, t, n, guild: guilds[index] ?? "" }
+    }) as unknown as readonly [Delivered, Delivered, Delivered, Delivered]
+    const judge = (...log: ReadonlyArray<ReadonlyArray<Deed>>) =>
+      sums(
+        Verdict.judge({
+          sessions: [{ id: "a", shard: 0, dispatched, heldUntil: 4 }],
+          processes: [{ ...process([]), consumer: consumer(log.flat(), "guild") }]
+        })
+      )
+    const sideBySide = judge(begun(r, y1, x1), finished(y1, x1), begun(x2), finished(x2, r))
+    assert.deepStrictEqual(sideBySide, { ...none, delivered: 4 })
+    const backwards = judge(begun(r, x1, x2, y1), finished(r, x2, x1, y1))
+    assert.deepStrictEqual(backwards, { ...none, delivered: 4, outOfOrder: 1 })
+  })
+
   it("asks everything for a second consumer from when it began", () => {
     const judge = (...sequences: ReadonlyArray<number>) =>
       Verdict.judge({
         sessions: [session("a", 5)],
         processes: [
           process(got("a", 1, 2, 3, 4, 5), {
-            second: { handed: got("a", ...sequences), processed: sequences.length }
+            second: consumer(oneByOne(got("a", ...sequences)))
           })
         ]
       }).lost
     assert.strictEqual(judge(3, 4, 5), 0)
     assert.strictEqual(judge(3, 5), 1)
     assert.strictEqual(judge(3, 4), 1)
+  })
+})
+
+describe("the check of RESUMEs", () => {
+  const told = (by: "heartbeat" | "RESUME", seq: number, sessionId = "a") => ({ at: 0, by, seq, sessionId })
+
+  it("finds one that is behind what a heartbeat told, in the process before, too", () => {
+    const first = { told: [told("heartbeat", 7), told("heartbeat", 5)] }
+    assert.deepStrictEqual(ProtocolChecks.judgeResumes([first, { told: [told("RESUME", 7)] }]), [])
+    assert.deepStrictEqual(ProtocolChecks.judgeResumes([first, { told: [told("RESUME", 1, "b")] }]), [])
+    assert.lengthOf(ProtocolChecks.judgeResumes([first, { told: [told("RESUME", 6)] }]), 1)
   })
 })

@@ -1,12 +1,16 @@
 /**
  * The judge: holds what the clients got against what Discord dispatched.
  *
- * - In one process every dispatch of a session comes once and in order, without a hole.
+ * A dispatch is handled when its handler has succeeded. The order is that of a shard, or of each guild where handlers run
+ * side by side.
+ *
+ * - In one process every dispatch of a session is handled once and in order, without a hole. It may come again until it is.
  * - Over all processes nothing is left out that Discord still held for replay, or that had reached a process which lived on.
- * - What a process has finished with comes again in the next one only after a crash, or when it was stopped in the midst.
+ * - What a process has handled comes again in the next one only after a crash, or when it was stopped in the midst.
  */
 import type { BotEnd } from "./Bot.ts"
-import type { Delivered } from "./Consumer.ts"
+import type { Deed, Delivered } from "./Consumer.ts"
+import type { Order } from "./Program.ts"
 
 /** A session as Discord knows it. */
 export interface SessionEvidence {
@@ -17,6 +21,7 @@ export interface SessionEvidence {
     readonly s: number
     readonly t: string
     readonly n: number | undefined
+    readonly guild: string
     /** Whether the client has asked for it. */
     readonly wanted: boolean
   }>
@@ -28,11 +33,13 @@ export interface SessionEvidence {
   readonly heldUntil: number
 }
 
-/** What one consumer got. */
+/** What one consumer did. */
 export interface ConsumerEvidence {
-  readonly handed: ReadonlyArray<Delivered>
-  /** How many of them it has finished with. */
-  readonly processed: number
+  readonly log: ReadonlyArray<Deed>
+  /** In which order it begins with dispatches for the first time. */
+  readonly beginsBy: Order
+  /** In which order it has handled them. */
+  readonly finishesBy: Order
 }
 
 /** A process of the client. */
@@ -43,6 +50,10 @@ export interface ProcessEvidence {
   readonly consumer: ConsumerEvidence
   /** Another one, that began to listen later. */
   readonly second: ConsumerEvidence | undefined
+  /** Whether only both consumers together get everything. */
+  readonly sharesWork: boolean
+  /** Behind which sequence of each session it began: 0 for one that it started. */
+  readonly begunAfter: ReadonlyMap<string, number>
   /** What had certainly reached the process, since the end of the connection that it came over was read behind it. */
   readonly reached: ReadonlyArray<{ readonly sessionId: string; readonly s: number }>
 }
@@ -71,15 +82,23 @@ export const judge = (evidence: {
   const finished = new Map<string, Set<number>>()
   let previous: ProcessEvidence | undefined
 
+  /** How far the last process that had anything of a session has come with it. */
+  const lastOf = new Map<string, { readonly process: ProcessEvidence; readonly begun: number }>()
+
   for (const [index, process] of evidence.processes.entries()) {
     const where = `process ${index + 1}`
-    judgeOrder(docket, process.consumer, `the consumer of ${where}`, sessions)
+    const all = process.sharesWork ? [process.consumer, process.second] : [process.consumer]
+    judgeOrder(docket, process.consumer, `the consumer of ${where}`, sessions, process.sharesWork)
     if (process.second !== undefined) {
-      judgeOrder(docket, process.second, `the second consumer of ${where}`, sessions)
+      judgeOrder(docket, process.second, `the second consumer of ${where}`, sessions, false)
     }
     judgeRestart(docket, process, where, previous)
-    if (process.end === "running") judgeEnd(docket, process, where)
-    for (const { s, session } of process.consumer.handed.slice(0, process.consumer.processed)) {
+    if (process.end === "running") judgeEnd(docket, process, where, evidence.sessions)
+    for (const { delivered, did } of all.flatMap((consumer) => consumer?.log ?? [])) {
+      const { s, session } = delivered
+      const last = lastOf.get(session)
+      if (last?.process !== process || last.begun < s) lastOf.set(session, { process, begun: s })
+      if (did === "begin") continue
       const those = finished.get(session) ?? new Set()
       finished.set(session, those.add(s))
     }
@@ -90,13 +109,15 @@ export const judge = (evidence: {
   let delivered = 0
   for (const session of evidence.sessions) {
     const those = finished.get(session.id) ?? new Set<number>()
-    let last = 0
-    for (const s of those) last = Math.max(last, s)
+    const last = lastOf.get(session.id)
+    /** Up to here the last process has had everything in hand, or it was for it to fetch. */
+    const owed =
+      last === undefined ? 0 : last.process.end === "running" ? last.begun : last.process.begunAfter.get(session.id)
     for (const { s, wanted } of session.dispatched) {
       if (!wanted) continue
       dispatched++
       if (those.has(s)) delivered++
-      else if (s < last) docket.lose(session.id, s, `${last} of the same session came`)
+      else if (s <= (owed ?? 0)) docket.lose(session.id, s, `${owed} of the same session came`)
       else if (s <= session.heldUntil) docket.lose(session.id, s, "Discord still held it")
     }
   }
@@ -135,36 +156,75 @@ class Findings {
 
 const keyOf = ({ s, session }: { readonly session: string; readonly s: number }): string => `${s} of session ${session}`
 
-/** In one process everything of a session comes once and in order, without a hole, and sessions do not come back. */
+/**
+ * In one process everything of a session is handled once and in order, without a hole, and sessions do not come back. What
+ * has begun and was not handled may begin again.
+ */
 const judgeOrder = (
   docket: Findings,
-  { handed }: ConsumerEvidence,
+  { beginsBy, finishesBy, log }: ConsumerEvidence,
   who: string,
-  sessions: ReadonlyMap<string, SessionEvidence>
+  sessions: ReadonlyMap<string, SessionEvidence>,
+  mayMiss: boolean
 ): void => {
-  const progress = new Map<string, { readonly seen: Set<number>; last: number }>()
+  const begun = new Map<string, { readonly seen: Set<number>; last: number }>()
+  const handled = new Map<string, { readonly seen: Set<number>; last: number }>()
+  const done = new Set<string>()
+  /** What came as it should not is blamed once. */
+  const blamed = new Set<string>()
   const current = new Map<number, string>()
-  for (const delivered of handed) {
-    const { n, s, session, shard, t } = delivered
+  const laneOf = ({ guild, session }: Delivered, order: Order) => (order === "guild" ? `${session} ${guild}` : session)
+
+  const begin = (delivered: Delivered): void => {
+    const { guild, n, s, session, shard, t } = delivered
     const known = sessions.get(session)
     const original = known?.dispatched[s - 1]
     if (known?.shard !== shard || original?.t !== t || original.n !== n) {
       docket.misplace(delivered, `${who} was handed a ${t} which was not dispatched as that`)
     }
-    const before = progress.get(session)
-    if (before === undefined) progress.set(session, { seen: new Set([s]), last: s })
-    else if (before.seen.has(s)) docket.duplicate(delivered, `${who} was handed it twice`)
-    else {
-      if (s < before.last) docket.misplace(delivered, `${who} was handed it after ${before.last}`)
-      else if (current.get(shard) !== session) docket.misplace(delivered, `${who} was handed it after another session`)
-      for (let missing = before.last + 1; missing < s; missing++) {
-        if (known?.dispatched[missing - 1]?.wanted !== false)
-          docket.lose(session, missing, `${who} was handed ${s} without it`)
+    if (done.has(keyOf(delivered))) {
+      blamed.add(keyOf(delivered))
+      return docket.duplicate(delivered, `${who} was handed it again`)
+    }
+    const lane = laneOf(delivered, beginsBy)
+    const before = begun.get(lane)
+    if (before === undefined) begun.set(lane, { seen: new Set([s]), last: s })
+    else if (!before.seen.has(s)) {
+      if (s < before.last) {
+        blamed.add(keyOf(delivered))
+        docket.misplace(delivered, `${who} was handed it after ${before.last}`)
+      } else if (beginsBy === "shard" && current.get(shard) !== session) {
+        docket.misplace(delivered, `${who} was handed it after another session`)
+      }
+      const firstMissing = mayMiss ? s : before.last + 1
+      for (let missing = firstMissing; missing < s; missing++) {
+        const other = known?.dispatched[missing - 1]
+        if (other?.wanted === false || (beginsBy === "guild" && other?.guild !== guild)) continue
+        docket.lose(session, missing, `${who} was handed ${s} without it`)
       }
       before.seen.add(s)
       before.last = Math.max(before.last, s)
     }
-    current.set(shard, session)
+    if (begun.get(lane)?.last === s) current.set(shard, session)
+  }
+
+  const finish = (delivered: Delivered): void => {
+    const { s } = delivered
+    const isBlamed = blamed.has(keyOf(delivered))
+    if (done.has(keyOf(delivered)) && !isBlamed) docket.duplicate(delivered, `${who} has handled it twice`)
+    done.add(keyOf(delivered))
+    if (isBlamed || finishesBy === "none") return
+    const lane = laneOf(delivered, finishesBy)
+    const before = handled.get(lane)
+    if (before !== undefined && s < before.last) {
+      docket.misplace(delivered, `${who} has handled it after ${before.last}`)
+    }
+    handled.set(lane, { seen: new Set(), last: Math.max(before?.last ?? 0, s) })
+  }
+
+  for (const { delivered, did } of log) {
+    if (did === "begin") begin(delivered)
+    else finish(delivered)
   }
 }
 
@@ -176,25 +236,55 @@ const judgeRestart = (
   previous: ProcessEvidence | undefined
 ): void => {
   if (previous?.end !== "stopped" || !previous.wasIdle) return
-  const done = new Set(previous.consumer.handed.map(keyOf))
-  for (const delivered of consumer.handed) {
-    if (done.has(keyOf(delivered))) docket.duplicate(delivered, `it came again in ${where}, after a stop in peace`)
+  const done = new Set(previous.consumer.log.map(({ delivered }) => keyOf(delivered)))
+  for (const { delivered, did } of consumer.log) {
+    if (did === "begin" && done.has(keyOf(delivered))) {
+      docket.duplicate(delivered, `it came again in ${where}, after a stop in peace`)
+    }
   }
 }
 
-/** The process that lives on gets all that reached it, and so do all of its consumers. */
-const judgeEnd = (docket: Findings, { consumer, reached, second }: ProcessEvidence, where: string): void => {
-  const handed = new Set(consumer.handed.map(keyOf))
+/** The process that lives on handles all that reached it, and so do all of its consumers. */
+const judgeEnd = (
+  docket: Findings,
+  { consumer, reached, second, sharesWork }: ProcessEvidence,
+  where: string,
+  sessions: ReadonlyArray<SessionEvidence>
+): void => {
+  const log = sharesWork ? [...consumer.log, ...(second?.log ?? [])] : consumer.log
+  const done = new Set(log.flatMap(({ delivered, did }) => (did === "finish" ? [keyOf(delivered)] : [])))
   for (const { s, sessionId: session } of reached) {
-    if (!handed.has(keyOf({ session, s }))) docket.lose(session, s, `it had reached ${where}, which lived on`)
+    if (!done.has(keyOf({ session, s }))) docket.lose(session, s, `it had reached ${where}, which lived on`)
   }
-  const last = lastByShard(consumer)
-  for (const [shard, { s, session }] of second === undefined ? [] : lastByShard(second)) {
+  for (const { delivered } of log) {
+    const { s, session } = delivered
+    if (!done.has(keyOf(delivered))) docket.lose(session, s, `${where} has begun with it, and never handled it`)
+  }
+  const last = lastByShard(consumer, sessions)
+  for (const [shard, { s, session }] of second === undefined ? [] : lastByShard(second, sessions)) {
     const expected = last.get(shard)
     if (expected === undefined || keyOf(expected) === keyOf({ s, session })) continue
+    // Who handles by name leaves out the rest.
+    if (expected.session === session && expected.s < s) continue
     docket.lose(expected.session, expected.s, `the second consumer of ${where} did not get it`)
   }
 }
 
-const lastByShard = ({ handed }: ConsumerEvidence): ReadonlyMap<number, Delivered> =>
-  new Map(handed.map((delivered) => [delivered.shard, delivered]))
+/** The last of the newest session that a consumer got of each shard. */
+const lastByShard = (
+  { log }: ConsumerEvidence,
+  sessions: ReadonlyArray<SessionEvidence>
+): ReadonlyMap<number, Delivered> => {
+  const age = new Map(sessions.map(({ id }, index) => [id, index]))
+  const last = new Map<number, Delivered>()
+  for (const { delivered } of log) {
+    const before = last.get(delivered.shard)
+    const isLater =
+      before === undefined ||
+      (before.session === delivered.session
+        ? before.s < delivered.s
+        : (age.get(before.session) ?? 0) < (age.get(delivered.session) ?? 0))
+    if (isLater) last.set(delivered.shard, delivered)
+  }
+  return last
+}

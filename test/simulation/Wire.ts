@@ -38,6 +38,8 @@ export interface WireConnection {
   isEstablished: boolean
   /** The payloads that the program sent, by their numbers, and whether it was too early for them. */
   readonly sent: Array<{ readonly n: number; readonly tooEarly: boolean }>
+  /** How often the program asked for the members of a guild. */
+  asked: number
   /** Whether something has arrived that is no payload. */
   isGarbled: boolean
   /** Whether something that ends the connection has arrived: op 7, op 9, what is no payload, a close. */
@@ -55,6 +57,13 @@ export interface WireRecord {
   readonly connections: Array<WireConnection>
   readonly identifies: Array<{ readonly at: number; readonly shard: number }>
   readonly resumes: Array<{ readonly at: number; readonly sessionId: string; readonly seq: number }>
+  /** What the client told of how far a session has come, in order: by heartbeats, and by the RESUMEs after them. */
+  readonly told: Array<{
+    readonly at: number
+    readonly by: "heartbeat" | "RESUME"
+    readonly sessionId: string
+    readonly seq: number
+  }>
   /** How often Discord said that a session is gone: op 9 with `false`, close 4003, 4007, 4009. */
   invalidations: number
 }
@@ -74,6 +83,8 @@ export interface Watchers {
   readonly onIdentify: (shard: number) => void
   /** Which shard a session is of. */
   readonly shardOf: (sessionId: string) => number | undefined
+  /** The client is about to send something. */
+  readonly onSend: (what: "heartbeat" | "RESUME" | "IDENTIFY") => void
 }
 
 /** A network that leads to the simulator. */
@@ -81,7 +92,7 @@ export const make = Effect.fnUntraced(function* (watchers: Watchers) {
   const construct = yield* WebSocketConstructor
   const http = yield* HttpClient
   const clock = yield* Clock.Clock
-  const record: WireRecord = { connections: [], identifies: [], resumes: [], invalidations: 0 }
+  const record: WireRecord = { connections: [], identifies: [], resumes: [], told: [], invalidations: 0 }
   const sockets = new Set<WatchedSocket>()
   let killed = false
 
@@ -136,6 +147,7 @@ class WatchedSocket implements WebSocketLike {
       dispatches: [],
       isEstablished: false,
       sent: [],
+      asked: 0,
       isGarbled: false,
       isEnding: false,
       closed: undefined,
@@ -170,7 +182,8 @@ class WatchedSocket implements WebSocketLike {
   send(data: string | Uint8Array<ArrayBuffer>): void {
     if (this.killed) return
     if (typeof data === "string") this.sent(data)
-    this.inner.send(data)
+    // A process may be killed by what it is about to send.
+    if (!this.isKilled()) this.inner.send(data)
   }
 
   close(code?: number, reason?: string): void {
@@ -201,6 +214,10 @@ class WatchedSocket implements WebSocketLike {
     this.killed = true
   }
 
+  private isKilled(): boolean {
+    return this.killed
+  }
+
   private left(): void {
     if (this.connection.closed === undefined) this.connection.leftAt ??= this.now()
   }
@@ -210,19 +227,30 @@ class WatchedSocket implements WebSocketLike {
     const at = this.now()
     const { d, op } = JSON.parse(text)
     connection.frames.push(at)
-    if (op === 1) connection.beats.push(at)
+    if (op === 1) {
+      connection.beats.push(at)
+      const { sessionId } = connection
+      if (sessionId !== undefined && typeof d === "number") {
+        record.told.push({ at, by: "heartbeat", sessionId, seq: d })
+      }
+      this.watchers.onSend("heartbeat")
+    }
     if (op === 2) {
       const [shard] = d.shard
       connection.shard = shard
       record.identifies.push({ at, shard })
       this.watchers.onIdentify(shard)
+      this.watchers.onSend("IDENTIFY")
     }
+    if (op === 8) connection.asked += 1
     if (op === 4) connection.sent.push({ n: Number(d.channel_id), tooEarly: !connection.isEstablished })
     if (op === 6) {
       connection.shard = this.watchers.shardOf(d.session_id)
       connection.sessionId = d.session_id
       connection.resumedAfter = d.seq
       record.resumes.push({ at, sessionId: d.session_id, seq: d.seq })
+      record.told.push({ at, by: "RESUME", sessionId: d.session_id, seq: d.seq })
+      this.watchers.onSend("RESUME")
     }
   }
 

@@ -200,6 +200,29 @@ describe("a session", () => {
     }).pipe(Effect.provide(DiscordSimulator.layerWith({ replayBuffer: 2 })))
   )
 
+  it.effect("cannot be resumed from before what a heartbeat acknowledged, where that is forgotten", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const client = yield* connected()
+      for (const content of ["1", "2", "3"]) yield* simulator.dispatch("MESSAGE_CREATE", { content })
+      client.send(1, 3)
+      yield* second
+      yield* simulator.drop()
+      const resumeAfter = Effect.fnUntraced(function* (sequence: number) {
+        const again = yield* dial(resumeUrl)
+        yield* second
+        again.resume(client.sessionId, sequence)
+        yield* second
+        return again
+      })
+      const known = yield* resumeAfter(3)
+      assert.deepStrictEqual(known.sequences, [4, 5])
+      yield* simulator.drop()
+      const forgotten = yield* resumeAfter(2)
+      assert.deepInclude(forgotten.received[1], { op: 9, d: false })
+    }).pipe(Effect.provide(DiscordSimulator.layerWith({ forgetsAcknowledged: true })))
+  )
+
   it.effect("may be resumed after op 9 true, and not after op 9 false", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator
