@@ -20,6 +20,8 @@ import type { ShardBuffer } from "../shard/ShardHost.ts"
 
 /** The payloads of one read, in the log until all who hold it have acknowledged all of them. */
 interface Segment {
+  /** Counts the segments. */
+  readonly index: number
   readonly payloads: ReadonlyArray<Payload>
   readonly size: number
   readonly mark: MarkSegment
@@ -119,6 +121,7 @@ export class DeliveryLog implements ShardBuffer {
   private readonly subscriptions = new Set<Subscription>()
   /** The newest segment. */
   private tail: Segment | undefined
+  private segments = 0
   private waiting = 0
   private bytes = 0
   private ended: Exit.Exit<never, GatewayError> | undefined
@@ -142,6 +145,7 @@ export class DeliveryLog implements ShardBuffer {
       return
     }
     const segment: Segment = {
+      index: this.segments++,
       payloads,
       size,
       mark,
@@ -200,7 +204,9 @@ export class DeliveryLog implements ShardBuffer {
   subscribe(options: SubscriptionOptions): Effect.Effect<Subscription, never, Scope.Scope> {
     return Effect.acquireRelease(
       Effect.sync(() => {
-        const subscription = new Subscription(this, options, this.takeOver(options.wanted))
+        const backlog = this.takeOver(options.wanted)
+        const [first] = segmentsOf(backlog)
+        const subscription = new Subscription(this, options, backlog, first?.index ?? this.segments)
         this.subscriptions.add(subscription)
         this.tellWanted()
         return subscription
@@ -225,10 +231,18 @@ export class DeliveryLog implements ShardBuffer {
     if (Exit.isSuccess(exit)) subscription.acknowledgeInHand()
     const backlog = subscription.close()
     const isInterrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-    if (this.subscriptions.size === 0 || (Exit.isFailure(exit) && !isInterrupted)) this.keep(backlog)
-    else if (isInterrupted || subscription.options.acknowledges) this.holdMark(backlog)
+    const hasFailed = Exit.isFailure(exit) && !isInterrupted
+    const isUnhandled = isInterrupted || subscription.options.acknowledges
+    if (this.subscriptions.size === 0 || hasFailed || (isUnhandled && !this.isHeard(backlog))) this.keep(backlog)
+    else if (isUnhandled) this.holdMark(backlog)
     else for (const segment of segmentsOf(backlog)) this.release(segment)
     this.tellWanted()
+  }
+
+  /** Whether a subscriber was there when the first payload of a backlog came. */
+  private isHeard(backlog: Backlog): boolean {
+    const [first] = segmentsOf(backlog)
+    return first === undefined || [...this.subscriptions].some(({ from }) => from <= first.index)
   }
 
   /** Keeps a backlog for the next subscriber: for as long as it takes, or while others listen for a while. */
@@ -325,8 +339,11 @@ function* segmentsOf({ next, returned }: Backlog): Iterable<Segment> {
 /** A reader of the log. */
 export class Subscription {
   readonly options: SubscriptionOptions
+  /** The first segment that is for it. */
+  readonly from: number
   private readonly log: DeliveryLog
-  private readonly backlogWanted: Wanted
+  /** The names that were wanted of the backlog that it took over, until it has caught up with it. */
+  private inherited: { readonly wanted: Wanted } | undefined
   private returned: Array<Held>
   private next: Segment | undefined
   /** Handed out and not acknowledged, oldest first. */
@@ -339,10 +356,11 @@ export class Subscription {
   private isLoop = false
   private readonly arrival = Latch.makeUnsafe(false)
 
-  constructor(log: DeliveryLog, options: SubscriptionOptions, backlog: Backlog) {
+  constructor(log: DeliveryLog, options: SubscriptionOptions, backlog: Backlog, from: number) {
     this.log = log
+    this.from = from
     this.options = options
-    this.backlogWanted = backlog.wanted
+    this.inherited = { wanted: backlog.wanted }
     this.returned = [...backlog.returned]
     this.next = backlog.next
   }
@@ -396,6 +414,7 @@ export class Subscription {
       const wanted = this.handOut(held)
       if (wanted.length > 0) return wanted
     }
+    this.inherited = undefined
     return []
   }
 
@@ -406,6 +425,8 @@ export class Subscription {
       this.acknowledged = 0
       return candidates
     }
+    // What it does not want is settled below, so it has caught up.
+    if (this.next === undefined) this.inherited = undefined
     const handedOut = wanted === undefined ? candidates : candidates.filter(({ payload }) => isWanted(payload, wanted))
     for (const held of handedOut) this.held.set(held.payload, held)
     if (handedOut.length !== candidates.length) {
@@ -468,10 +489,14 @@ export class Subscription {
     const returned = [...this.held.values(), ...this.batch.slice(this.acknowledged), ...this.returned].toSorted(inOrder)
     this.batch = []
     this.held.clear()
-    const { wanted } = this.options
-    const all = wanted === undefined || this.backlogWanted === undefined
-    return { returned, next: this.next, wanted: all ? undefined : new Set([...wanted, ...this.backlogWanted]) }
+    return { returned, next: this.next, wanted: union(this.options.wanted, this.inherited) }
   }
+}
+
+/** The names of either list; undefined is all names. */
+const union = (wanted: Wanted, other: { readonly wanted: Wanted } | undefined): Wanted => {
+  if (other === undefined || wanted === undefined) return wanted
+  return other.wanted === undefined ? undefined : new Set([...wanted, ...other.wanted])
 }
 
 const inOrder = (one: Held, other: Held): number =>

@@ -145,3 +145,28 @@ describe("a program that is stopped while it reads its sessions", () => {
     }).pipe(Effect.provide(SimulatedBot.discord()))
   )
 })
+
+describe("a handler that is interrupted and started again, beside a subscriber that came after its payload", () => {
+  it.effect("is handed the payload again, which nobody else has", () =>
+    Effect.gen(function* () {
+      const { gateway, simulator } = yield* SimulatedBot.ready.pipe(Effect.scoped)
+      const handed: Array<number | null> = []
+      const handle = gateway.handle({
+        MESSAGE_CREATE: ({ s }) =>
+          Effect.andThen(
+            Effect.sync(() => void handed.push(s)),
+            Effect.never
+          )
+      })
+      const first = yield* Effect.forkChild(handle)
+      yield* simulator.dispatch("MESSAGE_CREATE", {})
+      yield* TestClock.adjust("1 second")
+      yield* SimulatedBot.listen
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(first)
+      yield* Effect.forkChild(handle)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(handed, [2, 2])
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+})
