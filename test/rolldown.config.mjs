@@ -6,7 +6,9 @@ export default defineConfig({
     simulate: "test/simulation/main.ts",
     worker: "test/simulation/worker.ts",
     prove: "test/cluster/main.ts",
-    machine: "test/cluster/machine.ts"
+    machine: "test/cluster/machine.ts",
+    deliver: "test/delivery/main.ts",
+    program: "test/delivery/programs.ts"
   },
   platform: "node",
   // Optional parts of the client of PostgreSQL.
