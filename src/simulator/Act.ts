@@ -1,11 +1,10 @@
 /**
- * What Discord can do to a connection of its own accord, as data.
+ * Server-side actions on a connection, as data: op 7, op 9, closes, resets, silence.
  *
- * The simulator performs an act when it is told to (`simulator.act`), or as the answer that a standing {@link Fault}
- * puts in the place of the right one.
+ * The simulator performs one on request (`simulator.act`), or as the answer of an injected `Fault`.
  */
 
-/** Something that Discord does to a connection. */
+/** Action of Discord on a connection. */
 export type Act =
   | { readonly _tag: "Reconnect" }
   | { readonly _tag: "InvalidSession"; readonly resumable: boolean }
@@ -15,26 +14,26 @@ export type Act =
   | { readonly _tag: "Mute" }
   | { readonly _tag: "SendRaw"; readonly frame: string | Uint8Array }
 
-/** Asks the client to reconnect and resume: op 7. */
+/** Reconnect (op 7): the client is to reconnect and resume. */
 const reconnect: Act = { _tag: "Reconnect" }
 
-/** Asks for a heartbeat at once: op 1. */
+/** Heartbeat request (op 1): the client is to send a heartbeat at once. */
 const requestHeartbeat: Act = { _tag: "RequestHeartbeat" }
 
-/** Resets the TCP connection: there is no close frame. */
+/** TCP reset, without a close frame. */
 const drop: Act = { _tag: "Drop" }
 
-/** Goes silent with the TCP connection open: nothing is sent, nothing is read, close frames are not answered. */
+/** Half-open connection: the TCP connection stays open, nothing is sent or read, close frames are not answered. */
 const mute: Act = { _tag: "Mute" }
 
-/** Says that the session is not valid: op 9. With `resumable` false the session has ended. */
+/** Invalid Session (op 9). The session ends unless `resumable`. */
 const invalidSession = (resumable: boolean): Act => ({ _tag: "InvalidSession", resumable })
 
-/** Closes with a close frame, which has no code if none is given. Codes that call for a new session end the session. */
+/** Close frame, without a code if none is given. The session ends if the code calls for a new one. */
 const close = (code?: number, reason = ""): Act => ({ _tag: "Close", code, reason })
 
-/** Sends these characters or bytes in one frame, whatever they are. */
+/** One frame of arbitrary text or bytes. */
 const sendRaw = (frame: string | Uint8Array): Act => ({ _tag: "SendRaw", frame })
 
-/** The acts: `Act.drop`, `Act.close(4000)`, `Act.invalidSession(false)`, … */
+/** Constructors of acts: `Act.drop`, `Act.close(4000)`, `Act.invalidSession(false)`, … */
 export const Act = { reconnect, requestHeartbeat, drop, mute, invalidSession, close, sendRaw } as const

@@ -1,11 +1,11 @@
 /**
- * What Discord's three kinds of compression put on the wire, without compressing anything.
+ * Encoders of Discord's three kinds of compression: valid zlib and zstd streams of uncompressed blocks.
  *
- * Both formats may carry bytes as they are, in "stored" or "raw" blocks. That makes streams which every decoder has to
- * read, from code that needs no library, no I/O and no time.
+ * Both formats have blocks that carry bytes as they are ("stored" in deflate, "raw" in zstd). Every decoder reads them, and
+ * writing them takes no library and no I/O.
  */
 
-/** Turns payloads into frames; each connection has its own, since a stream goes on from payload to payload. */
+/** Encoder of payloads into frames. Each connection has its own: a stream spans all payloads. */
 export type Encoder = (payload: string) => string | Uint8Array
 
 const utf8 = new TextEncoder()
@@ -25,7 +25,7 @@ const split = (bytes: Uint8Array, size: number): ReadonlyArray<Uint8Array> =>
 
 const zlibHeader = Uint8Array.of(0x78, 0x01)
 
-/** A stored block of deflate (RFC 1951, 3.2.4). An empty one is what a sync flush leaves at the end. */
+/** Stored block of deflate (RFC 1951, 3.2.4). An empty one marks a sync flush. */
 const storedBlock = (bytes: Uint8Array, isLast: boolean): Uint8Array => {
   const { length } = bytes
   const header = Uint8Array.of(isLast ? 1 : 0, length & 255, length >> 8, ~length & 255, (~length >> 8) & 255)
@@ -45,7 +45,7 @@ export const zlibStream = (): Encoder => {
   }
 }
 
-/** A magic number, and a header (RFC 8878, 3.1.1.1): no checksum, no content size, a window of 2 MiB. */
+/** Magic number and frame header (RFC 8878, 3.1.1.1): no checksum, no content size, a window of 2 MiB. */
 const zstdHeader = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58)
 
 /** `compress=zstd-stream`: one zstd frame per connection, which never ends. */
@@ -72,7 +72,7 @@ const adler32 = (bytes: Uint8Array): Uint8Array => {
   return Uint8Array.of(b >> 8, b & 255, a >> 8, a & 255)
 }
 
-/** IDENTIFY's `compress: true`: payloads of more than a kibibyte come as a zlib stream each, the others as they are. */
+/** IDENTIFY's `compress: true`: payloads of more than 1 KiB are zlib streams of their own, smaller ones plain text. */
 export const largePayloads = (): Encoder => (payload) => {
   if (payload.length <= 1024) return payload
   const bytes = utf8.encode(payload)
@@ -82,7 +82,7 @@ export const largePayloads = (): Encoder => (payload) => {
 /** No compression. */
 export const plain = (): Encoder => (payload) => payload
 
-/** The encoder that the query of a connection's URL asks for, or `undefined` if Discord has none of that name. */
+/** Encoder for the `compress` parameter of a connection's URL; `undefined` for an unknown one. */
 export const encoderOf = (compress: string | null): Encoder | undefined =>
   compress === null
     ? plain()

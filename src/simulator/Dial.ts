@@ -6,7 +6,7 @@ import type { DialAnswer, Host } from "./Fault.ts"
 import type { DialRecord } from "./Observations.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
 
-/** Says what a dial meets, and keeps a record of it. */
+/** Answers a dial, by an injected fault if one matches, and records it. */
 export const dial = (discord: SimulatedDiscord, url: URL): "accept" | DialAnswer => {
   const host = hostOf(discord, url)
   const answer = discord.faults.meet("dial", { host })?.answer ?? "accept"
@@ -20,7 +20,7 @@ const outcomeOf = (answer: "accept" | DialAnswer): DialRecord["outcome"] => {
   return answer === "accept" ? "accepted" : answer === "refuse" ? "refused" : "ignored"
 }
 
-/** Which of the two hosts a URL leads to. Those that are not known lead to the main one. */
+/** Host that a URL leads to. Unknown ones lead to the main host. */
 export const hostOf = (discord: SimulatedDiscord, url: URL): Host => {
   const resume = new URL(discord.settings.resumeUrl)
   return url.host === resume.host && url.pathname.startsWith(resume.pathname) ? "resume" : "main"

@@ -1,8 +1,8 @@
 /**
- * A Discord to test bots against: it dispatches events, counts what clients did, and goes wrong when it is told to.
+ * Simulated Discord for tests of bots: dispatches events, records requests and frames, and injects faults.
  *
- * In memory it stands for the network, and every wait is on the `Clock`, so a `TestClock` drives it. Served, the same
- * Discord answers on a loopback port, for real sockets and for programs in any language.
+ * In memory it replaces the network, and every wait is on the `Clock`, so a `TestClock` drives it. Served, the same
+ * simulator answers on a loopback port, for real sockets and for programs in any language.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -29,7 +29,7 @@ import {
 import * as Timers from "./Timers.ts"
 import * as Traffic from "./Traffic.ts"
 
-/** An event to dispatch. */
+/** Event to dispatch. */
 export interface SimulatedEvent extends Target {
   readonly t: string
   readonly d: unknown
@@ -47,67 +47,67 @@ export interface SimulatedEvent extends Target {
 export class DiscordSimulator extends Context.Service<
   DiscordSimulator,
   {
-    /** The base of the REST API: a client's `apiUrl`. */
+    /** Base URL of the REST API: a client's `apiUrl`. */
     readonly apiUrl: string
-    /** What GET /gateway/bot gives: a client's `gatewayUrl`. */
+    /** URL that GET /gateway/bot returns: a client's `gatewayUrl`. */
     readonly gatewayUrl: string
-    /** The bot's token, as it was when the simulator started. */
+    /** Token of the bot at the start of the simulator. */
     readonly token: Redacted.Redacted
 
     /**
      * Dispatches an event to every session whose intents include it: `dispatch("MESSAGE_CREATE", { content: "hi" })`.
-     * Sessions that are not connected get it when they resume. Returns to how many sessions it went.
+     * Disconnected sessions get it when they resume. Returns the number of sessions.
      */
     readonly dispatch: (name: string, d: unknown, target?: Target) => Effect.Effect<number>
-    /** Dispatches many events in order: `dispatchAll([{ t: "TYPING_START", d: {} }])`. Returns the sum of sessions. */
+    /** Dispatches many events in order: `dispatchAll([{ t: "TYPING_START", d: {} }])`. Returns the sum over the sessions. */
     readonly dispatchAll: (events: Iterable<SimulatedEvent>) => Effect.Effect<number>
 
-    /** Performs an act on open connections: `act(Act.close(4000), { shard: 1 })`. Returns on how many. */
+    /** Performs an act on open connections: `act(Act.close(4000), { shard: 1 })`. Returns their number. */
     readonly act: (act: Act, target?: Target) => Effect.Effect<number>
-    /** Asks clients to reconnect: op 7. */
+    /** Sends Reconnect (op 7). */
     readonly reconnect: (target?: Target) => Effect.Effect<number>
-    /** Tells clients that their session is not valid: op 9. Unless `resumable`, the session ends. */
+    /** Sends Invalid Session (op 9). The session ends unless `resumable`. */
     readonly invalidateSession: (resumable: boolean, target?: Target) => Effect.Effect<number>
-    /** Asks clients for a heartbeat at once: op 1. */
+    /** Requests a heartbeat (op 1). */
     readonly requestHeartbeat: (target?: Target) => Effect.Effect<number>
     /** Closes connections: `close(4000)`, or `close()` for a close frame without a code. Codes are 1000 to 4999. */
     readonly close: (code?: number, target?: Target & { readonly reason?: string }) => Effect.Effect<number>
-    /** Resets connections: there is no close frame. */
+    /** Resets TCP connections, without a close frame. */
     readonly drop: (target?: Target) => Effect.Effect<number>
-    /** Sends text or bytes in one frame, whatever they are: `sendRaw("{")`. */
+    /** Sends one frame of arbitrary text or bytes: `sendRaw("{")`. */
     readonly sendRaw: (frame: string | Uint8Array, target?: Target) => Effect.Effect<number>
-    /** Goes silent on the open connections: nothing is sent or read, until {@link unmute}. New ones are not mute. */
+    /** Mutes the open connections: nothing is sent or read until `unmute`. New connections are not affected. */
     readonly mute: (target?: Target) => Effect.Effect<number>
-    /** Says what was held back on mute connections, and reads what came meanwhile. */
+    /** Unmutes connections: sends the frames held back and reads those that arrived. Returns their number. */
     readonly unmute: (target?: Target) => Effect.Effect<number>
-    /** Lets sessions expire: they cannot be resumed any more. Connected ones go on until their connection is lost. */
+    /** Expires sessions: they can no longer be resumed. Connected ones last as long as their connection. */
     readonly endSessions: (target?: Target) => Effect.Effect<number>
 
-    /** What goes wrong without being told each time: see {@link Fault}. */
+    /** Injected faults: see `Fault`. */
     readonly faults: {
-      /** Lets faults stand: `inject(Fault.dial("refuse", { times: 3 }))`. */
+      /** Injects faults: `inject(Fault.dial("refuse", { times: 3 }))`. */
       readonly inject: (...faults: ReadonlyArray<Fault>) => Effect.Effect<void>
-      /** Takes back one fault: the same value that was injected. */
+      /** Removes one fault, the same value that was injected. */
       readonly lift: (fault: Fault) => Effect.Effect<void>
-      /** All is well again: no fault stands, and mute connections speak. */
+      /** Removes all faults and unmutes all connections. */
       readonly clear: Effect.Effect<void>
-      /** The faults that stand. */
+      /** Faults that are in effect. */
       readonly standing: Effect.Effect<ReadonlyArray<Fault>>
     }
 
-    /** How often clients did what. */
+    /** Totals since the start. */
     readonly counts: Effect.Effect<Counts>
-    /** Every attempt to open a WebSocket connection. */
+    /** Attempts to open a WebSocket connection. */
     readonly dials: Effect.Effect<ReadonlyArray<DialRecord>>
-    /** Every WebSocket connection that was opened, with what the client sent on it. */
+    /** Opened WebSocket connections, with the frames that the client sent. */
     readonly connections: Effect.Effect<ReadonlyArray<ConnectionRecord>>
-    /** Every session that was started, with what was dispatched to it. */
+    /** Started sessions, with their dispatches. */
     readonly sessions: Effect.Effect<ReadonlyArray<SessionRecord>>
-    /** Every REST request. */
+    /** REST requests. */
     readonly requests: Effect.Effect<ReadonlyArray<RequestRecord>>
   }
 >()("disruption-gateway/DiscordSimulator") {
-  /** A Discord in memory that takes the place of the network, with chosen options. */
+  /** Simulator in memory that replaces the network, with options. */
   static readonly layerWith = (
     options: MemoryOptions = {}
   ): Layer.Layer<DiscordSimulator | WebSocketConstructor | HttpClient> =>
@@ -123,13 +123,13 @@ export class DiscordSimulator extends Context.Service<
       })
     )
 
-  /** A Discord in memory that takes the place of the network: every wait is on the `Clock`. */
+  /** Simulator in memory that replaces the network. Every wait is on the `Clock`. */
   static readonly layer: Layer.Layer<DiscordSimulator | WebSocketConstructor | HttpClient> =
     DiscordSimulator.layerWith()
 
   /**
-   * The same Discord on a port of this computer, for real sockets: `DiscordSimulator.serve({ port: 8080 })`. Clients are
-   * given its `apiUrl`, or its `gatewayUrl`. Fails if the port is taken.
+   * Simulator on a loopback port, for real sockets: `DiscordSimulator.serve({ port: 8080 })`. Clients connect by its
+   * `apiUrl`, or its `gatewayUrl`. Fails with `PortUnavailable` if the port is taken.
    */
   static readonly serve = (options: ServeOptions = {}): Layer.Layer<DiscordSimulator, Served.PortUnavailable> =>
     Layer.effect(
@@ -146,7 +146,7 @@ export class DiscordSimulator extends Context.Service<
     )
 
   /**
-   * Dispatches believable events for ever, and now and then lets something go wrong:
+   * Dispatches realistic events for ever, with incidents at random times if asked for:
    * `DiscordSimulator.traffic({ perSecond: 20, incidents: "30 seconds" })`.
    */
   static readonly traffic = (options?: Traffic.TrafficOptions): Effect.Effect<never, never, DiscordSimulator> =>

@@ -1,11 +1,9 @@
 /**
- * Which events an intent turns on. An event that no intent turns on goes to every session.
- *
- * Source: Discord, "List of Intents".
+ * Events of each intent. An event without an intent goes to every session.
  */
 import { type IntentName, intentNames, Intents } from "../schema/Intents.ts"
 
-/** The events of each intent. */
+/** Events of each intent. Discord, "List of Intents": https://docs.discord.com/developers/events/gateway#list-of-intents */
 export const eventsOfIntent: Readonly<Record<IntentName, ReadonlyArray<string>>> = {
   GUILDS: [
     "GUILD_CREATE",
@@ -86,7 +84,7 @@ for (const name of intentNames) {
   }
 }
 
-/** Whether a session with these intents gets the event. One intent of several is enough. */
+/** Whether a session with these intents gets the event. Any one of the event's intents is enough. */
 export const includesEvent = (intents: number, event: string): boolean => {
   const bits = bitsOfEvent.get(event)
   return bits === undefined || (bits & intents) !== 0

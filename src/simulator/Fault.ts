@@ -1,9 +1,9 @@
 /**
- * What goes wrong at Discord, as data: at a point of the protocol, something other than the right answer.
+ * Faults as data: at a point of the protocol, another answer than the regular one.
  *
- * A fault stands until it has been met `times` times, or until it is lifted. `host` and `shard` say whom it concerns.
+ * A fault is in effect until it has applied `times` times or is lifted. `host` and `shard` restrict it.
  *
- * | it happens that … | the fault |
+ * | behaviour of Discord | fault |
  * |---|---|
  * | three dials are refused | `Fault.dial("refuse", { times: 3 })` |
  * | the resume host is dead, the main host works | `Fault.dial("refuse", { host: "resume" })` |
@@ -15,83 +15,83 @@
  * | heartbeats are not acknowledged | `Fault.heartbeat(Fault.nothing)` |
  * | READY takes a minute | `Fault.identify(Fault.late("1 minute"))` |
  * | RESUME is answered by op 9 twice | `Fault.resume(Act.invalidSession(true), { times: 2 })` |
- * | the connection falls right after RESUMED | `Fault.resume(Act.drop, { when: "after" })` |
- * | the REST API is down, or limits us | `Fault.http({ status: 503 })`, `Fault.http({ status: 429, retryAfter: "2 seconds" })` |
+ * | the connection is lost right after RESUMED | `Fault.resume(Act.drop, { when: "after" })` |
+ * | the REST API is down, or rate limits the bot | `Fault.http({ status: 503 })`, `Fault.http({ status: 429, retryAfter: "2 seconds" })` |
  */
 import * as Duration from "effect/Duration"
 import type { Act } from "./Act.ts"
 
-/** Where a connection was dialled to: the gateway's URL, or the URL that READY gave for resuming. */
+/** Host of a connection: `main` for the gateway's URL, `resume` for READY's `resume_gateway_url`. */
 export type Host = "main" | "resume"
 
-/** How often a fault is met. */
+/** Number of times that a fault applies. */
 export interface Times {
-  /** After so many times it is over. Without it the fault stands until it is lifted. */
+  /** Default: any number of times, until the fault is lifted. */
   readonly times?: number
 }
 
-/** Which dials a fault concerns. */
+/** Restriction of a fault to some dials. */
 export interface DialOptions extends Times {
-  /** Only connections to this host. */
+  /** Restricts the fault to connections to this host. */
   readonly host?: Host
 }
 
-/** Which payloads a fault concerns, and whether the right answer is given nevertheless. */
+/** Restriction of a fault to some payloads, and its order relative to the regular answer. */
 export interface AnswerOptions extends DialOptions {
-  /** Only this shard, where it is known: a HELLO goes to a connection of no shard yet. */
+  /** Restricts the fault to this shard. Not for HELLO: the shard is unknown before IDENTIFY or RESUME. */
   readonly shard?: number
-  /** `"instead"` of the right answer (the default), or `"before"` or `"after"` it. */
+  /** `"instead"` of the regular answer (the default), `"before"` or `"after"` it. */
   readonly when?: "instead" | "before" | "after"
 }
 
-/** What a dial meets: no TCP connection, no answer ever, or an HTTP status in place of the upgrade. */
+/** Answer to a dial: no TCP connection, no answer at all, or an HTTP status in place of the upgrade. */
 export type DialAnswer = "refuse" | "ignore" | { readonly status: number }
 
-/** What a REST request meets. `malformed` is status 200 with a body that is no JSON, `unreachable` a network error. */
+/** Answer to a REST request. `malformed` is status 200 with invalid JSON, `unreachable` a network error. */
 export type HttpFault =
   | "malformed"
   | "unreachable"
   | "ignore"
   | { readonly status: number; readonly retryAfter?: Duration.Input }
 
-/** What a payload meets: an act, no answer, or the right answer later. */
+/** Answer to a payload: an act, no answer, or the regular answer later. */
 export type Answer = Act | { readonly _tag: "Nothing" } | { readonly _tag: "Late"; readonly by: Duration.Duration }
 
-/** Something that goes wrong at one point of the protocol. */
+/** Fault at one point of the protocol. */
 export type Fault =
   | ({ readonly at: "http"; readonly answer: HttpFault } & Times)
   | ({ readonly at: "dial"; readonly answer: DialAnswer } & DialOptions)
   | ({ readonly at: "hello" | "heartbeat" | "identify" | "resume"; readonly answer: Answer } & AnswerOptions)
 
-/** A point of the protocol at which something can go wrong. */
+/** Point of the protocol at which a fault applies. */
 export type FaultPoint = Fault["at"]
 
-/** The fault of one point. */
+/** Fault at a given point. */
 export type FaultAt<At extends FaultPoint> = Extract<Fault, { readonly at: At }>
 
-/** What becomes of REST requests. */
+/** Answer to REST requests. */
 const http = (answer: HttpFault, options: Times = {}): Fault => ({ at: "http", answer, ...options })
 
-/** What becomes of attempts to open a WebSocket connection. */
+/** Answer to attempts to open a WebSocket connection. */
 const dial = (answer: DialAnswer, options: DialOptions = {}): Fault => ({ at: "dial", answer, ...options })
 
-/** What a new connection gets for a HELLO. */
+/** Replacement for HELLO on a new connection. */
 const hello = (answer: Answer, options: AnswerOptions = {}): Fault => ({ at: "hello", answer, ...options })
 
-/** What a heartbeat gets for an ACK. */
+/** Replacement for the acknowledgement of a heartbeat. */
 const heartbeat = (answer: Answer, options: AnswerOptions = {}): Fault => ({ at: "heartbeat", answer, ...options })
 
-/** What an IDENTIFY gets for READY. It counts against the limits all the same. */
+/** Replacement for READY. The IDENTIFY counts against the limits. */
 const identify = (answer: Answer, options: AnswerOptions = {}): Fault => ({ at: "identify", answer, ...options })
 
-/** What a RESUME gets for the replay and RESUMED. */
+/** Replacement for the replay and RESUMED. */
 const resume = (answer: Answer, options: AnswerOptions = {}): Fault => ({ at: "resume", answer, ...options })
 
-/** No answer at all; the rest of the connection works. */
+/** No answer; the connection works otherwise. */
 const nothing: Answer = { _tag: "Nothing" }
 
-/** The right answer, but later. `when` does not matter then. */
+/** Regular answer, delayed. `when` is ignored. */
 const late = (by: Duration.Input): Answer => ({ _tag: "Late", by: Duration.fromInputUnsafe(by) })
 
-/** The faults by the point at which they happen: `Fault.dial("refuse", { times: 3 })`. */
+/** Constructors of faults, by point of the protocol: `Fault.dial("refuse", { times: 3 })`. */
 export const Fault = { http, dial, hello, heartbeat, identify, resume, nothing, late } as const

@@ -1,7 +1,7 @@
 /**
- * What Discord says on a connection, from HELLO on, and what it answers to every frame of the client.
+ * Discord's side of the gateway protocol on one connection: HELLO, and the answer to every frame of the client.
  *
- * Source: Discord, "Connection Lifecycle". A standing fault may put something else in the place of an answer.
+ * An injected fault may replace an answer. Discord, "Connection Lifecycle": https://docs.discord.com/developers/events/gateway#connection-lifecycle
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -18,7 +18,9 @@ import { guildsOfShard, ready } from "./Ready.ts"
 import type { Peer, SimulatedConnection } from "./SimulatedConnection.ts"
 import type { Session, SimulatedDiscord } from "./SimulatedDiscord.ts"
 
+/** Bytes of one payload. Discord, "Sending Events": https://docs.discord.com/developers/events/gateway#sending-events */
 const maxFrameBytes = 4096
+/** Frames of a connection in 60 seconds. Discord, "Rate Limiting": https://docs.discord.com/developers/events/gateway#rate-limiting */
 const maxFrames = 120
 const framesWindow = 60_000
 
@@ -27,16 +29,16 @@ const decodePayload = Schema.decodeUnknownOption(ClientPayload)
 const decodeIdentify = Schema.decodeUnknownOption(Identify)
 const decodeResume = Schema.decodeUnknownOption(Resume)
 
-/** What a transport brings to Discord about one connection. */
+/** Events of one connection that a transport reports to the simulator. */
 export interface GatewayProtocol {
   readonly received: (frame: string | Uint8Array) => void
-  /** The client sent a close frame. It is answered in kind. */
+  /** Close frame of the client; it is echoed. */
   readonly closed: (code: number | undefined, reason: string) => void
-  /** The connection was lost without a close frame. */
+  /** Loss of the connection without a close frame. */
   readonly lost: () => void
 }
 
-/** Begins the conversation on a connection that has just been opened. */
+/** Runs the protocol on a connection that has just been opened. */
 export const open = (discord: SimulatedDiscord, url: URL, peer: Peer): GatewayProtocol => {
   const connection = discord.connect(url, hostOf(discord, url), peer)
   const conversation = new OpenConversation(discord, connection)
@@ -147,7 +149,7 @@ class OpenConversation implements GatewayProtocol {
     this.meet("heartbeat", connection.session, () => connection.send(GatewayOpcode.HeartbeatAck))
   }
 
-  /** A connection takes one IDENTIFY or RESUME, and another one only after it was answered by op 9. */
+  /** A connection takes one IDENTIFY or RESUME; a second one only after Invalid Session (op 9). */
   private startOnce(start: Option.Option<() => void>): void {
     if (this.connection.phase !== "new") return this.refuse(CloseCode.AlreadyAuthenticated, "Already authenticated.")
     if (Option.isNone(start)) return this.refuse(CloseCode.DecodeError, "Error while decoding payload.")
@@ -193,8 +195,7 @@ class OpenConversation implements GatewayProtocol {
     discord.counts.resumes += 1
     if (!this.isToken(resume.token)) return this.refuse(CloseCode.AuthenticationFailed, "Authentication failed.")
     this.meet("resume", discord.findSession(resume.session_id), () => {
-      // The client is back while its old connection seems to be there: that one is dead, and a session that was let expire
-      // has gone with it.
+      // The old connection of a client that resumes is dead. Dropping it ends a session that has expired.
       discord.findSession(resume.session_id)?.connection?.drop()
       const session = discord.findSession(resume.session_id)
       if (session === undefined || !session.canReplay(resume.seq)) {
@@ -207,12 +208,12 @@ class OpenConversation implements GatewayProtocol {
       session.attach(connection)
       connection.carry(session)
       session.replay(resume.seq)
-      // RESUMED has a sequence of its own and is kept like every dispatch, so that there is never a gap.
+      // RESUMED has a sequence of its own and is buffered like every dispatch, so sequences have no gap.
       tell(session, "RESUMED", {})
     })
   }
 
-  /** Gives the right answer, unless a fault has something else in mind. */
+  /** Sends the regular answer unless a fault replaces it. */
   private meet(
     at: "hello" | "heartbeat" | "identify" | "resume",
     session: Session | undefined,
@@ -237,7 +238,7 @@ class OpenConversation implements GatewayProtocol {
     const { connection, discord } = this
     const check = (): void => {
       const idle = discord.timers.now() - this.lastHeartbeat
-      // Someone who does not listen has no reason to complain of silence.
+      // A muted connection reads no heartbeats, so none can be missed.
       if (connection.isMute) this.lastHeartbeat = discord.timers.now()
       else if (idle >= patience) {
         if (connection.session !== undefined) discord.endSession(connection.session)

@@ -1,5 +1,5 @@
 /**
- * What Discord demands of IDENTIFY, RESUME and every other payload of a client, and the close code for what it refuses.
+ * Schemas of IDENTIFY, RESUME and the envelope of client payloads, and the close codes for invalid fields.
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -9,10 +9,10 @@ import type { Settings } from "./SimulatorOptions.ts"
 
 const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
-/** The outer shape of everything that a client sends. */
+/** Envelope of every client payload. */
 export const ClientPayload = Schema.Struct({ op: Schema.Int, d: Schema.optionalKey(Schema.Unknown) })
 
-/** The `d` of an IDENTIFY, as far as a wrong one cannot be decoded. What has a close code of its own is judged later. */
+/** The `d` of an IDENTIFY. Fields with a close code of their own are checked afterwards, so they are unknown here. */
 export const Identify = Schema.Struct({
   token: Schema.String,
   intents: Schema.Unknown,
@@ -26,7 +26,7 @@ export const Identify = Schema.Struct({
 /** The `d` of a RESUME. */
 export const Resume = Schema.Struct({ token: Schema.String, session_id: Schema.String, seq: Natural })
 
-/** A refusal: the connection is closed with this code. */
+/** Refusal: the connection is closed with this code. */
 export interface Refusal {
   readonly code: CloseCode
   readonly reason: string
@@ -36,7 +36,7 @@ const refuse = (code: CloseCode, reason: string): Result.Result<never, Refusal> 
 
 const isShard = Schema.is(Schema.Tuple([Natural, Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))]))
 
-/** The shard that an IDENTIFY is for. */
+/** Checks the shard of an IDENTIFY. */
 export const judgeShard = (
   identify: typeof Identify.Type,
   settings: Settings
@@ -51,7 +51,7 @@ const knownIntents = Object.values(Intents).reduce((all, bit) => all | bit, 0)
 
 const isIntents = Schema.is(Natural)
 
-/** The intents that an IDENTIFY asks for. */
+/** Checks the intents of an IDENTIFY. */
 export const judgeIntents = (identify: typeof Identify.Type, settings: Settings): Result.Result<number, Refusal> => {
   const { intents } = identify
   if (!isIntents(intents) || intents > knownIntents || (intents & ~knownIntents) !== 0) {

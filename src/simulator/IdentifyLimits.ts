@@ -1,16 +1,17 @@
 /**
- * How often a bot may IDENTIFY: once per bucket in 5 seconds, and so many times a day.
+ * Limits of IDENTIFY: one per bucket in 5 seconds, and a daily budget.
  *
- * Source: Discord, "Session Start Limit Object" and "Max Concurrency".
+ * Discord, "Session Start Limit Object": https://docs.discord.com/developers/events/gateway#session-start-limit-object
  */
 import type { Settings } from "./SimulatorOptions.ts"
 
+/** Milliseconds between two IDENTIFYs of a bucket. Discord, "Rate Limiting": https://docs.discord.com/developers/events/gateway#rate-limiting */
 const bucketWindow = 5000
 
-/** What the limits say to an IDENTIFY: it is within them, too early for its bucket, or beyond the day's budget. */
+/** `granted` within the limits, `violation` too early for the bucket, `overrun` beyond the daily budget. */
 export type Verdict = "granted" | "violation" | "overrun"
 
-/** Counts the IDENTIFYs of the bot. */
+/** Counter of the IDENTIFYs of a bot. */
 export class IdentifyLimits {
   private readonly settings: Settings
   private readonly grantedAt = new Map<number, number>()
@@ -23,7 +24,7 @@ export class IdentifyLimits {
     this.resetsAt = now + settings.identifiesResetAfter
   }
 
-  /** Counts an IDENTIFY. Every one takes from the budget, also one that comes too early for its bucket. */
+  /** Counts an IDENTIFY. Also one that is too early for its bucket takes from the budget. */
   identify(shard: number, now: number): Verdict {
     this.renew(now)
     if (this.remaining <= 0) return "overrun"
@@ -35,7 +36,7 @@ export class IdentifyLimits {
     return "granted"
   }
 
-  /** As GET /gateway/bot tells it. */
+  /** The `session_start_limit` of GET /gateway/bot. */
   sessionStartLimit(now: number) {
     this.renew(now)
     return {

@@ -1,16 +1,16 @@
 /**
- * One direction of a simulated network connection: what is put in comes out after the latency, in the same order.
+ * FIFO queue with latency: one direction of a simulated network connection.
  */
 import { constVoid } from "effect/Function"
 import type { Timers } from "./Timers.ts"
 
-/** One direction of a connection. */
+/** FIFO queue whose items arrive after the latency, in order. */
 export class Link<A> {
   private readonly timers: Timers
   private readonly latency: number
   private readonly arrive: (item: A) => void
   private travelling: Array<{ readonly at: number; readonly item: A }> = []
-  /** How many at the head of `travelling` have arrived. */
+  /** Number of arrived items at the head of `travelling`. */
   private arrived = 0
   private isPaused = false
   private isCut = false
@@ -29,7 +29,7 @@ export class Link<A> {
     this.arm()
   }
 
-  /** Nothing arrives until {@link resume}: it piles up. */
+  /** Holds items back until `resume`. */
   pause(): void {
     this.isPaused = true
   }
@@ -40,7 +40,7 @@ export class Link<A> {
     this.arm()
   }
 
-  /** What travels need not wait for the latency: it arrives at once, though never before this has returned. */
+  /** Delivers all queued items without latency, asynchronously. */
   hurry(): void {
     const now = this.timers.now()
     this.travelling = this.travelling.slice(this.arrived).map(({ item }) => ({ at: now, item }))
@@ -49,7 +49,7 @@ export class Link<A> {
     this.arm(0)
   }
 
-  /** Nothing arrives any more. */
+  /** Discards all items, queued and future. */
   cut(): void {
     this.isCut = true
     this.disarm()
@@ -60,7 +60,7 @@ export class Link<A> {
   private arm(soonest: 0 | 1 = 1): void {
     const next = this.travelling[this.arrived]
     if (next === undefined || this.isArmed || this.isPaused) return
-    // What has piled up comes a millisecond after a resumption: a sleep, so that a TestClock knows of it.
+    // Items held back arrive 1 ms after `resume`, by a sleep that a TestClock sees.
     const wait = this.latency === 0 ? 0 : Math.max(soonest, next.at - this.timers.now())
     const callOff = this.timers.after(wait, () => this.deliver())
     this.isArmed = true

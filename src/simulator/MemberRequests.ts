@@ -1,7 +1,7 @@
 /**
- * Op 8, Request Guild Members, answered by GUILD_MEMBERS_CHUNK dispatches, or by RATE_LIMITED.
+ * Request Guild Members (op 8), answered by GUILD_MEMBERS_CHUNK or RATE_LIMITED.
  *
- * Every guild has the three members that its GUILD_CREATE has. Source: Discord, "Request Guild Members".
+ * Every guild has the three members of its GUILD_CREATE.
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -20,28 +20,32 @@ const Request = Schema.Struct({
 
 const decode = Schema.decodeUnknownOption(Request)
 
-const perGuild = 30_000
+/**
+ * Milliseconds between two requests for all members of a guild. Discord, "Request Guild Members":
+ * https://docs.discord.com/developers/events/gateway-events#request-guild-members
+ */
+const allMembersCooldown = 30_000
 
-/** What a request is answered by: a dispatch. */
+/** Dispatch that answers a request. */
 export interface MembersAnswer {
   readonly t: "GUILD_MEMBERS_CHUNK" | "RATE_LIMITED"
   readonly d: unknown
 }
 
-/** The requests of one session. */
+/** Requests of one session. */
 export class MemberRequests {
   private readonly allRequestedAt = new Map<string, number>()
 
-  /** The answer, or `undefined` where Discord would not understand the request. */
+  /** Answers a request; `undefined` for a malformed one. */
   answer(d: unknown, now: number): MembersAnswer | undefined {
     const request = decode(d)
     if (Option.isNone(request)) return undefined
     const { guild_id, limit, query, user_ids } = request.value
-    // Discord ignores a nonce of more than 32 bytes without a word.
+    // Discord silently ignores a nonce of more than 32 bytes.
     const nonce = new TextEncoder().encode(request.value.nonce ?? "").length <= 32 ? request.value.nonce : undefined
     const withNonce = nonce === undefined ? {} : { nonce }
     if (query === "" && limit === 0) {
-      const wait = (this.allRequestedAt.get(guild_id) ?? -Infinity) + perGuild - now
+      const wait = (this.allRequestedAt.get(guild_id) ?? -Infinity) + allMembersCooldown - now
       if (wait > 0) {
         return { t: "RATE_LIMITED", d: { opcode: 8, retry_after: wait / 1000, meta: { guild_id, ...withNonce } } }
       }

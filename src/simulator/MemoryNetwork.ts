@@ -1,7 +1,7 @@
 /**
- * The simulated Discord in memory: WebSocket connections and REST requests that never leave the process.
+ * In-memory network of the simulator: WebSocket connections and REST requests within the process.
  *
- * Everything takes the latency one way and comes in order, on the `Clock`: a `TestClock` decides when it happens.
+ * Frames and requests arrive in order, after the latency, on the `Clock`: a `TestClock` drives them.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -20,21 +20,21 @@ import type { Peer } from "./SimulatedConnection.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
 import type { Addresses } from "./SimulatorOptions.ts"
 
-/** Where the in-memory Discord says that it is. Other hosts lead to it just as well. */
+/** Addresses that the in-memory simulator announces. It answers on every other host, too. */
 export const addresses: Addresses = {
   apiUrl: "https://discord.com/api/v10",
   gatewayUrl: "wss://gateway.discord.gg",
   resumeUrl: "wss://gateway-sim1.discord.gg"
 }
 
-/** What the network does to frames. */
+/** Properties of the network. */
 export interface Network {
   /** Milliseconds one way. */
   readonly latency: number
   readonly frames: "text" | "binary"
 }
 
-/** Opens connections to the simulator, whatever the URL. */
+/** WebSocket constructor that connects to the simulator, for any URL. */
 export const webSocketConstructor =
   (discord: SimulatedDiscord, network: Network): WebSocketConstructor["Service"] =>
   (href) => {
@@ -84,7 +84,7 @@ const peerOf = (socket: MemorySocket, network: Network): Peer => {
   }
 }
 
-/** Answers REST requests, whatever the host. */
+/** HTTP client that the simulator answers, for any host. */
 export const httpClient = (discord: SimulatedDiscord, network: Network): Effect.Effect<HttpClient.HttpClient> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock

@@ -1,22 +1,22 @@
 /**
- * The client's end of an in-memory connection: a `WebSocketLike` that behaves like the `WebSocket` of the package `ws`.
+ * Client's end of an in-memory connection: a `WebSocketLike` that behaves like the `WebSocket` of the package `ws`.
  *
- * Like that one it has `pause`, `resume`, `isPaused` and `terminate`, throws where that one throws, and waits 30 seconds
- * for the answer to its close frame.
+ * It has the `pause`, `resume`, `isPaused` and `terminate` of `ws`, throws where `ws` throws, and waits 30 seconds for the
+ * answer to its close frame.
  */
 import { constVoid } from "effect/Function"
 import type { WebSocketEvent, WebSocketLike } from "effect/socket/Socket"
 import { Link } from "./Link.ts"
 import type { Timers } from "./Timers.ts"
 
-/** What travels from the client to the server. */
+/** Item from the client to the server. */
 export type Upward =
   | { readonly _tag: "Dial" }
   | { readonly _tag: "Frame"; readonly data: string | Uint8Array }
   | { readonly _tag: "Close"; readonly code: number | undefined; readonly reason: string }
   | { readonly _tag: "Lost" }
 
-/** What travels from the server to the client. */
+/** Item from the server to the client. */
 export type Downward =
   | { readonly _tag: "Accepted" }
   | { readonly _tag: "Refused"; readonly message: string }
@@ -34,11 +34,11 @@ const closed = 3
 
 const closeTimeout = 30_000
 
-/** A WebSocket that is connected to nothing but the simulator. */
+/** WebSocket to the simulator. */
 export class MemorySocket implements WebSocketLike {
   readyState = connecting
   isPaused = false
-  /** What the server sends comes in here. */
+  /** Incoming direction. */
   readonly down: Link<Downward>
   private readonly up: Link<Upward>
   private readonly timers: Timers
@@ -75,12 +75,12 @@ export class MemorySocket implements WebSocketLike {
     this.readyState = closing
     this.up.put({ _tag: "Close", code, reason })
     this.callOffTimeout = this.timers.after(closeTimeout, () => this.finish(1006, ""))
-    // The closing handshake does not wait for the latency: a scope that closes after a test's last adjustment of a
-    // TestClock would wait for ever.
+    // The closing handshake skips the latency: a scope that closes after the last adjustment of a TestClock would wait for
+    // ever.
     this.up.hurry()
   }
 
-  /** Destroys the connection: there is no close frame, and no wait for one. */
+  /** Destroys the connection without a closing handshake. */
   terminate(): void {
     if (this.readyState === connecting) return this.abort()
     if (this.readyState === closed) return
@@ -90,7 +90,7 @@ export class MemorySocket implements WebSocketLike {
     this.timers.after(0, () => this.finish(1006, ""))
   }
 
-  /** Stops reading: frames pile up on the network, and a close frame waits behind them. */
+  /** Stops reading. Frames, and a close frame behind them, stay in the network. */
   pause(): void {
     if (this.readyState === connecting || this.readyState === closed) return
     this.isPaused = true
@@ -139,7 +139,7 @@ export class MemorySocket implements WebSocketLike {
     this.readyState = closed
     this.callOffTimeout()
     this.down.cut()
-    // The server notices, unless it knows already.
+    // Tells the server, which ignores it if the connection has ended there.
     this.up.put({ _tag: "Lost" })
     this.emit({ type: "close", code, reason })
   }

@@ -1,57 +1,57 @@
 /**
- * What the simulator saw its clients do. All times are milliseconds since 1970 on the `Clock`; no record holds the token.
+ * Records of client behaviour. Times are milliseconds since 1970 on the `Clock`. No record holds the token.
  */
 import type { Host } from "./Fault.ts"
 
-/** An attempt to open a WebSocket connection. */
+/** Attempt to open a WebSocket connection. */
 export interface DialRecord {
   readonly at: number
-  /** The URL with its query, as `URL` writes it. */
+  /** URL with its query, normalized by `URL`. */
   readonly url: string
   readonly host: Host
-  /** `accepted`, or what a fault made of it: `refused`, `ignored` or the HTTP status of the answer. */
+  /** `accepted`, or by a fault `refused`, `ignored` or an HTTP status. */
   readonly outcome: "accepted" | "refused" | "ignored" | number
 }
 
-/** A frame that a client sent. */
+/** Frame of a client. */
 export interface FrameRecord {
   readonly at: number
-  /** The `op` of the payload, `undefined` where there was none. */
+  /** The `op` of the payload; `undefined` for a frame without one. */
   readonly op: number | undefined
-  /** The parsed payload, or the text that is no JSON. A token in it reads `<token>` or, if wrong, `<wrong token>`. */
+  /** Parsed payload, or the text if it is no JSON. Tokens are replaced by `<token>` or, if wrong, `<wrong token>`. */
   readonly payload: unknown
 }
 
-/** How a connection came to its end. */
+/** End of a connection. */
 export interface ConnectionEnd {
   readonly at: number
-  /** Who closed or dropped it first. A mute Discord does not notice, but the record does. */
+  /** Side that closed or dropped it first, also while the connection was mute. */
   readonly by: "client" | "server"
-  /** With a close frame, or by resetting the TCP connection. */
+  /** `close` by a close frame, `drop` by a TCP reset. */
   readonly how: "close" | "drop"
-  /** The close frame's code; `undefined` if it had none, or if there was no close frame. */
+  /** Code of the close frame; `undefined` without a code or without a close frame. */
   readonly code: number | undefined
   readonly reason: string
 }
 
-/** A WebSocket connection from its opening on. */
+/** Opened WebSocket connection. */
 export interface ConnectionRecord {
-  /** Counts from 1, over all connections. */
+  /** Serial number over all connections, from 1. */
   readonly id: number
-  /** The URL with its query, as `URL` writes it. */
+  /** URL with its query, normalized by `URL`. */
   readonly url: string
   readonly host: Host
   readonly openedAt: number
   /** `undefined` while it is open. */
   readonly end: ConnectionEnd | undefined
-  /** The shard of its session, once it has one. */
+  /** Shard of the last session on it; `undefined` before the first. */
   readonly shard: number | undefined
   readonly sessionId: string | undefined
-  /** What the client sent, in order. */
+  /** Frames of the client, in order. */
   readonly frames: ReadonlyArray<FrameRecord>
 }
 
-/** A dispatch as it was put on the wire. */
+/** Dispatch as sent. */
 export interface DispatchRecord {
   readonly op: 0
   readonly d: unknown
@@ -59,32 +59,32 @@ export interface DispatchRecord {
   readonly t: string
 }
 
-/** A session. */
+/** Session. */
 export interface SessionRecord {
   readonly id: string
   /** `[shard_id, num_shards]`. */
   readonly shard: readonly [id: number, total: number]
   readonly intents: number
-  /** The sequence of the last dispatch. */
+  /** Sequence of the last dispatch. */
   readonly sequence: number
   readonly connected: boolean
-  /** Whether it can still be resumed, or is connected. */
+  /** Whether it is connected or can be resumed. */
   readonly alive: boolean
-  /** Everything that was dispatched to it in order of the sequence: READY, RESUMED, and what waits for a replay. */
+  /** All dispatches in order of the sequence, READY, RESUMED and those not sent yet included. */
   readonly dispatched: ReadonlyArray<DispatchRecord>
 }
 
-/** A request to the REST API. */
+/** Request to the REST API. */
 export interface RequestRecord {
   readonly at: number
   readonly path: string
-  /** `undefined` if a fault left it without an answer. */
+  /** HTTP status; `undefined` if a fault left the request unanswered. */
   readonly status: number | undefined
 }
 
-/** How often clients did what. */
+/** Totals of client behaviour. */
 export interface Counts {
-  /** Attempts to open a WebSocket connection, refused ones included. */
+  /** Attempts to open a WebSocket connection, including refused ones. */
   readonly dials: number
   /** WebSocket connections that were opened. */
   readonly connections: number
@@ -92,15 +92,15 @@ export interface Counts {
   readonly resumes: number
   readonly heartbeats: number
   readonly httpRequests: number
-  /** IDENTIFYs that came too early for their bucket. */
+  /** IDENTIFYs too early for their bucket. */
   readonly identifyViolations: number
-  /** IDENTIFYs beyond the day's budget: each ends all sessions and resets the token. */
+  /** IDENTIFYs beyond the daily budget. Each ends all sessions and resets the token. */
   readonly overruns: number
 }
 
-/** A list that forgets its oldest entries. */
+/** Bounded list: drops its oldest entries. */
 export class History<A> {
-  /** How many entries there ever were. */
+  /** Number of entries ever pushed. */
   total = 0
   private entries: Array<A> = []
   private readonly limit: number
@@ -116,7 +116,7 @@ export class History<A> {
   push(entry: A): void {
     this.total += 1
     this.entries.push(entry)
-    // Trimmed in large steps, since each step copies.
+    // Amortized trimming: each trim copies the list.
     if (this.entries.length > 2 * this.limit + 64) this.entries = [...this.all]
   }
 }

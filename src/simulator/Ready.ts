@@ -1,5 +1,5 @@
 /**
- * What Discord tells a bot about itself when a session starts: READY, and a GUILD_CREATE for each of its guilds.
+ * Payloads at the start of a session: READY, and a GUILD_CREATE for each guild of the shard.
  */
 import { shardOfGuild } from "../schema/ShardId.ts"
 import { guild, snowflake } from "./SampleData.ts"
@@ -7,7 +7,7 @@ import type { Settings } from "./SimulatorOptions.ts"
 
 const applicationId = snowflake(0)
 
-/** The guilds of one shard, as GUILD_CREATE has them. */
+/** Guilds of a shard, in the form of GUILD_CREATE. */
 export const guildsOfShard = (settings: Settings, [id, total]: readonly [id: number, total: number]) =>
   Array.from({ length: settings.guilds }, (_, index) => guild(index)).filter(
     (candidate) => shardOfGuild(candidate.id, total) === id
@@ -18,7 +18,7 @@ export const ready = (options: {
   readonly settings: Settings
   readonly sessionId: string
   readonly shard: readonly [id: number, total: number]
-  /** Whether the client named its shard: READY names it only then. */
+  /** Whether IDENTIFY had a `shard`; only then READY has one. */
   readonly sharded: boolean
 }) => ({
   v: 10,

@@ -1,26 +1,26 @@
 /**
- * The two REST requests that lead to the gateway: GET /gateway/bot and GET /gateway.
+ * REST API of the simulator: GET /gateway and GET /gateway/bot.
  *
- * Source: Discord, "Get Gateway" and "Get Gateway Bot".
+ * Discord, "Get Gateway Bot": https://docs.discord.com/developers/events/gateway#get-gateway-bot
  */
 import * as Duration from "effect/Duration"
 import type { HttpFault } from "./Fault.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
 
-/** A request as far as Discord looks at it. */
+/** Request, reduced to the parts that matter. */
 export interface RestRequest {
   readonly method: string
   readonly path: string
   readonly authorization: string | undefined
 }
 
-/** An answer, or what a fault made of it: the connection breaks (`unreachable`), or nothing comes ever (`ignore`). */
+/** Answer, or by a fault a broken connection (`unreachable`) or none at all (`ignore`). */
 export type RestAnswer =
   | "unreachable"
   | "ignore"
   | { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }
 
-/** Answers a request, and keeps a record of it. */
+/** Answers a request and records it. */
 export const answer = (discord: SimulatedDiscord, request: RestRequest): RestAnswer => {
   const fault = discord.faults.meet("http")?.answer
   const given = fault === undefined ? rightAnswer(discord, request) : wrongAnswer(fault)

@@ -1,19 +1,19 @@
 /**
- * SampleData things of Discord: ids that look like its ids, and guilds, users and members that look like real ones.
+ * Sample data: snowflakes, guilds, users and members that look real.
  *
- * All of them follow from a number: the third guild is the same guild in every run.
+ * All of it is derived from an index: guild 3 is the same in every run.
  */
 
 const discordEpoch = 1_420_070_400_000n
 
-/** 2021-01-01, when the guilds and users of the simulation were made. */
+/** 2021-01-01, the creation time of the guilds and users. */
 const firstDay = 1_609_459_200_000n
 
-/** The id of the thing with this number. Neighbouring numbers come to lie on neighbouring shards. */
+/** Snowflake of an index. Adjacent indexes are on adjacent shards. */
 export const snowflake = (index: number, kind = 0): string =>
   String(((firstDay - discordEpoch + BigInt(index)) << 22n) | BigInt(kind))
 
-/** The id of something that was made at this time (milliseconds since 1970). A clock before Discord counts from 2021. */
+/** Snowflake of a time in milliseconds since 1970. Times before 2021, as of a `TestClock`, are counted from 2021. */
 export const snowflakeAt = (millis: number, increment: number): string => {
   const at = BigInt(Math.floor(millis))
   return String((((at < firstDay ? at + firstDay : at) - discordEpoch) << 22n) | BigInt(increment % 4096))
@@ -25,7 +25,7 @@ const adjectives = ["quiet", "brave", "sunny", "late", "tiny", "golden", "rusty"
 const nouns = ["otter", "lantern", "harbour", "comet", "teapot", "falcon", "meadow", "pixel", "anchor", "walnut"]
 const places = ["Book Club", "Game Night", "Study Hall", "Speedrunners", "Synth Makers", "Garden Chat", "Makers"]
 
-/** A user. */
+/** User. */
 export const user = (index: number) => {
   const name = `${pick(adjectives, index)}_${pick(nouns, Math.floor(index / adjectives.length))}`
   return {
@@ -38,7 +38,7 @@ export const user = (index: number) => {
   }
 }
 
-/** A member of a guild. */
+/** Member of a guild. */
 export const member = (index: number) => ({
   user: user(index),
   nick: index % 3 === 0 ? pick(nouns, index) : null,
@@ -53,23 +53,23 @@ export const member = (index: number) => ({
   communication_disabled_until: null
 })
 
-/** How many members each guild has. */
+/** Number of members of each guild. */
 export const guildSize = 3
 
-/** The numbers of the members of the guild with this number. */
+/** Indexes of the members of a guild. */
 const memberIndexes = (guildIndex: number): ReadonlyArray<number> =>
   Array.from({ length: guildSize }, (_, nth) => guildIndex + nth)
 
-/** The members of the guild with this id. An id that is no snowflake has the members of the first guild. */
+/** Members of a guild by its id. An id that is no snowflake gives the members of guild 0. */
 export const membersOfGuild = (guildId: string) => {
   const index = /^\d+$/.test(guildId) ? Number((BigInt(guildId) >> 22n) - (firstDay - discordEpoch)) : 0
   return memberIndexes(Math.abs(index)).map(member)
 }
 
-/** The id of a guild's first text channel. */
+/** Id of a guild's text channel. */
 export const channelIdOf = (guildIndex: number): string => snowflake(guildIndex, 2)
 
-/** A guild as GUILD_CREATE has it, with one text channel. */
+/** Guild in the form of GUILD_CREATE, with one text channel. */
 export const guild = (index: number) => {
   const id = snowflake(index)
   return {

@@ -1,7 +1,7 @@
 /**
- * The simulated Discord on a loopback port: HTTP and WebSocket connections of `node:http` and the package `ws`.
+ * Simulator on a loopback port, by `node:http` and the package `ws`.
  *
- * This is the callback edge of the simulator: both packages call back, and what they call is synchronous.
+ * Callback edge: both packages take callbacks, and all of ours are synchronous.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
@@ -18,7 +18,7 @@ import type { Peer } from "./SimulatedConnection.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
 import type { Addresses } from "./SimulatorOptions.ts"
 
-/** The simulator could not be served, most often because the port is taken. */
+/** Failure to listen on a port, most often because it is taken. */
 export class PortUnavailable extends Schema.TaggedError<PortUnavailable>("disruption-gateway/PortUnavailable")(
   "PortUnavailable",
   {
@@ -32,13 +32,13 @@ export class PortUnavailable extends Schema.TaggedError<PortUnavailable>("disrup
   }
 }
 
-/** A server that listens, and answers nothing yet. */
+/** Listening server without request handlers. */
 export interface Listening {
   readonly server: Server
   readonly addresses: Addresses
 }
 
-/** Takes a port for as long as the scope lives. At its end all connections are destroyed. */
+/** Listens on a port until the scope closes, which destroys all connections. */
 export const listen = (host: string, port: number): Effect.Effect<Listening, PortUnavailable, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
@@ -72,7 +72,7 @@ const addressesOf = (server: Server, host: string): Addresses => {
   }
 }
 
-/** Lets the simulated Discord answer on the port. */
+/** Serves the simulator on the port. */
 export const attach = ({ addresses, server }: Listening, discord: SimulatedDiscord): void => {
   const urlOf = (request: IncomingMessage): URL => {
     const path = request.url ?? "/"
@@ -110,7 +110,7 @@ const respond = (discord: SimulatedDiscord, url: URL, request: IncomingMessage, 
 const converse = (discord: SimulatedDiscord, url: URL, ws: WebSocket): void => {
   const conversation = GatewayProtocol.open(discord, url, peerOf(ws))
   ws.on("message", (data, isBinary) => conversation.received(isBinary ? bytesOf(data) : bytesOf(data).toString()))
-  // What a client does against the WebSocket protocol ends its connection; the event "close" tells.
+  // A violation of the WebSocket protocol ends the connection; the event "close" follows.
   ws.on("error", constVoid)
   ws.on("close", (code, reason) => {
     if (code === 1006) conversation.lost()

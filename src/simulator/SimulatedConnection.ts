@@ -1,7 +1,7 @@
 /**
- * Discord's end of one WebSocket connection, whatever carries it: what was said on it, and what can be done to it.
+ * Discord's end of one WebSocket connection, on any transport: sending, muting, ending, and the record of its frames.
  *
- * It knows nothing of the protocol's rules; those are in `GatewayProtocol`.
+ * The rules of the protocol are in `GatewayProtocol`.
  */
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Act } from "./Act.ts"
@@ -11,37 +11,37 @@ import { type ConnectionEnd, type ConnectionRecord, type FrameRecord, History } 
 import type { SimulatedSession } from "./SimulatedSession.ts"
 import type { Timers } from "./Timers.ts"
 
-/** The network's side of a connection: each transport has its own. */
+/** Transport of a connection. */
 export interface Peer {
   readonly send: (frame: string | Uint8Array) => void
-  /** Sends a close frame, without a code if there is none, and ends the connection. */
+  /** Sends a close frame, without a code if it is `undefined`, and ends the connection. */
   readonly close: (code: number | undefined, reason: string) => void
-  /** Resets the connection. */
+  /** Resets the TCP connection. */
   readonly drop: () => void
-  /** Stops reading from the network (`false`), where it would answer to close frames by itself, or goes on (`true`). */
+  /** Pauses (`false`) or resumes (`true`) reading. A paused transport does not answer close frames. */
   readonly read: (reading: boolean) => void
 }
 
-/** A connection of the simulated Discord. */
+/** Connection of the simulated Discord. */
 export class SimulatedConnection {
   readonly id: number
   readonly url: URL
   readonly host: Host
-  /** Whether IDENTIFY or RESUME have come, and have been answered. */
+  /** `pending` from IDENTIFY or RESUME to its answer, `ready` afterwards. */
   phase: "new" | "pending" | "ready" = "new"
   session: SimulatedSession<SimulatedConnection> | undefined
-  /** How it ended. A mute Discord has not noticed yet that the client ended it: see `isOver`. */
+  /** End of the connection, also one by the client that a mute connection has not processed: see `isOver`. */
   end: ConnectionEnd | undefined
-  /** Whether Discord has noticed that it ended. */
+  /** Whether its end has been processed. */
   isOver = false
-  /** How payloads become frames. */
+  /** Encoder of payloads into frames. */
   encode: Encoder = plain()
   private readonly openedAt: number
   private readonly timers: Timers
   private readonly peer: Peer
   private readonly frames: History<FrameRecord>
   private readonly finalizers: Array<() => void> = []
-  /** What is to be said and heard when the connection is no longer mute; `undefined` if it is not mute. */
+  /** Tasks deferred until `unmute`; `undefined` while the connection is not mute. */
   private held: Array<() => void> | undefined
   private lastShard: number | undefined
   private lastSessionId: string | undefined
@@ -64,7 +64,7 @@ export class SimulatedConnection {
     return this.session?.shard[0]
   }
 
-  /** Runs when Discord has noticed that the connection ended, whoever ended it. */
+  /** Registers a finalizer, which runs once the end has been processed. */
   onEnd(finalizer: () => void): void {
     this.finalizers.push(finalizer)
   }
@@ -73,14 +73,14 @@ export class SimulatedConnection {
     this.frames.push(frame)
   }
 
-  /** Hears what the client says: at once, or when the connection is no longer mute. */
+  /** Runs a task for a frame of the client: at once, or on `unmute`. */
   hear(listen: () => void): void {
     this.unlessMute(() => {
       if (!this.isOver) listen()
     })
   }
 
-  /** Puts a session on this connection. */
+  /** Binds a session to this connection. */
   carry(session: SimulatedSession<SimulatedConnection>): void {
     this.session = session
     this.phase = "ready"
@@ -88,7 +88,7 @@ export class SimulatedConnection {
     this.lastSessionId = session.id
   }
 
-  /** Takes the session off this connection: it may be resumed on another one. */
+  /** Unbinds the session, which can then be resumed on another connection. */
   release(): void {
     if (this.session?.connection === this) this.session.detach(this.timers.now())
     this.session = undefined
@@ -99,12 +99,12 @@ export class SimulatedConnection {
     this.sendFrame(JSON.stringify({ t: null, s: null, op, d }))
   }
 
-  /** Sends a payload's JSON, in the connection's compression. */
+  /** Sends the JSON of a payload, compressed. */
   sendFrame(json: string): void {
     this.say(() => this.peer.send(this.encode(json)))
   }
 
-  /** Sends bytes as they are. */
+  /** Sends bytes without compression. */
   sendBytes(bytes: Uint8Array): void {
     this.say(() => this.peer.send(bytes))
   }
@@ -116,7 +116,7 @@ export class SimulatedConnection {
     })
   }
 
-  /** Works on a mute connection, too: it is the network that does it. */
+  /** Resets the TCP connection, also a mute one. */
   drop(): void {
     if (this.isOver) return
     this.peer.drop()
@@ -129,7 +129,7 @@ export class SimulatedConnection {
     this.peer.read(false)
   }
 
-  /** Says what was held back, and hears what came meanwhile. */
+  /** Runs the deferred tasks and resumes reading. */
   unmute(): void {
     const held = this.held
     if (held === undefined) return
@@ -138,7 +138,7 @@ export class SimulatedConnection {
     if (!this.isOver && !this.isMute) this.peer.read(true)
   }
 
-  /** The client has sent a close frame, which is answered in kind. `notice` runs when Discord notices. */
+  /** Handles a close frame of the client, which is echoed. `notice` runs just before that. */
   closedByClient(code: number | undefined, reason: string, notice: () => void): void {
     const end: ConnectionEnd = { at: this.timers.now(), by: "client", how: "close", code, reason }
     this.end ??= end
@@ -149,16 +149,16 @@ export class SimulatedConnection {
     })
   }
 
-  /** The connection was lost, or the client dropped it. */
+  /** Handles the loss of the connection. */
   lost(): void {
     const end: ConnectionEnd = { at: this.timers.now(), by: "client", how: "drop", code: undefined, reason: "" }
     this.end ??= end
-    // What a mute Discord has not read yet is lost with it.
+    // Frames that a mute connection has not read are lost.
     if (this.held !== undefined) this.held = []
     this.hear(() => this.finish(end))
   }
 
-  /** Does what needs no knowledge of the session: `SimulatedDiscord.perform` does the rest. */
+  /** Performs the part of an act that needs no session: see `SimulatedDiscord.perform`. */
   perform(act: Act): void {
     switch (act._tag) {
       case "Reconnect":

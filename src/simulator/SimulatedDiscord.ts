@@ -1,7 +1,7 @@
 /**
- * Discord as a whole: its sessions, connections, limits and standing faults, and the events that it dispatches.
+ * State of the simulator: sessions, connections, limits, faults and records. Routes dispatches to sessions.
  *
- * There is no I/O in it. Transports bring connections and requests to it, through `GatewayProtocol` and `RestApi`.
+ * Free of I/O: transports reach it through `GatewayProtocol` and `RestApi`.
  */
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
@@ -17,18 +17,18 @@ import type { Settings } from "./SimulatorOptions.ts"
 import { StandingFaults } from "./StandingFaults.ts"
 import type { Timers } from "./Timers.ts"
 
-/** Whom something concerns. Without a shard or a guild it concerns everyone. */
+/** Restriction to some sessions. Without a shard or a guild: all of them. */
 export interface Target {
-  /** Only the sessions of this shard. */
+  /** Restricts to the sessions of this shard. */
   readonly shard?: number
-  /** Only the sessions of the shard that this guild is on. */
+  /** Restricts to the sessions of the shard of this guild. */
   readonly guild?: string
 }
 
-/** A session on the connections of this simulator. */
+/** Session on connections of this simulator. */
 export type Session = SimulatedSession<SimulatedConnection>
 
-/** The simulated Discord. */
+/** State of the simulated Discord. */
 export class SimulatedDiscord {
   readonly settings: Settings
   readonly timers: Timers
@@ -48,13 +48,13 @@ export class SimulatedDiscord {
   readonly requests: History<RequestRecord>
   readonly connections: History<SimulatedConnection>
   readonly sessions: History<Session>
-  /** The token that is valid now: an overrun of the day's budget resets it. */
+  /** Valid token. An overrun of the daily budget resets it. */
   token: string
   private readonly open = new Set<SimulatedConnection>()
   private readonly alive = new Map<string, Session>()
   private readonly run: string
 
-  /** `run` tells this simulator's sessions from those of another one. */
+  /** `run` is the prefix of session ids, unique to this simulator. */
   constructor(settings: Settings, timers: Timers, run: string) {
     this.settings = settings
     this.timers = timers
@@ -86,7 +86,7 @@ export class SimulatedDiscord {
     return session
   }
 
-  /** The session with this id, if it can be resumed or is connected. */
+  /** Finds a session that is connected or can be resumed. */
   findSession(id: string): Session | undefined {
     const session = this.alive.get(id)
     return session?.isAlive(this.timers.now()) === true ? session : undefined
@@ -98,12 +98,12 @@ export class SimulatedDiscord {
   }
 
   /**
-   * Dispatches an event to everyone whose intents include it, or, where it has a `guild_id`, to the shard of that guild.
-   * Gives the number of sessions.
+   * Dispatches an event to the sessions whose intents include it; one with a `guild_id` only to the shard of the guild.
+   * Returns the number of sessions.
    */
   dispatch(event: string, d: unknown, target: Target = guildOf(d)): number {
     const now = this.timers.now()
-    // Everyone gets the same `d`, so it becomes JSON once. What JSON cannot say, such as `undefined`, reads `null`.
+    // All sessions get the same `d`, so it is encoded once. Values outside of JSON, such as `undefined`, become `null`.
     const json = JSON.stringify(d) ?? "null"
     let reached = 0
     for (const session of this.alive.values()) {
@@ -115,12 +115,12 @@ export class SimulatedDiscord {
     return reached
   }
 
-  /** The open connections. With a target, those that carry a session of its. */
+  /** Open connections, restricted to those with a session of the target if there is one. */
   connectionsOf(target: Target = {}): ReadonlyArray<SimulatedConnection> {
     return [...this.open].filter((connection) => isTarget(target, connection.session))
   }
 
-  /** Performs an act on a connection, with what follows from it for the session that it is about. */
+  /** Performs an act on a connection, and ends or unbinds the session accordingly. */
   perform(act: Act, connection: SimulatedConnection, session = connection.session): void {
     if (act._tag === "InvalidSession") {
       if (!act.resumable && session !== undefined) this.endSession(session)
@@ -132,7 +132,10 @@ export class SimulatedDiscord {
     connection.perform(act)
   }
 
-  /** What Discord does to bots that IDENTIFY beyond the day's budget: all sessions end, the token is no longer valid. */
+  /**
+   * Ends all sessions and resets the token: the penalty for exceeding the daily budget of IDENTIFYs. Discord, "Identifying":
+   * https://docs.discord.com/developers/events/gateway#identifying
+   */
   resetToken(): void {
     this.counts.overruns += 1
     this.token = `${Redacted.value(this.settings.token)}-reset-${this.counts.overruns}`
@@ -140,7 +143,7 @@ export class SimulatedDiscord {
     for (const connection of this.open) connection.close(4004, "Authentication failed.")
   }
 
-  /** No session can be resumed any more; connected ones go on until their connection is lost. */
+  /** Expires sessions: they can no longer be resumed. Connected ones last as long as their connection. */
   expireSessions(target: Target = {}): number {
     const expired = [...this.alive.values()].filter((session) => isTarget(target, session))
     for (const session of expired) session.expire()
@@ -156,7 +159,7 @@ export class SimulatedDiscord {
   }
 }
 
-/** Discord sends a guild's events through the guild's shard alone. */
+/** Target of an event: the shard of its guild. Discord, "Sharding": https://docs.discord.com/developers/events/gateway#sharding */
 const guildOf = (d: unknown): Target =>
   Predicate.hasProperty(d, "guild_id") && Predicate.isString(d.guild_id) && /^\d+$/.test(d.guild_id)
     ? { guild: d.guild_id }

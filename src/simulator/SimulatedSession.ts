@@ -1,12 +1,12 @@
 /**
- * A session at Discord's side: it numbers its dispatches and keeps them for replay, with or without a connection.
+ * Discord's side of a session: sequence numbers and the replay buffer, with or without a connection.
  */
 import { includesEvent } from "./EventIntents.ts"
 import { MemberRequests } from "./MemberRequests.ts"
 import { type DispatchRecord, History, type SessionRecord } from "./Observations.ts"
 import type { Settings } from "./SimulatorOptions.ts"
 
-/** What a session needs of the connection that it is on. */
+/** Connection, reduced to the part that a session uses. */
 export interface Outlet {
   readonly sendFrame: (frame: string) => void
 }
@@ -16,7 +16,7 @@ interface Kept {
   readonly frame: string
 }
 
-/** A session of the simulated Discord. */
+/** Session of the simulated Discord. */
 export class SimulatedSession<Connection extends Outlet = Outlet> {
   readonly id: string
   readonly shard: readonly [id: number, total: number]
@@ -38,7 +38,7 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
     this.dispatched = new History(settings.history)
   }
 
-  /** Whether it is connected or can still be resumed. */
+  /** Whether it is connected or can be resumed. */
   isAlive(now: number): boolean {
     return this.connection !== undefined || now < this.resumableUntil
   }
@@ -48,20 +48,20 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
     this.resumableUntil = Infinity
   }
 
-  /** The connection is gone; the session waits to be resumed. */
+  /** Detaches the connection and starts the timeout for RESUME. */
   detach(now: number): void {
     this.connection = undefined
     this.resumableUntil = Math.min(this.resumableUntil, now + this.settings.sessionTimeout)
     if (!this.isAlive(now)) this.kept = []
   }
 
-  /** It cannot be resumed any more. Its connection, if it has one, goes on until it is lost. */
+  /** Forbids RESUME. A connected session lasts as long as its connection. */
   expire(): void {
     this.resumableUntil = -Infinity
     if (this.connection === undefined) this.kept = []
   }
 
-  /** It is over, at once. */
+  /** Ends the session at once. */
   end(): void {
     this.connection = undefined
     this.expire()
@@ -71,13 +71,13 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
     return includesEvent(this.intents, event)
   }
 
-  /** Numbers a dispatch, keeps it, and sends it if there is a connection. `json` is `d` in JSON. */
+  /** Numbers and buffers a dispatch, and sends it if there is a connection. `json` is the encoded `d`. */
   dispatch(event: string, d: unknown, json: string): void {
     this.sequence += 1
     const frame = `{"t":${JSON.stringify(event)},"s":${this.sequence},"op":0,"d":${json}}`
     this.dispatched.push({ op: 0, d, s: this.sequence, t: event })
     this.kept.push({ sequence: this.sequence, frame })
-    // Trimmed in large steps, since each step copies; `canReplay` knows the exact limit.
+    // Amortized trimming: each trim copies the list. `canReplay` applies the exact limit.
     const { replayBuffer } = this.settings
     if (this.kept.length > 2 * replayBuffer + 64) this.kept = this.kept.slice(this.kept.length - replayBuffer)
     this.connection?.sendFrame(frame)
@@ -94,12 +94,12 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
     }
   }
 
-  /** Whether everything after this sequence is still kept. */
+  /** Whether all dispatches after this sequence are buffered. */
   canReplay(sequence: number): boolean {
     return sequence >= this.acknowledged && sequence >= this.sequence - this.settings.replayBuffer
   }
 
-  /** Sends everything after this sequence again. */
+  /** Sends all dispatches after this sequence again. */
   replay(sequence: number): void {
     const first = this.kept[0]
     if (first === undefined) return

@@ -1,11 +1,11 @@
 /**
- * How the simulated Discord is set up. Every option has a default: a bot that keeps the rules needs none.
+ * Options of the simulator. Every option has a default that suits a bot that keeps Discord's rules.
  */
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import { type IntentName, Intents } from "../schema/Intents.ts"
 
-/** What can be chosen about the simulated Discord. */
+/** Options of the simulated Discord. */
 export interface SimulatorOptions {
   /** The bot's token. Default: `"simulated-token"`. */
   readonly token?: Redacted.Redacted | string
@@ -15,59 +15,59 @@ export interface SimulatorOptions {
   readonly heartbeatTimeout?: boolean
   /** The number of shards that GET /gateway/bot recommends. Default: 1. */
   readonly shards?: number
-  /** With fewer shards than this, IDENTIFY is answered by 4011. Default: 1. */
+  /** Least number of shards: an IDENTIFY with fewer is answered by close code 4011. Default: 1. */
   readonly shardingRequired?: number
-  /** How many IDENTIFYs may come in 5 seconds, one per bucket. Default: 1. */
+  /** The `max_concurrency`: number of IDENTIFYs in 5 seconds, one per bucket. Default: 1. */
   readonly maxConcurrency?: number
-  /** How much earlier than 5 seconds an IDENTIFY may arrive. Default: none in memory, 100 milliseconds when served. */
+  /** Tolerance for an IDENTIFY before the 5 seconds are over. Default: none in memory, 100 milliseconds when served. */
   readonly identifyGrace?: Duration.Input
-  /** The budget of IDENTIFYs. Default: 1000, all of them left, in 24 hours. */
+  /** Budget of IDENTIFYs. Default: 1000 in 24 hours, none of them used. */
   readonly sessionStartLimit?: {
     readonly total?: number
     readonly remaining?: number
     readonly resetAfter?: Duration.Input
   }
-  /** Intents that the bot does not have: asking for one is answered by 4014. Default: none. */
+  /** Privileged intents that the bot lacks: an IDENTIFY with one is answered by close code 4014. Default: none. */
   readonly disallowedIntents?: ReadonlyArray<IntentName>
-  /** How many guilds the bot is in, over all shards. Each is sent as GUILD_CREATE after READY. Default: 0. */
+  /** Number of guilds over all shards. Each is sent as GUILD_CREATE after READY. Default: 0. */
   readonly guilds?: number
-  /** How long a session can be resumed after its connection was lost. Default: 3 minutes. */
+  /** Time for RESUME after the loss of the connection. Default: 3 minutes. */
   readonly sessionTimeout?: Duration.Input
-  /** How many dispatches a session keeps for replay; a RESUME from before them is answered by op 9. Default: 50,000. */
+  /** Dispatches buffered for replay; a RESUME from before them is answered by op 9. Default: 50,000. */
   readonly replayBuffer?: number
   /**
    * Whether a session forgets what a heartbeat acknowledged: a RESUME from before that is answered by op 9, too. Default:
    * `false`.
    */
   readonly forgetsAcknowledged?: boolean
-  /** How much is kept of every list that can be observed. Default: all of it in memory, the last 1000 when served. */
+  /** Entries kept of every record. Default: all of them in memory, the last 1000 when served. */
   readonly history?: number
 }
 
-/** What can be chosen about the simulated network of the in-memory layer. */
+/** Options of the in-memory layer. */
 export interface MemoryOptions extends SimulatorOptions {
-  /** How long a frame or request takes one way. Default: 10 milliseconds. */
+  /** One-way latency of frames and requests. Default: 10 milliseconds. */
   readonly latency?: Duration.Input
-  /** Whether text frames arrive as strings, as in a browser, or as bytes (`Uint8Array`). Default: `"text"`. */
+  /** Form of incoming text frames: strings, as in a browser, or `Uint8Array`. Default: `"text"`. */
   readonly frames?: "text" | "binary"
 }
 
-/** What can be chosen about the served simulator. */
+/** Options of the served simulator. */
 export interface ServeOptions extends SimulatorOptions {
-  /** Default: 0, which takes any free port. */
+  /** Port to listen on. Default: 0, any free port. */
   readonly port?: number
-  /** Default: `"127.0.0.1"`. */
+  /** Host to listen on. Default: `"127.0.0.1"`. */
   readonly host?: string
 }
 
-/** Where clients find the simulated Discord. */
+/** Addresses of the simulated Discord. */
 export interface Addresses {
   readonly apiUrl: string
   readonly gatewayUrl: string
   readonly resumeUrl: string
 }
 
-/** The options with their defaults filled in. Durations are milliseconds. */
+/** Options with defaults applied. Durations are milliseconds. */
 export interface Settings extends Addresses {
   readonly token: Redacted.Redacted
   readonly heartbeatInterval: number
@@ -89,7 +89,7 @@ export interface Settings extends Addresses {
 
 const millis = (duration: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(duration))
 
-/** Fills in the defaults. */
+/** Applies the defaults. */
 export const settle = (options: SimulatorOptions, addresses: Addresses): Settings => {
   const { remaining, resetAfter = "24 hours", total = 1000 } = options.sessionStartLimit ?? {}
   const token = options.token ?? "simulated-token"

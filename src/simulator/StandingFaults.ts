@@ -1,9 +1,9 @@
 /**
- * The faults that stand at the moment, and how often each is still to be met.
+ * Injected faults and their remaining counts.
  */
 import type { Fault, FaultAt, FaultPoint, Host } from "./Fault.ts"
 
-/** Who has come to a point at which something may go wrong. */
+/** Host and shard at a point of the protocol, matched against the faults. */
 export interface Passer {
   readonly host?: Host
   readonly shard?: number | undefined
@@ -14,7 +14,7 @@ interface Standing {
   left: number
 }
 
-/** The faults that stand at the moment. Of two that concern the same, the one that was injected first is met first. */
+/** Faults in effect. Of several that match, the one that was injected first applies. */
 export class StandingFaults {
   private standing: ReadonlyArray<Standing> = []
 
@@ -35,7 +35,7 @@ export class StandingFaults {
     this.standing = []
   }
 
-  /** The fault that is met at this point by this passer, if any: it counts as met. */
+  /** Takes the first fault that matches, and counts it as applied. */
   meet<At extends FaultPoint>(at: At, passer: Passer = {}): FaultAt<At> | undefined {
     for (const standing of this.standing) {
       const { fault } = standing

@@ -1,8 +1,8 @@
 /**
- * Time for code that is called back and cannot yield: sockets, and the connections at their other end.
+ * Timers for synchronous callbacks, which cannot yield: sockets, and the server's end of connections.
  *
- * Every wait of the simulator goes through here. It is a sleep on the `Clock` in a fiber of the layer's scope: a
- * `TestClock` drives it, and nothing is left behind when the scope closes.
+ * Each timer is a sleep on the `Clock` in a fiber of the layer's scope: a `TestClock` drives it, and the end of the scope
+ * cancels it. Every wait of the simulator is one.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -10,15 +10,15 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 
-/** Says what time it is, and calls back later. */
+/** Clock and timers for callbacks. */
 export interface Timers {
-  /** Whole milliseconds since 1970: differences between them are exact, so a limit of 5000 is met by 5000. */
+  /** Whole milliseconds since 1970, so that differences are exact. */
   readonly now: () => number
-  /** Calls back once, in `millis` milliseconds and never before it has returned. Gives the way to call it off. */
+  /** Runs a task once after `millis` milliseconds, always asynchronously. Returns its cancellation. */
   readonly after: (millis: number, task: () => void) => () => void
 }
 
-/** Timers that live as long as the scope. */
+/** Timers of the scope. */
 export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const run = yield* FiberSet.makeRuntime()

@@ -1,5 +1,5 @@
 /**
- * SampleData traffic for demonstrations and endurance tests: events as a busy bot gets them, and now and then an incident.
+ * Sample traffic for demonstrations and endurance tests: the events of a busy bot, and random incidents.
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Clock from "effect/Clock"
@@ -12,24 +12,24 @@ import { Fault } from "./Fault.ts"
 import type { Target } from "./SimulatedDiscord.ts"
 import { randomEvent, type Scene } from "./TrafficEvents.ts"
 
-/** How much goes on. */
+/** Options of sample traffic. */
 export interface TrafficOptions {
   /** Events per second, over all shards. Default: 10. */
   readonly perSecond?: number
-  /** How many guilds the events are about. Default: 10. */
+  /** Number of guilds with events. Default: 10. */
   readonly guilds?: number
-  /** The average time from one incident to the next: a lost connection, an op 7, heartbeats without ACK. Default: none. */
+  /** Average time between incidents: lost connections, op 7, missing acknowledgements. Default: no incidents. */
   readonly incidents?: Duration.Input
 }
 
-/** What traffic needs of the simulator. */
+/** Simulator, reduced to the parts that traffic uses. */
 export interface TrafficTarget {
   readonly dispatch: (name: string, d: unknown, target?: Target) => Effect.Effect<number>
   readonly act: (act: Act, target?: Target) => Effect.Effect<number>
   readonly faults: { readonly inject: (...faults: ReadonlyArray<Fault>) => Effect.Effect<void> }
 }
 
-/** Dispatches events for ever. */
+/** Dispatches events, and causes incidents, for ever. */
 export const run = (simulator: TrafficTarget, options: TrafficOptions = {}): Effect.Effect<never> => {
   const events = dispatchForEver(simulator, options.perSecond ?? 10, options.guilds ?? 10)
   return options.incidents === undefined
@@ -46,7 +46,7 @@ const dispatchForEver = Effect.fnUntraced(function* (simulator: TrafficTarget, p
   while (true) {
     yield* Effect.sleep(interval)
     const now = yield* Clock.currentTimeMillis
-    // A computer that was asleep has no hour of events to catch up on.
+    // At most one second is caught up, so that a computer that was asleep does not send an hour of events.
     owed += (Math.min(now - last, 1000) * perSecond) / 1000
     last = now
     for (; owed >= 1; owed -= 1) {
@@ -84,7 +84,7 @@ const incidents: NonEmptyReadonlyArray<Incident> = [
 
 const haveIncidents = Effect.fnUntraced(function* (simulator: TrafficTarget, average: Duration.Duration) {
   while (true) {
-    // From half to one and a half of the average: people want to see one soon, and not two at once.
+    // Jitter of ±50%: a demonstration shows one soon, and never two at once.
     yield* Effect.sleep(Duration.times(average, yield* Random.nextBetween(0.5, 1.5)))
     const { happen, what } = yield* Random.choice(incidents)
     yield* Effect.logInfo(`Incident: ${what}`)

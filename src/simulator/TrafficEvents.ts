@@ -1,20 +1,20 @@
 /**
- * The events of believable traffic, in the mix in which a bot with the usual intents gets them.
+ * Events of sample traffic, in the mix that a bot with the usual intents gets.
  */
 import { channelIdOf, guild, guildSize, member, snowflake, snowflakeAt, user } from "./SampleData.ts"
 
-/** What an event is made from. */
+/** Input of an event's generator. */
 export interface Scene {
   readonly now: number
-  /** Counts the events. */
+  /** Serial number of the event. */
   readonly serial: number
-  /** A random integer from 0 to `limit - 1`. */
+  /** Random integer from 0 to `limit - 1`. */
   readonly below: (limit: number) => number
 }
 
 interface EventKind {
   readonly name: string
-  /** How many of a hundred or so events are of this kind. */
+  /** Relative frequency. */
   readonly share: number
   readonly make: (scene: Scene, guildIndex: number) => unknown
 }
@@ -147,7 +147,7 @@ const eventKinds: ReadonlyArray<EventKind> = [
 
 const totalShare = eventKinds.reduce((sum, { share }) => sum + share, 0)
 
-/** An event in the guild with this number. */
+/** Random event in the guild of this index. */
 export const randomEvent = (scene: Scene, guildIndex: number): { readonly t: string; readonly d: unknown } => {
   let drawn = scene.below(totalShare)
   for (const { make, name, share } of eventKinds) {
