@@ -6,7 +6,7 @@ import { Effect, Layer } from "effect"
 
 const bot = Effect.gen(function* () {
   const gateway = yield* Gateway
-  yield* gateway.handle({
+  return yield* gateway.handle({
     MESSAGE_CREATE: ({ d }) => Effect.log(`${d.author.username}: ${d.content}`)
   })
 })
