@@ -20,6 +20,8 @@ import type { ShardBuffer } from "../shard/ShardHost.ts"
 
 /** The payloads of one read, in the log until all who hold it have acknowledged all of them. */
 interface Segment {
+  /** Counts the segments. */
+  readonly index: number
   readonly payloads: ReadonlyArray<Payload>
   readonly size: number
   readonly mark: MarkSegment
@@ -119,6 +121,7 @@ export class DeliveryLog implements ShardBuffer {
   private readonly subscriptions = new Set<Subscription>()
   /** The newest segment. */
   private tail: Segment | undefined
+  private segments = 0
   private waiting = 0
   private bytes = 0
   private ended: Exit.Exit<never, GatewayError> | undefined
@@ -142,6 +145,7 @@ export class DeliveryLog implements ShardBuffer {
       return
     }
     const segment: Segment = {
+      index: this.segments++,
       payloads,
       size,
       mark,
@@ -200,7 +204,12 @@ export class DeliveryLog implements ShardBuffer {
   subscribe(options: SubscriptionOptions): Effect.Effect<Subscription, never, Scope.Scope> {
     return Effect.acquireRelease(
       Effect.sync(() => {
-        const subscription = new Subscription(this, options, this.takeOver(options.wanted))
+        const backlog = this.takeOver(options.wanted)
+        const [first] = segmentsOf(backlog)
+        const subscription = new Subscription(this, options, backlog, {
+          from: first?.index ?? this.segments,
+          until: this.segments
+        })
         this.subscriptions.add(subscription)
         this.tellWanted()
         return subscription
@@ -225,10 +234,18 @@ export class DeliveryLog implements ShardBuffer {
     if (Exit.isSuccess(exit)) subscription.acknowledgeInHand()
     const backlog = subscription.close()
     const isInterrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-    if (this.subscriptions.size === 0 || (Exit.isFailure(exit) && !isInterrupted)) this.keep(backlog)
-    else if (isInterrupted || subscription.options.acknowledges) this.holdMark(backlog)
+    const hasFailed = Exit.isFailure(exit) && !isInterrupted
+    const isUnhandled = isInterrupted || subscription.options.acknowledges
+    if (this.subscriptions.size === 0 || hasFailed || (isUnhandled && !this.isHeard(backlog))) this.keep(backlog)
+    else if (isUnhandled) this.holdMark(backlog)
     else for (const segment of segmentsOf(backlog)) this.release(segment)
     this.tellWanted()
+  }
+
+  /** Whether a subscriber was there when the first payload of a backlog came. */
+  private isHeard(backlog: Backlog): boolean {
+    const [first] = segmentsOf(backlog)
+    return first === undefined || [...this.subscriptions].some(({ from }) => from <= first.index)
   }
 
   /** Keeps a backlog for the next subscriber: for as long as it takes, or while others listen for a while. */
@@ -325,6 +342,10 @@ function* segmentsOf({ next, returned }: Backlog): Iterable<Segment> {
 /** A reader of the log. */
 export class Subscription {
   readonly options: SubscriptionOptions
+  /** The first segment that is for it. */
+  readonly from: number
+  /** The first segment that came after it began. */
+  private readonly began: number
   private readonly log: DeliveryLog
   private readonly backlogWanted: Wanted
   private returned: Array<Held>
@@ -336,8 +357,15 @@ export class Subscription {
   private asks = 0
   private readonly arrival = Latch.makeUnsafe(false)
 
-  constructor(log: DeliveryLog, options: SubscriptionOptions, backlog: Backlog) {
+  constructor(
+    log: DeliveryLog,
+    options: SubscriptionOptions,
+    backlog: Backlog,
+    { from, until }: { readonly from: number; readonly until: number }
+  ) {
     this.log = log
+    this.from = from
+    this.began = until
     this.options = options
     this.backlogWanted = backlog.wanted
     this.returned = [...backlog.returned]
@@ -452,6 +480,9 @@ export class Subscription {
     const returned = [...this.held.values(), ...this.returned].toSorted(inOrder)
     this.held.clear()
     const { wanted } = this.options
+    // What it has taken of the backlog that it took over is only what it wants.
+    const hasTakenAll = this.returned.length === 0 && (this.next === undefined || this.next.index >= this.began)
+    if (hasTakenAll) return { returned, next: this.next, wanted }
     const all = wanted === undefined || this.backlogWanted === undefined
     return { returned, next: this.next, wanted: all ? undefined : new Set([...wanted, ...this.backlogWanted]) }
   }

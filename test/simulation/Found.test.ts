@@ -13,6 +13,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as SkewedClock from "./SkewedClock.ts"
+import { Gateway } from "../../src/gateway/Gateway.ts"
 import { LowWaterMark } from "../../src/shard/LowWaterMark.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
 import { Act } from "../../src/simulator/Act.ts"
@@ -143,5 +144,53 @@ describe("a program that is stopped while it reads its sessions", () => {
       yield* run("answer")
       assert.deepInclude(yield* simulator.counts, { identifies: 1, resumes: 1 })
     }).pipe(Effect.provide(SimulatedBot.discord()))
+  )
+})
+
+describe("a handler that is interrupted and started again, beside a subscriber that came after its payload", () => {
+  it.effect("is handed the payload again, which nobody else has", () =>
+    Effect.gen(function* () {
+      const { gateway, simulator } = yield* SimulatedBot.ready.pipe(Effect.scoped)
+      const handed: Array<number | null> = []
+      const handle = gateway.handle({
+        MESSAGE_CREATE: ({ s }) =>
+          Effect.andThen(
+            Effect.sync(() => void handed.push(s)),
+            Effect.never
+          )
+      })
+      const first = yield* Effect.forkChild(handle)
+      yield* simulator.dispatch("MESSAGE_CREATE", {})
+      yield* TestClock.adjust("1 second")
+      yield* SimulatedBot.listen
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(first)
+      yield* Effect.forkChild(handle)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(handed, [2, 2])
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+})
+
+describe("a handler that fails and is started again, beside another subscriber", () => {
+  it.effect("is handed the payload again, though it was the first subscriber and handles by name", () =>
+    Effect.gen(function* () {
+      const gateway = yield* Gateway
+      const simulator = yield* DiscordSimulator
+      const handed: Array<number | null> = []
+      const handle = gateway.handle({
+        MESSAGE_CREATE: ({ s }) => {
+          handed.push(s)
+          return handed.length === 1 ? Effect.fail("once") : Effect.void
+        }
+      })
+      yield* Effect.forkScoped(Effect.retry(handle, Schedule.spaced("2 seconds")))
+      yield* TestClock.adjust("1 second")
+      yield* SimulatedBot.listen
+      yield* TestClock.adjust("1 second")
+      yield* simulator.dispatch("MESSAGE_CREATE", {})
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(handed, [2, 2])
+    }).pipe(Effect.provide(SimulatedBot.layer()))
   )
 })

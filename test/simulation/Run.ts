@@ -367,6 +367,9 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
     isStuck = !(yield* isWell)
   }
 
+  // What is on its way arrives.
+  yield* advance(2000)
+
   const counts = yield* simulator.counts
   const records = bots.map(({ record }) => record)
   const verdict = Verdict.judge(

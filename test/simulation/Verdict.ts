@@ -188,8 +188,9 @@ const judgeOrder = (
     }
     const lane = laneOf(delivered, beginsBy)
     const before = begun.get(lane)
+    const comesAgain = before?.seen.has(s) === true
     if (before === undefined) begun.set(lane, { seen: new Set([s]), last: s })
-    else if (!before.seen.has(s)) {
+    else if (!comesAgain) {
       if (s < before.last) {
         blamed.add(keyOf(delivered))
         docket.misplace(delivered, `${who} was handed it after ${before.last}`)
@@ -205,7 +206,7 @@ const judgeOrder = (
       before.seen.add(s)
       before.last = Math.max(before.last, s)
     }
-    if (begun.get(lane)?.last === s) current.set(shard, session)
+    if (!comesAgain) current.set(shard, session)
   }
 
   const finish = (delivered: Delivered): void => {
