@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
 import type { Session } from "../schema/Session.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
@@ -40,6 +41,8 @@ export class SessionSaver {
   private isChanged = false
   private isClosed = false
   private hasFailed = false
+  /** One write at a time: two at once may come to the store in another order. */
+  private readonly oneWrite = Semaphore.makeUnsafe(1)
   private writing: Fiber.Fiber<void> | undefined
 
   constructor(parts: SaverParts) {
@@ -74,7 +77,7 @@ export class SessionSaver {
 
   /** Writes the session as it is now, and returns when that is done or has failed. */
   get flush(): Effect.Effect<void> {
-    return Effect.suspend(() => this.save(this.parts.session.toStore()))
+    return this.oneWrite.withPermits(1)(Effect.suspend(() => this.save(this.parts.session.toStore())))
   }
 
   private save(session: Option.Option<Session>): Effect.Effect<void> {

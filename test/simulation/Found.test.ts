@@ -4,6 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -13,7 +14,11 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as SkewedClock from "./SkewedClock.ts"
+import { Gateway } from "../../src/gateway/Gateway.ts"
+import { ShardId } from "../../src/schema/ShardId.ts"
 import { LowWaterMark } from "../../src/shard/LowWaterMark.ts"
+import { SessionSaver } from "../../src/shard/SessionSaver.ts"
+import { ShardSession } from "../../src/shard/ShardSession.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
 import { Act } from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
@@ -168,5 +173,63 @@ describe("a handler that is interrupted and started again, beside a subscriber t
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(handed, [2, 2])
     }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+})
+
+describe("a handler that fails and is started again, beside another subscriber", () => {
+  it.effect("is handed the payload again, though it was the first subscriber and handles by name", () =>
+    Effect.gen(function* () {
+      const gateway = yield* Gateway
+      const simulator = yield* DiscordSimulator
+      const handed: Array<number | null> = []
+      const handle = gateway.handle({
+        MESSAGE_CREATE: ({ s }) => {
+          handed.push(s)
+          return handed.length === 1 ? Effect.fail("once") : Effect.void
+        }
+      })
+      yield* Effect.forkScoped(Effect.retry(handle, Schedule.spaced("2 seconds")))
+      yield* TestClock.adjust("1 second")
+      yield* SimulatedBot.listen
+      yield* TestClock.adjust("1 second")
+      yield* simulator.dispatch("MESSAGE_CREATE", {})
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(handed, [2, 2])
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+})
+
+describe("two writes of one session at once", () => {
+  it.effect("leave the later state in the store, though the earlier write takes longer", () =>
+    Effect.gen(function* () {
+      const shard = new ShardId({ id: 0, total: 1 })
+      const session = new ShardSession(shard, { intents: 0, origin: "" })
+      const written: Array<number> = []
+      const saver = new SessionSaver({
+        id: shard,
+        session,
+        store: SessionStore.of({
+          durable: true,
+          get: () => Effect.succeedNone,
+          remove: () => Effect.void,
+          set: ({ sequence }) =>
+            Effect.delay(
+              Effect.sync(() => void written.push(sequence)),
+              sequence === 1 ? 1000 : 10
+            )
+        }),
+        host: { announce: () => Effect.void, fork: Effect.runFork },
+        every: Duration.seconds(1),
+        patience: Duration.seconds(1),
+        timeout: Duration.seconds(5)
+      })
+      session.establish("session", "wss://gateway.discord.gg")
+      session.append(1).complete()
+      yield* Effect.forkChild(saver.flush, { startImmediately: true })
+      session.append(2).complete()
+      yield* Effect.forkChild(saver.flush, { startImmediately: true })
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual([written.at(-1), session.stored], [2, 2])
+    })
   )
 })
