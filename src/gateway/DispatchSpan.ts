@@ -12,6 +12,9 @@ import type { Payload } from "../schema/Payload.ts"
  * ```ts
  * Stream.runForEach(gateway.payloads, (payload) => handle(payload).pipe(withDispatchSpan(payload)))
  * ```
+ *
+ * @since 0.1.0
+ * @category tracing
  */
 export const withDispatchSpan =
   ({ op, s, shard, t }: Payload) =>

@@ -42,7 +42,12 @@ import { SessionStore } from "../services/SessionStore.ts"
 import type { ShardServices } from "../shard/Shard.ts"
 import * as ShardEvents from "./ShardEvents.ts"
 
-/** The services that a gateway is made of. */
+/**
+ * The services that a gateway is made of.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type GatewayServices = ShardServices
 
 /** A service that the program provides, or else the usual one. */
@@ -54,7 +59,12 @@ const orUsual = <I, S, E, R>(service: Context.Key<I, S>, usual: Layer.Layer<I, E
     )
   )
 
-/** The Discord gateway. */
+/**
+ * The Discord gateway.
+ *
+ * @since 0.1.0
+ * @category services
+ */
 export class Gateway extends Context.Service<
   Gateway,
   {
@@ -278,7 +288,12 @@ const intersect = (
   return other === undefined ? one : new Set([...one].filter((name) => other.has(name)))
 }
 
-/** The gateway with sessions and limits in memory. `NodeGateway.layer` brings the WebSocket and the HTTP client, too. */
+/**
+ * The gateway with sessions and limits in memory. `NodeGateway.layer` brings the WebSocket and the HTTP client, too.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const GatewayLive: Layer.Layer<
   Gateway,
   GatewayError,

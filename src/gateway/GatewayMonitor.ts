@@ -25,7 +25,12 @@ import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schem
 import type { ShardStatus } from "../schema/ShardStatus.ts"
 import { Gateway } from "./Gateway.ts"
 
-/** Knows how the gateway is doing, and how it has been doing. */
+/**
+ * Knows how the gateway is doing, and how it has been doing.
+ *
+ * @since 0.1.0
+ * @category services
+ */
 export class GatewayMonitor extends Context.Service<
   GatewayMonitor,
   {
@@ -51,7 +56,12 @@ export class GatewayMonitor extends Context.Service<
     )
 }
 
-/** The part of a gateway that a monitor watches. */
+/**
+ * The part of a gateway that a monitor watches.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type MonitoredGateway = Pick<Gateway["Service"], "changes" | "info" | "shards">
 
 const every = Duration.seconds(1)

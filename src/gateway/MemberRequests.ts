@@ -16,10 +16,20 @@ import { SendTimeout } from "../schema/SendError.ts"
 import { isDispatch, type Payload } from "../schema/Payload.ts"
 import { SendEvent } from "../schema/SendEvent.ts"
 
-/** A part of the answer. */
+/**
+ * A part of the answer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type MembersChunk = GatewayGuildMembersChunkDispatchData
 
-/** A request for members: op 8 without a nonce, which the gateway chooses. */
+/**
+ * A request for members: op 8 without a nonce, which the gateway chooses.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type MembersRequest = GatewayRequestGuildMembersData extends infer R
   ? R extends unknown
     ? Omit<R, "nonce">

@@ -31,7 +31,12 @@ import * as Resharding from "./Resharding.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
 import * as ShardGeneration from "./ShardGeneration.ts"
 
-/** Options of a send. */
+/**
+ * Options of a send.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface SendOptions {
   /** The shard to send through. By default that of the guild, all for a presence, otherwise the first. */
   readonly shard?: number | undefined
