@@ -12,6 +12,9 @@ import * as ShardingConfig from "effect/cluster/ShardingConfig"
  *
  * A machine that cannot reach the database stops its shards after at most two thirds of `shardLockExpiration`, the others
  * can take them when all of it has passed.
+ *
+ * @since 0.1.0
+ * @category constants
  */
 export const timing = {
   shardLockExpiration: Duration.seconds(6),
@@ -22,7 +25,12 @@ export const timing = {
   entityTerminationTimeout: Duration.seconds(5)
 } as const
 
-/** The settings of the cluster, of which those that are given take the place of ours. */
+/**
+ * The settings of the cluster, of which those that are given take the place of ours.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
 export const shardingConfig = (
   options: Partial<ShardingConfig.ShardingConfig["Service"]> = {}
 ): ShardingConfig.ShardingConfig["Service"] => ({

@@ -19,7 +19,12 @@ import { shardStates, ShardStatus } from "../schema/ShardStatus.ts"
 /** `discord-shard-3/16`. */
 export const nameOf = (shard: ShardId): string => `discord-shard-${shard.toString()}`
 
-/** A shard of the cluster at one moment. */
+/**
+ * A shard of the cluster at one moment.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export class ClusterShardStatus extends Schema.Class<ClusterShardStatus>("disruption-gateway/ClusterShardStatus")({
   ...ShardStatus.fields,
   /** The address of the machine that runs it, `host:port`. None while it is between machines. */

@@ -33,7 +33,12 @@ import * as ClusterPlan from "./ClusterPlan.ts"
 import { Plan } from "./ClusterPlan.ts"
 import { LocalShards } from "./LocalShards.ts"
 
-/** The program of a shard failed with an error of its own. */
+/**
+ * The program of a shard failed with an error of its own.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class ProgramFailed extends Schema.TaggedError<ProgramFailed>("disruption-gateway/ProgramFailed")(
   "ProgramFailed",
   {
@@ -46,13 +51,28 @@ export class ProgramFailed extends Schema.TaggedError<ProgramFailed>("disruption
   }
 }
 
-/** What the shards of the cluster are made of, besides Effect's own cluster. */
+/**
+ * What the shards of the cluster are made of, besides Effect's own cluster.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type ClusterServices = GatewayServices | Persistence.BackingPersistence | Sharding.Sharding
 
-/** What a program needs besides what every shard has. */
+/**
+ * What a program needs besides what every shard has.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type ProgramServices<R> = Exclude<Exclude<Exclude<R, GatewayCluster>, Gateway>, Scope.Scope>
 
-/** The bot's shards on all machines. */
+/**
+ * The bot's shards on all machines.
+ *
+ * @since 0.1.0
+ * @category services
+ */
 export class GatewayCluster extends Context.Service<
   GatewayCluster,
   {

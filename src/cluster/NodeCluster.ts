@@ -36,7 +36,12 @@ import * as ClusterSessions from "./ClusterSessions.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
 
-/** How a machine takes part in the cluster. */
+/**
+ * How a machine takes part in the cluster.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface MachineOptions {
   /** Under which address the other machines reach this one. */
   readonly host: string

@@ -4,7 +4,12 @@
  * The simulator performs one on request (`simulator.act`), or as the answer of an injected `Fault`.
  */
 
-/** Action of Discord on a connection. */
+/**
+ * Action of Discord on a connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Act =
   | { readonly _tag: "Reconnect" }
   | { readonly _tag: "InvalidSession"; readonly resumable: boolean }

@@ -29,7 +29,12 @@ import {
 import * as Timers from "./Timers.ts"
 import * as Traffic from "./Traffic.ts"
 
-/** Event to dispatch. */
+/**
+ * Event to dispatch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface SimulatedEvent extends Target {
   readonly t: string
   readonly d: unknown
@@ -43,6 +48,9 @@ export interface SimulatedEvent extends Target {
  * yield* simulator.dispatch("MESSAGE_CREATE", { content: "hello" })
  * yield* simulator.drop()
  * ```
+ *
+ * @since 0.1.0
+ * @category services
  */
 export class DiscordSimulator extends Context.Service<
   DiscordSimulator,

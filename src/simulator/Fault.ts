@@ -21,22 +21,42 @@
 import * as Duration from "effect/Duration"
 import type { Act } from "./Act.ts"
 
-/** Host of a connection: `main` for the gateway's URL, `resume` for READY's `resume_gateway_url`. */
+/**
+ * Host of a connection: `main` for the gateway's URL, `resume` for READY's `resume_gateway_url`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Host = "main" | "resume"
 
-/** Number of times that a fault applies. */
+/**
+ * Number of times that a fault applies.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Times {
   /** Default: any number of times, until the fault is lifted. */
   readonly times?: number
 }
 
-/** Restriction of a fault to some dials. */
+/**
+ * Restriction of a fault to some dials.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface DialOptions extends Times {
   /** Restricts the fault to connections to this host. */
   readonly host?: Host
 }
 
-/** Restriction of a fault to some payloads, and its order relative to the regular answer. */
+/**
+ * Restriction of a fault to some payloads, and its order relative to the regular answer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface AnswerOptions extends DialOptions {
   /** Restricts the fault to this shard. Not for HELLO: the shard is unknown before IDENTIFY or RESUME. */
   readonly shard?: number
@@ -44,20 +64,40 @@ export interface AnswerOptions extends DialOptions {
   readonly when?: "instead" | "before" | "after"
 }
 
-/** Answer to a dial: no TCP connection, no answer at all, or an HTTP status in place of the upgrade. */
+/**
+ * Answer to a dial: no TCP connection, no answer at all, or an HTTP status in place of the upgrade.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type DialAnswer = "refuse" | "ignore" | { readonly status: number }
 
-/** Answer to a REST request. `malformed` is status 200 with invalid JSON, `unreachable` a network error. */
+/**
+ * Answer to a REST request. `malformed` is status 200 with invalid JSON, `unreachable` a network error.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type HttpFault =
   | "malformed"
   | "unreachable"
   | "ignore"
   | { readonly status: number; readonly retryAfter?: Duration.Input }
 
-/** Answer to a payload: an act, no answer, or the regular answer later. */
+/**
+ * Answer to a payload: an act, no answer, or the regular answer later.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Answer = Act | { readonly _tag: "Nothing" } | { readonly _tag: "Late"; readonly by: Duration.Duration }
 
-/** Fault at one point of the protocol. */
+/**
+ * Fault at one point of the protocol.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Fault =
   | ({ readonly at: "http"; readonly answer: HttpFault } & Times)
   | ({ readonly at: "dial"; readonly answer: DialAnswer } & DialOptions)

@@ -3,7 +3,12 @@
  */
 import type { Host } from "./Fault.ts"
 
-/** Attempt to open a WebSocket connection. */
+/**
+ * Attempt to open a WebSocket connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface DialRecord {
   readonly at: number
   /** URL with its query, normalized by `URL`. */
@@ -13,7 +18,12 @@ export interface DialRecord {
   readonly outcome: "accepted" | "refused" | "ignored" | number
 }
 
-/** Frame of a client. */
+/**
+ * Frame of a client.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface FrameRecord {
   readonly at: number
   /** The `op` of the payload; `undefined` for a frame without one. */
@@ -22,7 +32,12 @@ export interface FrameRecord {
   readonly payload: unknown
 }
 
-/** End of a connection. */
+/**
+ * End of a connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ConnectionEnd {
   readonly at: number
   /** Side that closed or dropped it first, also while the connection was mute. */
@@ -34,7 +49,12 @@ export interface ConnectionEnd {
   readonly reason: string
 }
 
-/** Opened WebSocket connection. */
+/**
+ * Opened WebSocket connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ConnectionRecord {
   /** Serial number over all connections, from 1. */
   readonly id: number
@@ -51,7 +71,12 @@ export interface ConnectionRecord {
   readonly frames: ReadonlyArray<FrameRecord>
 }
 
-/** Dispatch as sent. */
+/**
+ * Dispatch as sent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface DispatchRecord {
   readonly op: 0
   readonly d: unknown
@@ -59,7 +84,12 @@ export interface DispatchRecord {
   readonly t: string
 }
 
-/** Session. */
+/**
+ * Session.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface SessionRecord {
   readonly id: string
   /** `[shard_id, num_shards]`. */
@@ -74,7 +104,12 @@ export interface SessionRecord {
   readonly dispatched: ReadonlyArray<DispatchRecord>
 }
 
-/** Request to the REST API. */
+/**
+ * Request to the REST API.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface RequestRecord {
   readonly at: number
   readonly path: string
@@ -82,7 +117,12 @@ export interface RequestRecord {
   readonly status: number | undefined
 }
 
-/** Totals of client behaviour. */
+/**
+ * Totals of client behaviour.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Counts {
   /** Attempts to open a WebSocket connection, including refused ones. */
   readonly dials: number

@@ -18,7 +18,12 @@ import type { Peer } from "./SimulatedConnection.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
 import type { Addresses } from "./SimulatorOptions.ts"
 
-/** Failure to listen on a port, most often because it is taken. */
+/**
+ * Failure to listen on a port, most often because it is taken.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class PortUnavailable extends Schema.TaggedError<PortUnavailable>("disruption-gateway/PortUnavailable")(
   "PortUnavailable",
   {

@@ -17,7 +17,12 @@ import type { Settings } from "./SimulatorOptions.ts"
 import { StandingFaults } from "./StandingFaults.ts"
 import type { Timers } from "./Timers.ts"
 
-/** Restriction to some sessions. Without a shard or a guild: all of them. */
+/**
+ * Restriction to some sessions. Without a shard or a guild: all of them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Target {
   /** Restricts to the sessions of this shard. */
   readonly shard?: number

@@ -5,7 +5,12 @@ import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import { type IntentName, Intents } from "../schema/Intents.ts"
 
-/** Options of the simulated Discord. */
+/**
+ * Options of the simulated Discord.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface SimulatorOptions {
   /** The bot's token. Default: `"simulated-token"`. */
   readonly token?: Redacted.Redacted | string
@@ -44,7 +49,12 @@ export interface SimulatorOptions {
   readonly history?: number
 }
 
-/** Options of the in-memory layer. */
+/**
+ * Options of the in-memory layer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface MemoryOptions extends SimulatorOptions {
   /** One-way latency of frames and requests. Default: 10 milliseconds. */
   readonly latency?: Duration.Input
@@ -52,7 +62,12 @@ export interface MemoryOptions extends SimulatorOptions {
   readonly frames?: "text" | "binary"
 }
 
-/** Options of the served simulator. */
+/**
+ * Options of the served simulator.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ServeOptions extends SimulatorOptions {
   /** Port to listen on. Default: 0, any free port. */
   readonly port?: number

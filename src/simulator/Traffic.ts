@@ -12,7 +12,12 @@ import { Fault } from "./Fault.ts"
 import type { Target } from "./SimulatedDiscord.ts"
 import { randomEvent, type Scene } from "./TrafficEvents.ts"
 
-/** Options of sample traffic. */
+/**
+ * Options of sample traffic.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface TrafficOptions {
   /** Events per second, over all shards. Default: 10. */
   readonly perSecond?: number
