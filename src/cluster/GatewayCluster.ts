@@ -101,7 +101,7 @@ export class GatewayCluster extends Context.Service<
     /** Waits for the first shard or program on this machine that cannot go on, and fails as it did. */
     readonly failure: Effect.Effect<never, GatewayError | ProgramFailed>
   }
->()("disruption-gateway/GatewayCluster") {
+>()("disruption-gateway/cluster/GatewayCluster") {
   /**
    * Runs the program for every shard that the cluster gives to this machine.
    *

@@ -151,7 +151,7 @@ export class Gateway extends Context.Service<
      */
     readonly reshard: (total: number) => Effect.Effect<void, GatewayError>
   }
->()("disruption-gateway/Gateway") {
+>()("disruption-gateway/gateway/Gateway") {
   /** The gateway on services that are all left to be provided. */
   static readonly layerNoDeps: Layer.Layer<Gateway, GatewayError, GatewayServices> = Layer.effect(
     Gateway,

@@ -39,7 +39,7 @@ export class GatewayMonitor extends Context.Service<
     /** The last snapshot, and then one every second. A slow reader misses some. */
     readonly snapshots: Stream.Stream<GatewaySnapshot>
   }
->()("disruption-gateway/GatewayMonitor") {
+>()("disruption-gateway/gateway/GatewayMonitor") {
   /** Watches the gateway for as long as the layer lives. */
   static readonly layer: Layer.Layer<GatewayMonitor, never, Gateway> = Layer.effect(
     GatewayMonitor,

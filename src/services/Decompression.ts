@@ -125,6 +125,9 @@ export const portable: Decompressors = {
  * @category services
  * @since 0.1.0
  */
-export const Decompression: Context.Reference<Decompressors> = Context.Reference("disruption-gateway/Decompression", {
-  defaultValue: () => portable
-})
+export const Decompression: Context.Reference<Decompressors> = Context.Reference(
+  "disruption-gateway/services/Decompression",
+  {
+    defaultValue: () => portable
+  }
+)

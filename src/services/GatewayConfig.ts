@@ -206,7 +206,7 @@ export class GatewayConfig extends Context.Service<
     readonly identifyReserve: number | undefined
     readonly whenBudgetExhausted: "wait" | "fail"
   }
->()("disruption-gateway/GatewayConfig") {
+>()("disruption-gateway/services/GatewayConfig") {
   /**
    * The configuration from options. Fails with `InvalidConfig`, which names the option.
    *

@@ -74,7 +74,7 @@ export class GatewayConnection extends Context.Service<
       readonly wanted: () => ReadonlySet<string> | undefined
     }) => Effect.Effect<OpenConnection, GatewayError, Scope.Scope>
   }
->()("disruption-gateway/GatewayConnection") {
+>()("disruption-gateway/services/GatewayConnection") {
   /** Connections over the WebSockets of `effect/socket`'s `WebSocketConstructor`. */
   static readonly layer: Layer.Layer<GatewayConnection, never, GatewayConfig | Socket.WebSocketConstructor> =
     Layer.effect(

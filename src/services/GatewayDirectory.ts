@@ -80,7 +80,7 @@ export class GatewayDirectory extends Context.Service<
     /** Marks the URL as failed: the next `url` makes a request, and falls back to this URL if that fails. */
     readonly invalidateUrl: Effect.Effect<void>
   }
->()("disruption-gateway/GatewayDirectory") {
+>()("disruption-gateway/services/GatewayDirectory") {
   static readonly layer: Layer.Layer<GatewayDirectory, never, GatewayConfig | HttpClient.HttpClient> = Layer.effect(
     GatewayDirectory,
     Effect.gen(function* () {

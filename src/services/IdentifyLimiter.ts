@@ -62,7 +62,7 @@ export class IdentifyLimiter extends Context.Service<
     /** Asks for the turn to IDENTIFY now. `Granted` takes the bucket and counts against the budget. */
     readonly takeTurn: (shard: ShardId) => Effect.Effect<IdentifyTurn, GatewayError>
   }
->()("disruption-gateway/IdentifyLimiter") {
+>()("disruption-gateway/services/IdentifyLimiter") {
   /** Limits of this process alone. */
   static readonly layerMemory: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory> = Layer.effect(
     IdentifyLimiter,

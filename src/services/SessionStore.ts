@@ -49,7 +49,7 @@ export class SessionStore extends Context.Service<
      */
     readonly durable: boolean
   }
->()("disruption-gateway/SessionStore") {
+>()("disruption-gateway/services/SessionStore") {
   /** Keeps sessions for as long as the layer lives. */
   static readonly layerMemory: Layer.Layer<SessionStore> = Layer.sync(SessionStore, () => {
     const sessions = new Map<string, Session>()

@@ -114,7 +114,7 @@ export class DiscordSimulator extends Context.Service<
     /** REST requests. */
     readonly requests: Effect.Effect<ReadonlyArray<RequestRecord>>
   }
->()("disruption-gateway/DiscordSimulator") {
+>()("disruption-gateway/simulator/DiscordSimulator") {
   /** Simulator in memory that replaces the network, with options. */
   static readonly layerWith = (
     options: MemoryOptions = {}
