@@ -59,6 +59,7 @@ export {
   IdentifyBacklog,
   ShardSnapshot
 } from "./schema/GatewaySnapshot.ts"
+export * as GatewayMetrics from "./schema/GatewayMetrics.ts"
 export { GatewayOpcode } from "./schema/GatewayOpcode.ts"
 export {
   intentNames,

@@ -32,7 +32,7 @@ import * as BotMetrics from "../services/BotMetrics.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayConnection } from "../services/GatewayConnection.ts"
 import { GatewayDirectory, type IdentifyBudget } from "../services/GatewayDirectory.ts"
-import * as GatewayMetrics from "./GatewayMetrics.ts"
+import * as GatewayInstruments from "./GatewayInstruments.ts"
 import { Heartbeat } from "../services/Heartbeat.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
@@ -159,7 +159,7 @@ export class Gateway extends Context.Service<
       const config = yield* GatewayConfig
       const directory = yield* GatewayDirectory
       const metricContext = yield* BotMetrics.contextOf(config.token)
-      const metrics = GatewayMetrics.make(metricContext)
+      const metrics = GatewayInstruments.make(metricContext)
       const events = yield* ShardEvents.make(metrics.onEvent)
       const clock = yield* Clock.Clock
       const fork = yield* FiberSet.makeRuntime<never, void, never>()

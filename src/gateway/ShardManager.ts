@@ -26,7 +26,7 @@ import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import { Backoff } from "../shard/Backoff.ts"
 import type { Shard, ShardServices } from "../shard/Shard.ts"
 import type { ShardBuffer, ShardHost } from "../shard/ShardHost.ts"
-import type { GatewayMetrics } from "./GatewayMetrics.ts"
+import type { GatewayInstruments } from "./GatewayInstruments.ts"
 import * as Resharding from "./Resharding.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
 import * as ShardGeneration from "./ShardGeneration.ts"
@@ -58,7 +58,7 @@ export const make = Effect.fnUntraced(function* (parts: {
   /** The dispatches that the program wants at the moment; undefined for all. */
   readonly wanted: () => ReadonlySet<string> | undefined
   readonly events: ShardEvents
-  readonly metrics: GatewayMetrics
+  readonly metrics: GatewayInstruments
   /** The context in which the metrics of shards are registered. */
   readonly metricContext: Context.Context<never>
   readonly onDispatch: (payload: Payload) => void
