@@ -11,18 +11,9 @@
  *   }).pipe(Effect.provide(Bot.pipe(Layer.provideMerge(DiscordSimulator.layer)))))
  * ```
  */
-export { Act } from "./simulator/Act.ts"
+export * as Act from "./simulator/Act.ts"
 export { DiscordSimulator, type SimulatedEvent } from "./simulator/DiscordSimulator.ts"
-export {
-  type Answer,
-  type AnswerOptions,
-  type DialAnswer,
-  type DialOptions,
-  Fault,
-  type Host,
-  type HttpFault,
-  type Times
-} from "./simulator/Fault.ts"
+export * as Fault from "./simulator/Fault.ts"
 export type {
   ConnectionEnd,
   ConnectionRecord,

@@ -13,7 +13,7 @@ import * as Random from "effect/Random"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { WebSocketConstructor } from "effect/socket/Socket"
-import { Act } from "./Act.ts"
+import * as Act from "./Act.ts"
 import type { Fault } from "./Fault.ts"
 import * as MemoryNetwork from "./MemoryNetwork.ts"
 import type { ConnectionRecord, Counts, DialRecord, RequestRecord, SessionRecord } from "./Observations.ts"
@@ -71,7 +71,7 @@ export class DiscordSimulator extends Context.Service<
     readonly dispatchAll: (events: Iterable<SimulatedEvent>) => Effect.Effect<number>
 
     /** Performs an act on open connections: `act(Act.close(4000), { shard: 1 })`. Returns their number. */
-    readonly act: (act: Act, target?: Target) => Effect.Effect<number>
+    readonly act: (act: Act.Act, target?: Target) => Effect.Effect<number>
     /** Sends Reconnect (op 7). */
     readonly reconnect: (target?: Target) => Effect.Effect<number>
     /** Sends Invalid Session (op 9). The session ends unless `resumable`. */
@@ -171,7 +171,7 @@ const makeDiscord = Effect.fnUntraced(function* (
 })
 
 const serviceOf = (discord: SimulatedDiscord): DiscordSimulator["Service"] => {
-  const act = (act: Act, target?: Target) =>
+  const act = (act: Act.Act, target?: Target) =>
     Effect.sync(() => {
       const connections = discord.connectionsOf(target)
       for (const connection of connections) discord.perform(act, connection)

@@ -5,13 +5,13 @@ import { type Action, injected, type Step } from "../simulation/FaultSchedule.ts
 import * as Program from "../simulation/Program.ts"
 import * as Run from "../simulation/Run.ts"
 import type { Scenario } from "../simulation/Scenario.ts"
-import { Act } from "../../src/simulator/Act.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Act from "../../src/simulator/Act.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import { scaled } from "../support/Scale.ts"
 
 const code = FastCheck.constantFrom(undefined, 1000, 1001, 3050, 4000, 4001, 4003, 4007, 4008, 4009, 4242)
 
-const act: FastCheck.Arbitrary<Act> = FastCheck.oneof(
+const act: FastCheck.Arbitrary<Act.Act> = FastCheck.oneof(
   code.map((code) => Act.close(code, injected)),
   FastCheck.boolean().map((resumable) => Act.invalidSession(resumable)),
   FastCheck.constantFrom(Act.drop, Act.mute, Act.reconnect, Act.requestHeartbeat),
@@ -20,7 +20,7 @@ const act: FastCheck.Arbitrary<Act> = FastCheck.oneof(
 
 const ending = act.filter(({ _tag }) => _tag !== "Mute" && _tag !== "RequestHeartbeat" && _tag !== "SendRaw")
 
-const fault: FastCheck.Arbitrary<Fault> = FastCheck.oneof(
+const fault: FastCheck.Arbitrary<Fault.Fault> = FastCheck.oneof(
   act.map((act) => Fault.hello(act, { times: 1 })),
   act.map((act) => Fault.hello(act, { times: 1, when: "after" })),
   ending.map((act) => Fault.resume(act, { times: 1 })),

@@ -11,8 +11,8 @@ import { readFileSync } from "node:fs"
 import * as GatewayMetrics from "../../src/schema/GatewayMetrics.ts"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Act } from "../../src/simulator/Act.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Act from "../../src/simulator/Act.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 /** The series as Prometheus reads them: `name{labels}` to value. */

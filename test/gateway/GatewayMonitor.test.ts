@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { GatewayMonitor } from "../../src/gateway/GatewayMonitor.ts"
 import { GatewaySnapshot } from "../../src/schema/GatewaySnapshot.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const bot = (arrangement: SimulatedBot.Arrangement = {}) =>

@@ -7,9 +7,9 @@ import * as References from "effect/References"
 import { TestClock } from "effect/testing"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
 import { shardOfGuild } from "../../src/schema/ShardId.ts"
-import { Act } from "../../src/simulator/Act.ts"
+import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const quietly = Effect.provideService(References.MinimumLogLevel, "None")

@@ -3,8 +3,8 @@
  * the other or several at once.
  */
 import * as Duration from "effect/Duration"
-import { Act } from "../../src/simulator/Act.ts"
-import { Fault, type Host } from "../../src/simulator/Fault.ts"
+import * as Act from "../../src/simulator/Act.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import type { Dice } from "./Dice.ts"
 import type { StoreTrouble } from "./Store.ts"
 
@@ -24,9 +24,9 @@ export type Action =
   | { readonly _tag: "Dispatch"; readonly count: number; readonly bytes: number; readonly shard: number | undefined }
   /** The program sends so many payloads. */
   | { readonly _tag: "Send"; readonly count: number; readonly shard: number }
-  | { readonly _tag: "Act"; readonly act: Act; readonly times: number; readonly shard: number | undefined }
+  | { readonly _tag: "Act"; readonly act: Act.Act; readonly times: number; readonly shard: number | undefined }
   /** Faults stand until they are met, and at most for so long. */
-  | { readonly _tag: "Inject"; readonly faults: ReadonlyArray<Fault>; readonly lasting: number }
+  | { readonly _tag: "Inject"; readonly faults: ReadonlyArray<Fault.Fault>; readonly lasting: number }
   /** Discord sends so many dispatches once more that it has sent on the same connection. */
   | { readonly _tag: "Repeat"; readonly count: number }
   | { readonly _tag: "ExpireSessions" }
@@ -159,7 +159,7 @@ export const fatalCodes = [4004, 4010, 4011, 4012, 4013, 4014] as const
 /** What marks a close as one of ours: anything else Discord has to complain about is the client's doing. */
 export const injected = "injected by the simulation"
 
-const close = (code?: number): Act => Act.close(code, injected)
+const close = (code?: number): Act.Act => Act.close(code, injected)
 
 /** What is no payload, and payloads that no client has to understand. None of them has a sequence. */
 const garbage = [
@@ -191,12 +191,13 @@ const later = (after: number, doing: Action): Step => ({ after, doing })
 type Trouble = (dice: Dice, options: ScheduleOptions) => ReadonlyArray<Step>
 
 const drawTrouble: Trouble = (dice, options) => {
-  const act = (act: Act, times = 1): Step => now({ _tag: "Act", act, times, shard: drawShard(dice, options) })
-  const inject = (lasting: number, ...faults: ReadonlyArray<Fault>): Step => now({ _tag: "Inject", faults, lasting })
+  const act = (act: Act.Act, times = 1): Step => now({ _tag: "Act", act, times, shard: drawShard(dice, options) })
+  const inject = (lasting: number, ...faults: ReadonlyArray<Fault.Fault>): Step =>
+    now({ _tag: "Inject", faults, lasting })
   const times = (most: number) => ({ times: dice.integer(1, most) })
   const when = () => ({ when: dice.pick(["instead", "before", "after"] as const) })
-  const host = (): { readonly host?: Host } =>
-    dice.weighted<{ readonly host?: Host }>([
+  const host = (): { readonly host?: Fault.Host } =>
+    dice.weighted<{ readonly host?: Fault.Host }>([
       [3, {}],
       [2, { host: "resume" }],
       [1, { host: "main" }]

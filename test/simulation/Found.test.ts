@@ -20,9 +20,9 @@ import { LowWaterMark } from "../../src/shard/LowWaterMark.ts"
 import { SessionSaver } from "../../src/shard/SessionSaver.ts"
 import { ShardSession } from "../../src/shard/ShardSession.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
-import { Act } from "../../src/simulator/Act.ts"
+import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 describe("the day's budget of IDENTIFYs", () => {
