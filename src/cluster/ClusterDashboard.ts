@@ -2,6 +2,8 @@
  * The dashboard of a whole cluster, from any of its machines: how every shard is doing, and what happened to those here.
  *
  * It asks every shard once a second, wherever that runs: one machine that serves it is enough.
+ *
+ * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -38,7 +40,12 @@ const statusOf = (shard: ClusterShardStatus, now: DateTime.Utc): ShardStatus => 
   since: Option.getOrElse(shard.since, () => now)
 })
 
-/** The cluster's dashboard at a path of your choice. */
+/**
+ * The cluster's dashboard at a path of your choice.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerWith = (
   options: GatewayDashboard.DashboardOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayCluster | GatewayDirectory> =>
@@ -46,5 +53,10 @@ export const layerWith = (
     Layer.provide(GatewayMonitor.layerOf(monitored))
   )
 
-/** The cluster's dashboard: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`. */
+/**
+ * The cluster's dashboard: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layer = layerWith({})

@@ -3,6 +3,8 @@
  *
  * Readiness says whether the machine takes part in the cluster, not how its shards are doing: where Kubernetes judges the
  * machines (`runnerHealth: "k8s"`) one that is not ready loses its shards, and a trouble of Discord's is not the machine's.
+ *
+ * @since 0.1.0
  */
 import * as Sharding from "effect/cluster/Sharding"
 import * as DateTime from "effect/DateTime"
@@ -43,6 +45,9 @@ const routes = Effect.gen(function* () {
  * ```ts
  * HttpRouter.serve(ClusterHealth.layer).pipe(Layer.provide(NodeHttpServer.layer(createServer, { port: 8080 })))
  * ```
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayCluster | Sharding.Sharding> =
   HttpRouter.addAll(routes)

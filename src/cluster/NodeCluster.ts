@@ -1,6 +1,8 @@
 /**
  * The cluster with Node's parts: sockets between the machines, their list and locks in SQL, sessions and limits in SQL or
  * Redis. And the same program on one machine, without any of them.
+ *
+ * @since 0.1.0
  */
 import { hostname } from "node:os"
 import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
@@ -69,6 +71,9 @@ const defaultPort = 34431
 
 /**
  * One machine of a cluster. The SQL client is PostgreSQL's: `PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })`.
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layer = (
   options: MachineOptions
@@ -165,6 +170,9 @@ const environment = Config.all({
  * One machine of a cluster, from the environment, where the given options do not say it: CLUSTER_HOST (by default the
  * machine's host name), CLUSTER_PORT, CLUSTER_LISTEN_HOST, CLUSTER_NAME, CLUSTER_LOCK_EXPIRATION ("6 seconds"), REDIS_URL,
  * CLUSTER_RUNNER_HEALTH (`ping` or `k8s`), CLUSTER_K8S_NAMESPACE, CLUSTER_K8S_LABELS.
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layerEnvWith = (
   options: Partial<MachineOptions>
@@ -188,7 +196,12 @@ export const layerEnvWith = (
     )
   )
 
-/** A machine of the cluster, configured by the environment alone. */
+/**
+ * A machine of the cluster, configured by the environment alone.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerEnv = layerEnvWith({})
 
 /** The cluster of one machine, which needs no others. */
@@ -198,7 +211,12 @@ const alone = Sharding.layer.pipe(
   Layer.provide(ShardingConfig.layer(shardingConfig()))
 )
 
-/** The same program on one machine, without a database. Sessions end with the program. */
+/**
+ * The same program on one machine, without a database. Sessions end with the program.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerSingle: ClusterLayer<never, never> = Layer.mergeAll(
   alone,
   SessionStore.layerMemory,
@@ -206,7 +224,12 @@ export const layerSingle: ClusterLayer<never, never> = Layer.mergeAll(
   Persistence.layerBackingMemory
 ).pipe(Layer.provideMerge(NodeGateway.layerServices))
 
-/** The same program on one machine, without a database: sessions, and the number of shards, are in a file. */
+/**
+ * The same program on one machine, without a database: sessions, and the number of shards, are in a file.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerSingleWithFile = (path: string): ClusterLayer<PlatformError, never> =>
   Layer.mergeAll(alone, SessionStore.layerPersisted, IdentifyLimiter.layerMemory).pipe(
     Layer.provideMerge(Persistence.layerBackingKvs),

@@ -21,7 +21,7 @@ const lagBoundaries = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
  * Shards by `state`, one of `shardStates`.
  *
  * @since 0.1.0
- * @category shards
+ * @category metrics
  */
 export const shards = Metric.gauge("discord_gateway_shards", { description: "Shards, by state" })
 
@@ -29,7 +29,7 @@ export const shards = Metric.gauge("discord_gateway_shards", { description: "Sha
  * 1 while a `shard` has a session and receives, otherwise 0.
  *
  * @since 0.1.0
- * @category shards
+ * @category metrics
  */
 export const shardReady = Metric.gauge("discord_gateway_shard_ready", {
   description: "1 while the shard has a session and receives"
@@ -39,7 +39,7 @@ export const shardReady = Metric.gauge("discord_gateway_shard_ready", {
  * Latency of a `shard`'s last heartbeat in seconds; NaN before the first acknowledgement.
  *
  * @since 0.1.0
- * @category heartbeats
+ * @category metrics
  */
 export const shardLatency = Metric.gauge("discord_gateway_shard_latency_seconds", {
   description: "The shard's last heartbeat, to its acknowledgement"
@@ -49,7 +49,7 @@ export const shardLatency = Metric.gauge("discord_gateway_shard_latency_seconds"
  * Latency of the heartbeats of all shards, in seconds.
  *
  * @since 0.1.0
- * @category heartbeats
+ * @category metrics
  */
 export const heartbeatLatency = Metric.histogram("discord_gateway_heartbeat_latency_seconds", {
   description: "Time from a heartbeat to its acknowledgement",
@@ -60,7 +60,7 @@ export const heartbeatLatency = Metric.histogram("discord_gateway_heartbeat_late
  * Dispatches that were decoded, by `event`.
  *
  * @since 0.1.0
- * @category dispatches
+ * @category metrics
  */
 export const dispatches = Metric.counter("discord_gateway_dispatches_total", {
   description: "Dispatches decoded, by event",
@@ -71,7 +71,7 @@ export const dispatches = Metric.counter("discord_gateway_dispatches_total", {
  * Bytes of JSON, inflated, of the dispatches that were decoded, by `event`.
  *
  * @since 0.1.0
- * @category dispatches
+ * @category metrics
  */
 export const dispatchBytes = Metric.counter("discord_gateway_dispatch_bytes_total", {
   description: "Their JSON, inflated, in bytes",
@@ -82,7 +82,7 @@ export const dispatchBytes = Metric.counter("discord_gateway_dispatch_bytes_tota
  * Dispatches that were dropped by their name before they were parsed, by `event`.
  *
  * @since 0.1.0
- * @category dispatches
+ * @category metrics
  */
 export const droppedDispatches = Metric.counter("discord_gateway_dropped_dispatches_total", {
   description: "Dispatches dropped before parsing: nobody wants them",
@@ -93,7 +93,7 @@ export const droppedDispatches = Metric.counter("discord_gateway_dropped_dispatc
  * Bytes of JSON, inflated, of the dispatches that were dropped before they were parsed, by `event`.
  *
  * @since 0.1.0
- * @category dispatches
+ * @category metrics
  */
 export const droppedDispatchBytes = Metric.counter("discord_gateway_dropped_dispatch_bytes_total", {
   description: "Their JSON, inflated, in bytes",
@@ -104,7 +104,7 @@ export const droppedDispatchBytes = Metric.counter("discord_gateway_dropped_disp
  * Connections, and attempts to connect, that ended, by `shard` and `reason`, the tag of a `GatewayError`'s reason.
  *
  * @since 0.1.0
- * @category connections
+ * @category metrics
  */
 export const reconnects = Metric.counter("discord_gateway_reconnects_total", {
   description: "Connections, and attempts to connect, that ended, by why",
@@ -115,7 +115,7 @@ export const reconnects = Metric.counter("discord_gateway_reconnects_total", {
  * Sessions that went on by RESUME, by `shard`.
  *
  * @since 0.1.0
- * @category sessions
+ * @category metrics
  */
 export const resumes = Metric.counter("discord_gateway_resumes_total", {
   description: "Sessions that went on by RESUME",
@@ -126,7 +126,7 @@ export const resumes = Metric.counter("discord_gateway_resumes_total", {
  * Dispatches that RESUME brought, by `shard`.
  *
  * @since 0.1.0
- * @category sessions
+ * @category metrics
  */
 export const replayedDispatches = Metric.counter("discord_gateway_replayed_dispatches_total", {
   description: "Dispatches that RESUME brought",
@@ -137,7 +137,7 @@ export const replayedDispatches = Metric.counter("discord_gateway_replayed_dispa
  * IDENTIFYs sent, by `shard`.
  *
  * @since 0.1.0
- * @category sessions
+ * @category metrics
  */
 export const identifies = Metric.counter("discord_gateway_identifies_total", {
   description: "IDENTIFYs sent",
@@ -148,7 +148,7 @@ export const identifies = Metric.counter("discord_gateway_identifies_total", {
  * IDENTIFYs left of the day's budget; NaN until Discord was asked.
  *
  * @since 0.1.0
- * @category sessions
+ * @category metrics
  */
 export const identifyBudgetRemaining = Metric.gauge("discord_gateway_identify_budget_remaining", {
   description: "IDENTIFYs left of the day's budget"
@@ -158,7 +158,7 @@ export const identifyBudgetRemaining = Metric.gauge("discord_gateway_identify_bu
  * IDENTIFYs that Discord allows in a day; NaN until Discord was asked.
  *
  * @since 0.1.0
- * @category sessions
+ * @category metrics
  */
 export const identifyBudgetTotal = Metric.gauge("discord_gateway_identify_budget_total", {
   description: "IDENTIFYs that Discord allows in a day"
@@ -168,7 +168,7 @@ export const identifyBudgetTotal = Metric.gauge("discord_gateway_identify_budget
  * Sessions given up, by `shard`: what was missed since is lost.
  *
  * @since 0.1.0
- * @category sessions
+ * @category metrics
  */
 export const sessionsDropped = Metric.counter("discord_gateway_sessions_dropped_total", {
   description: "Sessions given up",
@@ -179,7 +179,7 @@ export const sessionsDropped = Metric.counter("discord_gateway_sessions_dropped_
  * Sequences that never came, by `shard`.
  *
  * @since 0.1.0
- * @category sessions
+ * @category metrics
  */
 export const missingDispatches = Metric.counter("discord_gateway_missing_dispatches_total", {
   description: "Sequences that never came",
@@ -190,7 +190,7 @@ export const missingDispatches = Metric.counter("discord_gateway_missing_dispatc
  * Dispatches that came again and were left out, by `shard`.
  *
  * @since 0.1.0
- * @category sessions
+ * @category metrics
  */
 export const duplicateDispatches = Metric.counter("discord_gateway_duplicate_dispatches_total", {
   description: "Dispatches that came again and were left out",
@@ -201,7 +201,7 @@ export const duplicateDispatches = Metric.counter("discord_gateway_duplicate_dis
  * Payloads left out because they could not be read, by `shard`.
  *
  * @since 0.1.0
- * @category dispatches
+ * @category metrics
  */
 export const malformedPayloads = Metric.counter("discord_gateway_malformed_payloads_total", {
   description: "Payloads left out since they could not be read",
@@ -212,7 +212,7 @@ export const malformedPayloads = Metric.counter("discord_gateway_malformed_paylo
  * Payloads handed to the socket, by `op`, the name of an opcode.
  *
  * @since 0.1.0
- * @category sends
+ * @category metrics
  */
 export const sends = Metric.counter("discord_gateway_sends_total", {
   description: "Payloads handed to the socket",
@@ -223,7 +223,7 @@ export const sends = Metric.counter("discord_gateway_sends_total", {
  * Payloads that were not sent, by `op` and `reason`, the tag of a `GatewayError`'s reason.
  *
  * @since 0.1.0
- * @category sends
+ * @category metrics
  */
 export const sendFailures = Metric.counter("discord_gateway_send_failures_total", {
   description: "Payloads that were not sent, by why",
@@ -234,7 +234,7 @@ export const sendFailures = Metric.counter("discord_gateway_send_failures_total"
  * Time from `send` to the socket, in seconds.
  *
  * @since 0.1.0
- * @category sends
+ * @category metrics
  */
 export const sendWait = Metric.histogram("discord_gateway_send_wait_seconds", {
   description: "Time from a send to the socket",
@@ -245,7 +245,7 @@ export const sendWait = Metric.histogram("discord_gateway_send_wait_seconds", {
  * Payloads that wait to be sent.
  *
  * @since 0.1.0
- * @category sends
+ * @category metrics
  */
 export const sendsWaiting = Metric.gauge("discord_gateway_sends_waiting", {
   description: "Payloads that wait to be sent"
@@ -255,7 +255,7 @@ export const sendsWaiting = Metric.gauge("discord_gateway_sends_waiting", {
  * Payloads that wait for the slowest subscriber.
  *
  * @since 0.1.0
- * @category delivery
+ * @category metrics
  */
 export const bufferedPayloads = Metric.gauge("discord_gateway_buffered_payloads", {
   description: "Payloads that wait for the slowest subscriber"
@@ -265,7 +265,7 @@ export const bufferedPayloads = Metric.gauge("discord_gateway_buffered_payloads"
  * Share of the fullest buffer that is taken, from 0 to 1; at 1 reading pauses.
  *
  * @since 0.1.0
- * @category delivery
+ * @category metrics
  */
 export const bufferFillRatio = Metric.gauge("discord_gateway_buffer_fill_ratio", {
   description: "Share of the fullest buffer that is taken; at 1 reading pauses"
@@ -275,7 +275,7 @@ export const bufferFillRatio = Metric.gauge("discord_gateway_buffer_fill_ratio",
  * Age in seconds of the oldest payload in hand that is not acknowledged; 0 where there is none.
  *
  * @since 0.1.0
- * @category delivery
+ * @category metrics
  */
 export const oldestUnacknowledged = Metric.gauge("discord_gateway_oldest_unacknowledged_seconds", {
   description: "Age of the oldest payload in hand that is not acknowledged"
@@ -285,7 +285,7 @@ export const oldestUnacknowledged = Metric.gauge("discord_gateway_oldest_unackno
  * Seconds in which nothing was read because the subscribers had enough, by `shard`.
  *
  * @since 0.1.0
- * @category delivery
+ * @category metrics
  */
 export const readingHeld = Metric.counter("discord_gateway_reading_held_seconds_total", {
   description: "Time in which nothing was read since the subscribers had enough",
@@ -296,7 +296,7 @@ export const readingHeld = Metric.counter("discord_gateway_reading_held_seconds_
  * How late a timer fires, in seconds, looked at every 5 seconds: time that the program kept the event loop busy.
  *
  * @since 0.1.0
- * @category process
+ * @category metrics
  */
 export const eventLoopLag = Metric.histogram("discord_gateway_event_loop_lag_seconds", {
   description: "How late a timer fires: time that the program kept the event loop busy",
