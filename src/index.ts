@@ -6,10 +6,10 @@ export {
   type CloseCodeDescription,
   closeCodes,
   describeCloseCode,
-  type Recovery,
-  recoveryOf
+  type GatewayRecovery,
+  recoveryOfCloseCode
 } from "./schema/CloseCode.ts"
-export type { Compression, TransportCompression } from "./schema/Compression.ts"
+export type { GatewayCompression, TransportCompression } from "./schema/Compression.ts"
 export {
   ConnectionClosed,
   DecompressionFailed,
@@ -68,12 +68,13 @@ export {
   type IntentsInput,
   namesOfIntents,
   parseIntents,
-  privilegedIn,
+  privilegedIntentsIn,
   privilegedIntents
 } from "./schema/Intents.ts"
 export {
   decodePayload,
   type Dispatch,
+  type DispatchData,
   type DispatchName,
   type DispatchOf,
   isDispatch,
@@ -99,7 +100,7 @@ export type { MembersChunk, MembersRequest } from "./gateway/MemberRequests.ts"
 export type { SendOptions } from "./gateway/ShardManager.ts"
 export { type ShardSelection } from "./schema/ShardSelection.ts"
 export { defaultIntents, defaultReconnect, GatewayConfig, GatewayOptions } from "./services/GatewayConfig.ts"
-export { Decompression, type Decompressor, type Decompressors, type Inflated } from "./services/Decompression.ts"
+export { Decompression, type Decompressor, type Decompressors } from "./services/Decompression.ts"
 export type { ReceivedPayload } from "./services/FrameDecoder.ts"
 export { type OpenConnection, GatewayConnection } from "./services/GatewayConnection.ts"
 export { type DirectoryAnswer, GatewayDirectory, type IdentifyBudget } from "./services/GatewayDirectory.ts"

@@ -17,14 +17,14 @@ export * as Fault from "./simulator/Fault.ts"
 export type {
   ConnectionEnd,
   ConnectionRecord,
-  Counts,
   DialRecord,
   DispatchRecord,
   FrameRecord,
   RequestRecord,
-  SessionRecord
+  SessionRecord,
+  SimulatorCounts
 } from "./simulator/Observations.ts"
 export { PortUnavailable } from "./simulator/Served.ts"
-export type { Target } from "./simulator/SimulatedDiscord.ts"
+export type { SimulatorTarget } from "./simulator/SimulatedDiscord.ts"
 export type { MemoryOptions, ServeOptions, SimulatorOptions } from "./simulator/SimulatorOptions.ts"
 export type { TrafficOptions } from "./simulator/Traffic.ts"

@@ -3,6 +3,8 @@
  *
  * The engine's own intervals suit entities whose start is dear. A shard's move costs a RESUME and no event, so ours are
  * short: a machine that was killed is missed after 6 seconds, one that is told to stop within one.
+ *
+ * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
@@ -16,7 +18,7 @@ import * as ShardingConfig from "effect/cluster/ShardingConfig"
  * @since 0.1.0
  * @category constants
  */
-export const timing = {
+export const intervals = {
   shardLockExpiration: Duration.seconds(6),
   shardLockRefreshInterval: Duration.seconds(2),
   refreshAssignmentsInterval: Duration.seconds(1),
@@ -35,7 +37,7 @@ export const shardingConfig = (
   options: Partial<ShardingConfig.ShardingConfig["Service"]> = {}
 ): ShardingConfig.ShardingConfig["Service"] => ({
   ...ShardingConfig.defaults,
-  ...timing,
+  ...intervals,
   simulateRemoteSerialization: false,
   ...options
 })

@@ -65,7 +65,13 @@ export interface MachineOptions {
   readonly sharding?: Partial<ShardingConfig.ShardingConfig["Service"]> | undefined
 }
 
-type ClusterLayer<E, R> = Layer.Layer<Exclude<ClusterServices, GatewayConfig>, E, R | GatewayConfig>
+/**
+ * What a machine brings to the cluster: every service of the shards but the configuration.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ClusterLayer<E, R> = Layer.Layer<Exclude<ClusterServices, GatewayConfig>, E, R | GatewayConfig>
 
 const defaultPort = 34431
 

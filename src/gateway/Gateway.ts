@@ -39,7 +39,6 @@ import * as ProcessMetrics from "./ProcessMetrics.ts"
 import * as MemberRequests from "./MemberRequests.ts"
 import type { MembersChunk, MembersRequest } from "./MemberRequests.ts"
 import { SessionStore } from "../services/SessionStore.ts"
-import type { ShardServices } from "../shard/Shard.ts"
 import * as ShardEvents from "./ShardEvents.ts"
 
 /**
@@ -48,7 +47,13 @@ import * as ShardEvents from "./ShardEvents.ts"
  * @since 0.1.0
  * @category models
  */
-export type GatewayServices = ShardServices
+export type GatewayServices =
+  | GatewayConfig
+  | GatewayConnection
+  | GatewayDirectory
+  | Heartbeat
+  | IdentifyLimiter
+  | SessionStore
 
 /** A service that the program provides, or else the usual one. */
 const orUsual = <I, S, E, R>(service: Context.Key<I, S>, usual: Layer.Layer<I, E, R>): Layer.Layer<I, E, R> =>

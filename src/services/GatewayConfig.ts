@@ -15,7 +15,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
-import type { Compression } from "../schema/Compression.ts"
+import type { GatewayCompression } from "../schema/Compression.ts"
 import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
 import type { IdentifyProperties } from "../schema/Handshake.ts"
@@ -52,7 +52,7 @@ export interface GatewayOptions {
    * Compression of inbound payloads. Default: "auto", the best that the runtime has (on Node.js zstd-stream from 22.15,
    * zlib-stream before).
    */
-  readonly compression?: "auto" | Compression | undefined
+  readonly compression?: "auto" | GatewayCompression | undefined
   /**
    * Names of the dispatches that the program wants. All others are dropped before they are parsed, except READY,
    * RESUMED and the answers to the library's own requests. Default: all.
@@ -177,7 +177,7 @@ export class GatewayConfig extends Context.Service<
     /** A bit field. */
     readonly intents: number
     readonly shards: "auto" | ReadonlyArray<ShardId>
-    readonly compression: "auto" | Compression
+    readonly compression: "auto" | GatewayCompression
     /** Undefined for all. */
     readonly events: ReadonlySet<string> | undefined
     readonly presence: GatewayPresenceUpdateData | undefined

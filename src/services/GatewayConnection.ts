@@ -15,7 +15,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
-import type { Compression, TransportCompression } from "../schema/Compression.ts"
+import type { GatewayCompression, TransportCompression } from "../schema/Compression.ts"
 import { ConnectionClosed, OpenFailed } from "../schema/ConnectionError.ts"
 import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason, reasonOfClose } from "../schema/GatewayError.ts"
@@ -166,7 +166,8 @@ export class GatewayConnection extends Context.Service<
     )
 }
 
-const isTransport = (compression: Compression): compression is TransportCompression => compression.endsWith("-stream")
+const isTransport = (compression: GatewayCompression): compression is TransportCompression =>
+  compression.endsWith("-stream")
 
 /** First byte of a zlib header; JSON cannot begin with it. */
 const beginsZlib = (frame: Uint8Array): boolean => frame[0] === 0x78

@@ -123,7 +123,7 @@ export interface RequestRecord {
  * @since 0.1.0
  * @category models
  */
-export interface Counts {
+export interface SimulatorCounts {
   /** Attempts to open a WebSocket connection, including refused ones. */
   readonly dials: number
   /** WebSocket connections that were opened. */

@@ -9,7 +9,7 @@ import * as Random from "effect/Random"
 import * as Act from "./Act.ts"
 import { snowflake } from "./SampleData.ts"
 import * as Fault from "./Fault.ts"
-import type { Target } from "./SimulatedDiscord.ts"
+import type { SimulatorTarget } from "./SimulatedDiscord.ts"
 import { randomEvent, type Scene } from "./TrafficEvents.ts"
 
 /**
@@ -29,8 +29,8 @@ export interface TrafficOptions {
 
 /** Simulator, reduced to the parts that traffic uses. */
 export interface TrafficTarget {
-  readonly dispatch: (name: string, d: unknown, target?: Target) => Effect.Effect<number>
-  readonly act: (act: Act.Act, target?: Target) => Effect.Effect<number>
+  readonly dispatch: (name: string, d: unknown, target?: SimulatorTarget) => Effect.Effect<number>
+  readonly act: (act: Act.Act, target?: SimulatorTarget) => Effect.Effect<number>
   readonly faults: { readonly inject: (...faults: ReadonlyArray<Fault.Fault>) => Effect.Effect<void> }
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { GatewayDispatchEvents } from "discord-api-types/v10"
-import { closeCodes, recoveryOf } from "../../src/schema/CloseCode.ts"
+import { closeCodes, recoveryOfCloseCode } from "../../src/schema/CloseCode.ts"
 import { GatewayOpcode } from "../../src/schema/GatewayOpcode.ts"
 import { intentNames, Intents, privilegedIntents } from "../../src/schema/Intents.ts"
 import type { DispatchName } from "../../src/schema/Payload.ts"
@@ -29,8 +29,8 @@ describe("the tables are Discord's", () => {
       closeCodes.map(({ code, name, recovery }) => ({ code, name, reconnect: recovery !== "fatal" })),
       rows.map(({ code, name, reconnect }) => ({ code, name, reconnect }))
     )
-    assert.deepStrictEqual([4003, 4007, 4009].map(recoveryOf), ["identify", "identify", "identify"])
-    assert.deepStrictEqual([1000, 1001, 1006, 3050, 4998].map(recoveryOf), Array(5).fill("resume"))
+    assert.deepStrictEqual([4003, 4007, 4009].map(recoveryOfCloseCode), ["identify", "identify", "identify"])
+    assert.deepStrictEqual([1000, 1001, 1006, 3050, 4998].map(recoveryOfCloseCode), Array(5).fill("resume"))
   })
 
   it("intents", () => {

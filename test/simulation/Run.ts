@@ -16,7 +16,7 @@ import { describeShardEvent } from "../../src/schema/ShardEvent.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import type { Fault } from "../../src/simulator/Fault.ts"
-import type { Counts, SessionRecord } from "../../src/simulator/Observations.ts"
+import type { SimulatorCounts, SessionRecord } from "../../src/simulator/Observations.ts"
 import * as Bot from "./Bot.ts"
 import * as Evidence from "./Evidence.ts"
 import { type Deed, isBusy, type Rest } from "./Consumer.ts"
@@ -405,7 +405,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
 const describeDeed = ({ delivered: { s, session, shard }, did }: Deed): string =>
   `${did === "begin" ? "+" : "-"}${shard}:${session.slice(-2)}:${s}`
 
-const countOf: Record<Fault["at"], keyof Counts> = {
+const countOf: Record<Fault["at"], keyof SimulatorCounts> = {
   http: "httpRequests",
   dial: "dials",
   hello: "connections",
