@@ -49,10 +49,10 @@ export {
   ShardUnreachable,
   UnknownShard
 } from "./schema/SendError.ts"
+export { IdentifyBudget } from "./schema/IdentifyBudget.ts"
 export type { IdentifyProperties } from "./schema/Handshake.ts"
 export { GatewayInfo, SessionStartLimit } from "./schema/GatewayInfo.ts"
 export {
-  BudgetSnapshot,
   ConnectionChange,
   GatewayMoment,
   GatewaySnapshot,
@@ -103,7 +103,7 @@ export { defaultIntents, defaultReconnect, GatewayConfig, GatewayOptions } from 
 export { Decompression, type Decompressor, type Decompressors } from "./services/Decompression.ts"
 export type { ReceivedPayload } from "./services/FrameDecoder.ts"
 export { type OpenConnection, GatewayConnection } from "./services/GatewayConnection.ts"
-export { type DirectoryAnswer, GatewayDirectory, type IdentifyBudget } from "./services/GatewayDirectory.ts"
+export { type DirectoryAnswer, GatewayDirectory } from "./services/GatewayDirectory.ts"
 export { Heartbeat, type ConnectionHeartbeat } from "./services/Heartbeat.ts"
 export { IdentifyLimiter, type IdentifyTurn, type TakeTurn } from "./services/IdentifyLimiter.ts"
 export { GatewayMonitor, type MonitoredGateway } from "./gateway/GatewayMonitor.ts"

@@ -26,6 +26,7 @@ const monitored: Effect.Effect<MonitoredGateway, never, GatewayCluster | Gateway
     shards: Effect.flatMap(DateTime.now, (now) =>
       Effect.map(cluster.shards, (shards) => shards.map((shard) => statusOf(shard, now)))
     ),
+    identifyBudget: Effect.sync(directory.budget),
     info: Effect.map(
       directory.recent(Duration.minutes(1)),
       Option.map(({ info }) => info)

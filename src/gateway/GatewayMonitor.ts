@@ -13,7 +13,6 @@ import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { GatewayInfo } from "../schema/GatewayInfo.ts"
 import type {
   ConnectionChange,
   GatewaySnapshot,
@@ -62,7 +61,7 @@ export class GatewayMonitor extends Context.Service<
  * @since 0.1.0
  * @category models
  */
-export type MonitoredGateway = Pick<Gateway["Service"], "changes" | "info" | "shards">
+export type MonitoredGateway = Pick<Gateway["Service"], "changes" | "identifyBudget" | "info" | "shards">
 
 const every = Duration.seconds(1)
 const momentsKept = 300
@@ -75,7 +74,7 @@ const make = Effect.fnUntraced(function* (
   const changes = new ChangeLog()
   const sequences = new Sequences(since)
   const history: Array<GatewayMoment> = []
-  let asked: Asked | undefined
+  let maxConcurrency = 1
 
   const take = Effect.gen(function* () {
     const at = yield* DateTime.now
@@ -96,20 +95,15 @@ const make = Effect.fnUntraced(function* (
       shards,
       history: [...history],
       changes: changes.recent(),
-      budget: Option.map(Option.fromUndefinedOr(asked), ({ at, info: { session_start_limit: limit } }) => ({
-        total: limit.total,
-        remaining: Math.max(0, limit.remaining - changes.identifiesSince(at)),
-        resetAt: DateTime.addDuration(at, Duration.millis(limit.reset_after))
-      })),
-      queue: queueOf(shards, asked?.info.session_start_limit.max_concurrency ?? 1)
+      budget: yield* gateway.identifyBudget,
+      queue: queueOf(shards, maxConcurrency)
     } satisfies GatewaySnapshot
   })
 
+  // Renews the budget, too. The log of the gateway tells already when Discord does not answer.
   const ask = Effect.gen(function* () {
-    const at = yield* DateTime.now
     const info = yield* gateway.info
-    if (Option.isSome(info)) asked = { at, info: info.value }
-    // The log of the gateway tells already when Discord does not answer.
+    if (Option.isSome(info)) maxConcurrency = info.value.session_start_limit.max_concurrency
   }).pipe(Effect.ignore)
 
   yield* Effect.forkScoped(Stream.runForEach(gateway.changes, (event) => Effect.sync(() => changes.add(event))))
@@ -130,12 +124,6 @@ const make = Effect.fnUntraced(function* (
   )
   return GatewayMonitor.of({ snapshot: Effect.sync(() => last), snapshots: Stream.fromPubSub(published) })
 })
-
-/** Discord's answer on the day's IDENTIFYs, and its time. */
-interface Asked {
-  readonly at: DateTime.Utc
-  readonly info: GatewayInfo
-}
 
 const snapshotOf = (status: ShardStatus, rate: number): ShardSnapshot => ({
   id: status.shard.id,
@@ -166,14 +154,12 @@ const queueOf = (shards: ReadonlyArray<ShardSnapshot>, maxConcurrency: number): 
   return { waiting, time: Duration.times(Duration.seconds(5), Math.max(0, ...buckets.values())) }
 }
 
-/** The changes of late, and when there was an IDENTIFY. */
+/** The changes of late. */
 class ChangeLog {
   private kept: ReadonlyArray<ConnectionChange> = []
   private number = 0
-  private identifies: ReadonlyArray<DateTime.Utc> = []
 
   add(event: ShardEvent): void {
-    if (event._tag === "Identifying") this.identifies = [...this.identifies, event.at]
     const level = levelOfShardEvent(event)
     if (level === "Debug") return
     this.number++
@@ -183,12 +169,6 @@ class ChangeLog {
 
   recent(): ReadonlyArray<ConnectionChange> {
     return this.kept
-  }
-
-  /** Forgets those before, which Discord's next answer has counted. */
-  identifiesSince(at: DateTime.Utc): number {
-    this.identifies = this.identifies.filter((identify) => DateTime.isGreaterThan(identify, at))
-    return this.identifies.length
   }
 }
 

@@ -164,14 +164,14 @@ export class IdentifyBudgetExhausted extends Schema.TaggedError<IdentifyBudgetEx
   total: Schema.Int,
   /** IDENTIFYs that remain as the reserve. */
   remaining: Schema.Int,
-  /** Time of the next budget, in milliseconds since the epoch. */
-  resetAt: Schema.Finite
+  /** Time of the next budget. */
+  resetAt: Schema.DateTimeUtcFromString
 }) {
   readonly recovery: GatewayRecovery = "fatal"
   override get message() {
     return (
       `${describeBudget(this)} Going over it would reset the bot's token. ` +
-      `There are new ones at ${DateTime.formatIso(DateTime.makeUnsafe(this.resetAt))}.`
+      `There are new ones at ${DateTime.formatIso(this.resetAt)}.`
     )
   }
 }

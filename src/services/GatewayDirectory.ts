@@ -4,8 +4,8 @@
  * Cache: the URL until connecting to it fails, the rest for as long as the caller allows. With a configured
  * `gatewayUrl` no request is made.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -27,6 +27,7 @@ import {
 import { AuthenticationFailed } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { GatewayInfo } from "../schema/GatewayInfo.ts"
+import type { IdentifyBudget } from "../schema/IdentifyBudget.ts"
 import { version } from "../version.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 
@@ -38,21 +39,7 @@ import { GatewayConfig } from "./GatewayConfig.ts"
  */
 export interface DirectoryAnswer {
   readonly info: GatewayInfo
-  /** Milliseconds since the epoch. */
-  readonly at: number
-}
-
-/**
- * The day's remaining IDENTIFYs: Discord's last answer, less those sent since.
- *
- * @category models
- * @since 0.1.0
- */
-export interface IdentifyBudget {
-  readonly total: number
-  readonly remaining: number
-  /** Time of the next budget, in milliseconds since the epoch. */
-  readonly resetAt: number
+  readonly at: DateTime.Utc
 }
 
 /**
@@ -91,12 +78,12 @@ export class GatewayDirectory extends Context.Service<
       let last: DirectoryAnswer | undefined
       let url = config.gatewayUrl
       /** Times of the IDENTIFYs that the last answer may not have counted. */
-      let identifies: Array<number> = []
+      let identifies: Array<DateTime.Utc> = []
       /** Set by `invalidateUrl`, until the next answer. */
       let doubtful = false
 
       const fetch = request(client, config).pipe(
-        Effect.zip(Clock.currentTimeMillis),
+        Effect.zip(DateTime.now),
         Effect.map(([info, at]): DirectoryAnswer => {
           const answer = { info, at }
           last = answer
@@ -113,8 +100,8 @@ export class GatewayDirectory extends Context.Service<
         return orElse(oneAtATime.withPermits(1)(orElse(findOut)))
       }
       const recentAnswer = (maxAge: Duration.Duration) =>
-        Effect.map(Clock.currentTimeMillis, (now) =>
-          last !== undefined && now - last.at <= Duration.toMillis(maxAge) ? last : undefined
+        Effect.map(DateTime.now, (now) =>
+          last !== undefined && Duration.isLessThanOrEqualTo(DateTime.distance(last.at, now), maxAge) ? last : undefined
         )
 
       return GatewayDirectory.of({
@@ -123,14 +110,15 @@ export class GatewayDirectory extends Context.Service<
           config.gatewayUrl !== undefined ? Effect.succeedNone : Effect.asSome(kept(recentAnswer(maxAge), fetch)),
         budget: () =>
           Option.map(Option.fromUndefinedOr(last), ({ at, info: { session_start_limit: limit } }) => {
-            identifies = identifies.filter((identify) => identify > at - Duration.toMillis(uncertainFor))
+            const certainBefore = DateTime.subtractDuration(at, uncertainFor)
+            identifies = identifies.filter(DateTime.isGreaterThan(certainBefore))
             return {
               total: limit.total,
               remaining: Math.max(0, limit.remaining - identifies.length),
-              resetAt: at + limit.reset_after
+              resetAt: DateTime.addDuration(at, Duration.millis(limit.reset_after))
             }
           }),
-        countIdentify: Effect.map(Clock.currentTimeMillis, (now) => void identifies.push(now)),
+        countIdentify: Effect.map(DateTime.now, (now) => void identifies.push(now)),
         url: kept(
           Effect.sync(() => (doubtful ? undefined : url)),
           Effect.suspend(() => {

@@ -5,6 +5,7 @@
  * the worst thing that a gateway library can do.
  */
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
@@ -38,8 +39,7 @@ export type IdentifyTurn =
       readonly _tag: "BudgetExhausted"
       readonly total: number
       readonly remaining: number
-      /** Milliseconds since the epoch. */
-      readonly resetAt: number
+      readonly resetAt: DateTime.Utc
     }
 
 /**
@@ -172,8 +172,8 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
       const { at, info } = answer.value
       const { remaining, reset_after, total } = info.session_start_limit
       // If only our own recent IDENTIFYs exhaust it, the next answer will have counted them.
-      const wait = remaining > reserveOf(info.session_start_limit) ? Duration.toMillis(askAgainAfter) : reset_after
-      return { _tag: "BudgetExhausted", total, remaining, resetAt: at + wait } as const
+      const wait = remaining > reserveOf(info.session_start_limit) ? askAgainAfter : Duration.millis(reset_after)
+      return { _tag: "BudgetExhausted", total, remaining, resetAt: DateTime.addDuration(at, wait) } as const
     }
     const consumed = yield* take(`identify:${bot}:${shard.bucket(limit?.max_concurrency ?? 1)}`, spacing)
     if (Duration.isPositive(consumed)) {

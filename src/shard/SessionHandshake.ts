@@ -1,9 +1,8 @@
 /**
  * Handshake from HELLO to a session: RESUME where there is one, otherwise IDENTIFY when it is this shard's turn.
  */
-import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { IdentifyBudgetExhausted } from "../schema/FatalError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
@@ -79,10 +78,9 @@ const awaitTurn = Effect.fnUntraced(function* (shard: ShardLifecycle) {
       return yield* new GatewayError({ reason: new IdentifyBudgetExhausted({ total, remaining, resetAt }) })
     }
     shard.enter("queued")
-    yield* shard.announce((common) =>
-      ShardEvent.IdentifyBudgetExhausted({ ...common, total, remaining, resetAt: DateTime.makeUnsafe(resetAt) })
-    )
+    yield* shard.announce((common) => ShardEvent.IdentifyBudgetExhausted({ ...common, total, remaining, resetAt }))
     // Not sooner than this, should the answer be older than the reset that it names.
-    yield* Effect.sleep(Math.max(resetAt - (yield* Clock.currentTimeMillis), 5000))
+    const untilReset = DateTime.distance(yield* DateTime.now, resetAt)
+    yield* Effect.sleep(Duration.max(untilReset, Duration.seconds(5)))
   }
 })

@@ -104,6 +104,18 @@ describe("the monitor", () => {
     )
   )
 
+  it.effect("says the same of the day's budget as the gateway, also while Discord may not have counted all", () =>
+    Effect.gen(function* () {
+      const { gateway } = yield* SimulatedBot.ready
+      const monitor = yield* GatewayMonitor
+      for (let second = 0; second < 90; second++) {
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual((yield* monitor.snapshot).budget, yield* gateway.identifyBudget, `second ${second}`)
+      }
+      assert.isTrue(Option.isSome(yield* gateway.identifyBudget))
+    }).pipe(Effect.provide(bot({ config: { shards: 30 } })))
+  )
+
   it.effect("gives a slow reader the last snapshot, not all of them", () =>
     Effect.gen(function* () {
       yield* SimulatedBot.ready
