@@ -31,7 +31,7 @@ const decode = Schema.decodeUnknownEffect(Plan)
 const encode = Schema.encodeSync(Plan)
 
 /** Until the store answers. */
-const patiently = <A, E extends { readonly message: string }>(effect: Effect.Effect<A, E>) =>
+const untilAnswered = <A, E extends { readonly message: string }>(effect: Effect.Effect<A, E>) =>
   effect.pipe(
     Effect.tapError(({ message }) => Effect.logWarning(`The plan of the cluster is out of reach: ${message}`)),
     Effect.tapError(() => Effect.sleep("1 second")),
@@ -52,13 +52,13 @@ export const make: Effect.Effect<ClusterPlan, never, Persistence.BackingPersiste
     write,
     orElse: (total) =>
       Effect.gen(function* () {
-        const found = yield* patiently(read)
+        const found = yield* untilAnswered(read)
         if (Option.isSome(found)) return found.value
         const plan = new Plan({ version: 1, total: yield* total })
-        yield* patiently(write(plan))
+        yield* untilAnswered(write(plan))
         // Of several machines that start at once the last word counts.
         yield* Effect.sleep("500 millis")
-        return Option.getOrElse(yield* patiently(read), () => plan)
+        return Option.getOrElse(yield* untilAnswered(read), () => plan)
       })
   }
 })

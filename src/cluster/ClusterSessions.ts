@@ -27,7 +27,7 @@ import {
 const gathering = Duration.millis(50)
 
 /** How long one attempt to read or write may take. */
-const patience = Duration.seconds(2)
+const attemptTime = Duration.seconds(2)
 
 const noAnswer = new Persistence.PersistenceError({ message: "no answer" })
 
@@ -56,11 +56,11 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
    * A statement on a connection that hangs cannot always be interrupted: it is left to itself. The wait for it ends in
    * time also where nothing can be interrupted, as when a shard stops.
    */
-  const withPatience = <A>(attempt: Effect.Effect<A, Persistence.PersistenceError>) =>
+  const withinTime = <A>(attempt: Effect.Effect<A, Persistence.PersistenceError>) =>
     Effect.gen(function* () {
       const answer = Deferred.makeUnsafe<A, Persistence.PersistenceError>()
       const asking = yield* Effect.forkIn(Deferred.into(attempt, answer), scope)
-      const waiting = yield* Effect.forkIn(Effect.delay(Deferred.fail(answer, noAnswer), patience), scope)
+      const waiting = yield* Effect.forkIn(Effect.delay(Deferred.fail(answer, noAnswer), attemptTime), scope)
       return yield* Effect.ensuring(Deferred.await(answer), Effect.forkIn(Fiber.interruptAll([asking, waiting]), scope))
     })
 
@@ -71,7 +71,7 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
     const batch = [...waiting].slice(0, batchSize)
     const [first, ...rest] = batch.map(([shard, { session }]) => [shard, encodeStored(session), undefined] as const)
     if (first === undefined) return
-    yield* withPatience(sessions.setMany([first, ...rest]))
+    yield* withinTime(sessions.setMany([first, ...rest]))
     for (const [shard, written] of batch) {
       for (const done of written.written) Deferred.doneUnsafe(done, Effect.void)
       if (waiting.get(shard) === written) waiting.delete(shard)
@@ -88,7 +88,7 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
   }).pipe(Effect.forever, Effect.forkScoped)
 
   const read = (shard: ShardId) =>
-    withPatience(sessions.get(shard.toString())).pipe(
+    withinTime(sessions.get(shard.toString())).pipe(
       Effect.tapError((error) =>
         Effect.annotateLogs(Effect.logWarning(`The session cannot be read yet: ${error.message}`), { shard: shard.id })
       ),
@@ -117,14 +117,14 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
         })
         somethingToWrite.openUnsafe()
         const notWritten = Deferred.fail(written, new SessionStoreError({ description: noAnswer.message }))
-        const waited = yield* Effect.forkIn(Effect.delay(notWritten, patience), scope)
+        const waited = yield* Effect.forkIn(Effect.delay(notWritten, attemptTime), scope)
         yield* Effect.ensuring(Deferred.await(written), Effect.forkIn(Fiber.interrupt(waited), scope))
       }),
     remove: (shard) =>
       Effect.suspend(() => {
         waiting.delete(shard.toString())
         known.delete(shard.toString())
-        return Effect.catch(withPatience(sessions.remove(shard.toString())), (error) =>
+        return Effect.catch(withinTime(sessions.remove(shard.toString())), (error) =>
           Effect.annotateLogs(Effect.logWarning(`The session cannot be removed: ${error.message}`), { shard: shard.id })
         )
       }),

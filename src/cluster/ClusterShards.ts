@@ -48,7 +48,7 @@ const lookingTime = Duration.seconds(2)
 const overlapTime = Duration.seconds(5)
 
 /** How long it takes until every machine has followed the plan. */
-export const settlingTime = Duration.sum(lookingTime, overlapTime)
+export const switchTime = Duration.sum(lookingTime, overlapTime)
 
 /** Runs the machine's shards in the scope. */
 export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>) {

@@ -167,14 +167,14 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       yield* Effect.forEach(
         routes,
         ([id, part]) =>
-          Effect.flatMap(shardOf(id), (shard) => ask(shard, clientOf(nameOf(shard)).Send({ event: part }), time)),
+          Effect.flatMap(shardOf(id), (shard) => call(shard, clientOf(nameOf(shard)).Send({ event: part }), time)),
         { concurrency, discard: true }
       )
     })
 
     const statusOf = (shard: ShardId) =>
       Effect.orElseSucceed(
-        ask(shard, clientOf(nameOf(shard)).Status(), statusTime),
+        call(shard, clientOf(nameOf(shard)).Status(), statusTime),
         () => new ClusterShardStatus({ shard, ...movingStatus })
       )
 
@@ -189,7 +189,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       const ready = Effect.map(statuses(total), (all) => all.every(({ state }) => state === "ready"))
       yield* Effect.repeat(Effect.delay(ready, "1 second"), { until: (done) => done })
       yield* plans.write(new Plan({ version: 1, total }))
-      yield* Effect.sleep(ClusterShards.settlingTime)
+      yield* Effect.sleep(ClusterShards.switchTime)
     })
 
     const service = GatewayCluster.of({
@@ -198,7 +198,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       here: local.status,
       changes: local.changes,
       total: Effect.sync(() => plan.total),
-      restart: (id) => Effect.flatMap(shardOf(id), (shard) => ask(shard, clientOf(nameOf(shard)).Restart(), sendTime)),
+      restart: (id) => Effect.flatMap(shardOf(id), (shard) => call(shard, clientOf(nameOf(shard)).Restart(), sendTime)),
       reshard,
       failure: Deferred.await(failed)
     })
@@ -223,7 +223,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
   })
 
 /** Waits for the answer of a shard, for so long. */
-const ask = <A, E2 extends { readonly _tag: string; readonly message: string }>(
+const call = <A, E2 extends { readonly _tag: string; readonly message: string }>(
   shard: ShardId,
   answer: Effect.Effect<A, GatewayError | E2>,
   time: Duration.Duration

@@ -96,7 +96,7 @@ export const layer = (
         }),
     ...options.sharding
   })
-  const machines = patiently(SqlRunnerStorage.layerWith({ prefix: options.name })).pipe(
+  const machines = retryForAMinute(SqlRunnerStorage.layerWith({ prefix: options.name })).pipe(
     Layer.provide(ShardingConfig.layer(settings))
   )
   const cluster = NodeClusterSocket.layer({
@@ -111,7 +111,7 @@ export const layer = (
 }
 
 /** A machine that starts together with its database, or Redis, waits for it for a minute. */
-const patiently = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, Cause.UnknownError, R> =>
+const retryForAMinute = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, Cause.UnknownError, R> =>
   Layer.effectContext(
     Layer.build(Layer.fresh(layer)).pipe(
       Effect.sandbox,
@@ -147,11 +147,11 @@ const storesOf =
     )
 
 const inSql = (stores: Stores) =>
-  Layer.mergeAll(stores(patiently(Persistence.layerBackingSql)), patiently(SqlIdentifyTurns.layer))
+  Layer.mergeAll(stores(retryForAMinute(Persistence.layerBackingSql)), retryForAMinute(SqlIdentifyTurns.layer))
 
 const inRedis = (stores: Stores, url: Redacted.Redacted) =>
   Layer.mergeAll(stores(Persistence.layerBackingRedis), IdentifyLimiter.layerShared).pipe(
-    Layer.provide(patiently(NodeRedis.layer({ url: Redacted.value(url) })))
+    Layer.provide(retryForAMinute(NodeRedis.layer({ url: Redacted.value(url) })))
   )
 
 const text = (name: string) =>

@@ -101,13 +101,13 @@ const make = Effect.fnUntraced(function* (
   })
 
   // Renews the budget, too. The log of the gateway tells already when Discord does not answer.
-  const ask = Effect.gen(function* () {
+  const refresh = Effect.gen(function* () {
     const info = yield* gateway.info
     if (Option.isSome(info)) maxConcurrency = info.value.session_start_limit.max_concurrency
   }).pipe(Effect.ignore)
 
   yield* Effect.forkScoped(Stream.runForEach(gateway.changes, (event) => Effect.sync(() => changes.add(event))))
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(ask, Effect.sleep("1 minute"))))
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(refresh, Effect.sleep("1 minute"))))
   // Lets the changes so far come in.
   yield* Effect.yieldNow
   let last: GatewaySnapshot = yield* take

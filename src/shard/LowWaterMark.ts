@@ -35,7 +35,7 @@ class Segment implements MarkSegment {
   readonly complete = (): void => {
     if (this.isComplete) return
     this.isComplete = true
-    this.mark.settle(this)
+    this.mark.complete(this)
   }
 }
 
@@ -80,7 +80,7 @@ export class LowWaterMark {
   }
 
   /** A segment is complete: the mark moves over it, or it waits for those before it, merged with its neighbours. */
-  settle(segment: Segment): void {
+  complete(segment: Segment): void {
     if (segment.before === undefined) {
       let head: Segment | undefined = segment
       let reached: number | null = null

@@ -27,7 +27,7 @@ export const sendResume = Effect.fnUntraced(function* (
   yield* connection.send(encodeHandshake(resume(session, token)))
 })
 
-/** A place in the queue of a bucket. */
+/** A slot in the identify queue of a bucket. */
 export type IdentifySlot = Effect.Success<ReturnType<IdentifyLimiter["Service"]["acquire"]>>
 
 /** Waits for the shard's turn and sends IDENTIFY, which lets the next shard of the bucket connect. */
@@ -49,7 +49,7 @@ export const sendIdentify = Effect.fnUntraced(function* (
 
 /**
  * Waits in the identify queue of the shard's bucket before anything is dialled: shards that wait for hours should not hold a
- * connection meanwhile. `release` gives the place up, as does the scope's end.
+ * connection meanwhile. `release` or the end of the scope gives the slot up.
  */
 export const acquireIdentifySlot = Effect.fnUntraced(function* (shard: ShardLifecycle) {
   const limiter = yield* IdentifyLimiter

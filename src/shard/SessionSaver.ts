@@ -27,7 +27,7 @@ export interface SaverParts {
   /** The least time between two writes. */
   readonly every: Duration.Duration
   /** Time for which a read that fails is tried again, before the session counts as none. */
-  readonly patience: Duration.Duration
+  readonly readFor: Duration.Duration
   /** Timeout of one call of the store. */
   readonly timeout: Duration.Duration
 }
@@ -49,11 +49,11 @@ export class SessionSaver {
     this.parts = parts
   }
 
-  /** The session in the store; none where it cannot be read for longer than the saver is patient. */
+  /** The session in the store; none where it cannot be read within `readFor`. */
   get load(): Effect.Effect<Option.Option<Session>> {
-    const { id, patience, store } = this.parts
+    const { id, readFor, store } = this.parts
     return Effect.gen({ self: this }, function* () {
-      const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(patience)
+      const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(readFor)
       while (true) {
         const read = yield* this.attempt("read", store.get(id))
         if (Result.isSuccess(read)) return read.success

@@ -23,7 +23,7 @@ import {
   type Addresses,
   type MemoryOptions,
   type ServeOptions,
-  settle,
+  withDefaults,
   type SimulatorOptions
 } from "./SimulatorOptions.ts"
 import * as Timers from "./Timers.ts"
@@ -167,7 +167,7 @@ const makeDiscord = Effect.fnUntraced(function* (
 ): Effect.fn.Return<SimulatedDiscord, never, Scope.Scope> {
   const timers = yield* Timers.make
   const run = yield* Random.nextIntBetween(0, 2 ** 48)
-  return new SimulatedDiscord(settle(options, addresses), timers, run.toString(16).padStart(16, "0"))
+  return new SimulatedDiscord(withDefaults(options, addresses), timers, run.toString(16).padStart(16, "0"))
 })
 
 const serviceOf = (discord: SimulatedDiscord): DiscordSimulator["Service"] => {

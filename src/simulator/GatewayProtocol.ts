@@ -41,12 +41,12 @@ export interface GatewayProtocol {
 /** Runs the protocol on a connection that has just been opened. */
 export const open = (discord: SimulatedDiscord, url: URL, peer: Peer): GatewayProtocol => {
   const connection = discord.connect(url, hostOf(discord, url), peer)
-  const conversation = new OpenConversation(discord, connection)
-  conversation.begin()
-  return conversation
+  const protocol = new ConnectionProtocol(discord, connection)
+  protocol.begin()
+  return protocol
 }
 
-class OpenConversation implements GatewayProtocol {
+class ConnectionProtocol implements GatewayProtocol {
   private readonly discord: SimulatedDiscord
   private readonly connection: SimulatedConnection
   private lastHeartbeat: number
@@ -234,19 +234,19 @@ class OpenConversation implements GatewayProtocol {
     if (when === "before" && !connection.isOver) giveRightAnswer()
   }
 
-  private watchHeartbeats(patience: number): void {
+  private watchHeartbeats(limit: number): void {
     const { connection, discord } = this
     const check = (): void => {
       const idle = discord.timers.now() - this.lastHeartbeat
       // A muted connection reads no heartbeats, so none can be missed.
       if (connection.isMute) this.lastHeartbeat = discord.timers.now()
-      else if (idle >= patience) {
+      else if (idle >= limit) {
         if (connection.session !== undefined) discord.endSession(connection.session)
         return this.refuse(CloseCode.SessionTimedOut, "Session timed out.")
       }
-      callOff = discord.timers.after(connection.isMute ? patience : patience - idle, check)
+      callOff = discord.timers.after(connection.isMute ? limit : limit - idle, check)
     }
-    let callOff = discord.timers.after(patience, check)
+    let callOff = discord.timers.after(limit, check)
     connection.onEnd(() => callOff())
   }
 

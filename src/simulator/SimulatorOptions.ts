@@ -105,7 +105,7 @@ export interface Settings extends Addresses {
 const millis = (duration: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(duration))
 
 /** Applies the defaults. */
-export const settle = (options: SimulatorOptions, addresses: Addresses): Settings => {
+export const withDefaults = (options: SimulatorOptions, addresses: Addresses): Settings => {
   const { remaining, resetAfter = "24 hours", total = 1000 } = options.sessionStartLimit ?? {}
   const token = options.token ?? "simulated-token"
   return {

@@ -136,7 +136,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const traffics: Array<Fiber.Fiber<never>> = []
 
-  /** Dispatches that many messages a second and shard, spread over the second, until `settled`. */
+  /** Dispatches that many messages a second and shard, spread over the second, until `outcome`. */
   const traffic = (perSecond: number) =>
     Effect.forEach(
       Array.from({ length: 10 }, (_, from) => from),
@@ -167,7 +167,7 @@ export const make = Effect.fnUntraced(function* (options: {
   })
 
   /** Stops the traffic, waits until no message is under way any more, and gives what became of all. */
-  const settled = Effect.gen(function* () {
+  const outcome = Effect.gen(function* () {
     yield* Fiber.interruptAll(traffics)
     const wellDone = yield* Effect.exit(until(tally, ({ lost }) => lost === 0))
     return Exit.isSuccess(wellDone) ? wellDone.value : yield* tally
@@ -185,7 +185,7 @@ export const make = Effect.fnUntraced(function* (options: {
     traffic,
     /** How many messages were dispatched so far. */
     dispatched: () => dispatched.reduce((sum, count) => sum + count, 0),
-    settled
+    outcome
   }
 })
 

@@ -47,7 +47,7 @@ const report = Effect.fnUntraced(function* (
   cluster: Effect.Success<ReturnType<typeof Machines.make>>,
   identifies: number
 ) {
-  const tally = yield* cluster.settled
+  const tally = yield* cluster.outcome
   const counts = yield* cluster.simulator.counts
   yield* Console.log(
     `  dispatched ${tally.dispatched}, lost ${tally.lost}, seen twice ${tally.duplicated}; ` +

@@ -36,10 +36,10 @@ const fault: FastCheck.Arbitrary<Fault.Fault> = FastCheck.oneof(
 )
 
 /** A frame, a close, a stop, a lost network: in any order. */
-const doing: FastCheck.Arbitrary<Action> = FastCheck.oneof(
+const action: FastCheck.Arbitrary<Action> = FastCheck.oneof(
   FastCheck.nat(30).map((count): Action => ({ _tag: "Dispatch", count, bytes: 0, shard: undefined })),
   act.map((act): Action => ({ _tag: "Act", act, times: 1, shard: undefined })),
-  fault.map((fault): Action => ({ _tag: "Inject", faults: [fault], lasting: 60_000 })),
+  fault.map((fault): Action => ({ _tag: "Inject", faults: [fault], duration: 60_000 })),
   FastCheck.nat(5000).map((down): Action => ({ _tag: "Stop", down })),
   FastCheck.nat(5000).map((down): Action => ({ _tag: "Crash", down })),
   FastCheck.nat(30_000).map((millis): Action => ({ _tag: "Pause", millis })),
@@ -54,7 +54,7 @@ const doing: FastCheck.Arbitrary<Action> = FastCheck.oneof(
 const step: FastCheck.Arbitrary<Step> = FastCheck.record({
   // A timer: within a handshake (frames travel 10 ms), at its edges, within a wait, or over a heartbeat.
   after: FastCheck.oneof(FastCheck.constantFrom(0, 1, 9, 10, 11, 20, 30), FastCheck.nat(2000), FastCheck.nat(60_000)),
-  doing
+  action
 })
 
 const programs: readonly [Program.Program, ...ReadonlyArray<Program.Program>] = [

@@ -25,7 +25,7 @@ export const gather = (options: {
     (program.names === undefined || program.names.includes(name))
   // With another one beside, who fails or leaves does not get everything: the two of them do.
   const sharesWork =
-    second !== undefined && (program.fails !== undefined || steps.some(({ doing }) => doing._tag === "Leave"))
+    second !== undefined && (program.fails !== undefined || steps.some(({ action }) => action._tag === "Leave"))
   // A session whose READY went to a connection that the client had left is nobody's.
   const reached = new Set(options.bots.flatMap(({ wire }) => wire.connections.map(({ sessionId }) => sessionId)))
   const sessions = options.sessions.map(({ alive, dispatched, id, sequence, shard }): SessionEvidence => ({

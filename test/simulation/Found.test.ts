@@ -220,7 +220,7 @@ describe("two writes of one session at once", () => {
         }),
         host: { announce: () => Effect.void, fork: Effect.runFork },
         every: Duration.seconds(1),
-        patience: Duration.seconds(1),
+        readFor: Duration.seconds(1),
         timeout: Duration.seconds(5)
       })
       session.establish("session", "wss://gateway.discord.gg")

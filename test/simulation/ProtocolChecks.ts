@@ -103,11 +103,11 @@ const judgeReading = (bot: BotRecord): ReadonlyArray<string> =>
 /** A connection on which nothing is acknowledged for two intervals is left, by a client that reads. */
 const judgePatience = ({ wire }: BotRecord, scenario: Scenario, wallJumps: boolean): ReadonlyArray<string> => {
   if (wallJumps || canBeBehind(scenario)) return []
-  const patience = 2 * Number(scenario.discord.heartbeatInterval) + 1000
+  const limit = 2 * Number(scenario.discord.heartbeatInterval) + 1000
   return wire.connections.flatMap(({ acknowledgements, beats, closed, leftAt }) => {
     const end = leftAt ?? closed?.at ?? beats.at(-1) ?? -Infinity
     const missed = beats.find(
-      (beat) => end > beat + patience && !acknowledgements.some((at) => at > beat && at < beat + patience)
+      (beat) => end > beat + limit && !acknowledgements.some((at) => at > beat && at < beat + limit)
     )
     return missed === undefined ? [] : [`a heartbeat of ${missed} was not acknowledged, and nothing followed from it`]
   })
@@ -196,7 +196,7 @@ const canBeBehind = ({ consumer, program, second, steps, subscribesAfter }: Scen
   consumer.rest !== undefined ||
   second !== undefined ||
   subscribesAfter > 0 ||
-  steps.some(({ doing }) => doing._tag === "Leave" || doing._tag === "Pause")
+  steps.some(({ action }) => action._tag === "Leave" || action._tag === "Pause")
 
 const judgeFatal = ({ wire }: BotRecord, scenario: Scenario): ReadonlyArray<string> => {
   if (canBeBehind(scenario)) return []
