@@ -1,5 +1,5 @@
 /**
- * The dashboard of a whole cluster, from any of its machines: how every shard is doing, and what happened to those here.
+ * The dashboard of a whole cluster, from any of its machines: the status of every shard, and the events of those here.
  *
  * It asks every shard once a second, wherever that runs: one machine that serves it is enough.
  *
@@ -34,7 +34,7 @@ const monitored: Effect.Effect<MonitoredGateway, never, GatewayCluster | Gateway
   }
 })
 
-/** A shard between two machines is one that connects. */
+/** Status for the monitor, which has no state `moving`: such a shard is shown as `connecting`. */
 const statusOf = (shard: ClusterShardStatus, now: DateTime.Utc): ShardStatus => ({
   ...shard,
   state: shard.state === "moving" ? "connecting" : shard.state,

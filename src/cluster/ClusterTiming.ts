@@ -1,5 +1,5 @@
 /**
- * How soon a cluster notices that a machine is gone.
+ * Intervals of the cluster, which decide how soon a machine that is gone is missed.
  *
  * The engine's own intervals suit entities whose start is dear. A shard's move costs a RESUME and no event, so ours are
  * short: a machine that was killed is missed after 6 seconds, one that is told to stop within one.
@@ -10,7 +10,7 @@ import * as Duration from "effect/Duration"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
 
 /**
- * The intervals, and what they cost: see docs/cluster.md.
+ * The intervals; docs/cluster.md has their cost.
  *
  * A machine that cannot reach the database stops its shards after at most two thirds of `shardLockExpiration`, the others
  * can take them when all of it has passed.

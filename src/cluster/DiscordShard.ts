@@ -1,5 +1,5 @@
 /**
- * The cluster's name for a shard of Discord, and what other machines may ask of it.
+ * Cluster entity of a Discord shard: its name, and the calls that other machines make to it.
  *
  * The `Singleton` that runs the shard and the `Entity` that answers for it bear the same name in the same shard group, so
  * the cluster puts both on the same machine.
@@ -35,7 +35,7 @@ export class ClusterShardStatus extends Schema.Class<ClusterShardStatus>("disrup
   since: Schema.OptionFromOptionalKey(ShardStatus.fields.since)
 }) {}
 
-/** What is known of a shard that no machine answers for. */
+/** Status of a shard that no machine answers for. */
 export const movingStatus = {
   machine: Option.none<string>(),
   state: "moving",
@@ -53,7 +53,7 @@ const TravellingEvent = Schema.fromJsonString(Schema.Unknown).pipe(
   Schema.refine((event): event is SendEvent => Predicate.hasProperty(event, "op") && Predicate.isNumber(event.op))
 )
 
-/** What a shard answers, wherever it runs. */
+/** Entity of a shard: the calls that it answers, wherever it runs. */
 export const DiscordShard = Entity.make("disruption-gateway/DiscordShard", [
   Rpc.make("Send", { payload: { event: TravellingEvent }, error: GatewayError }),
   Rpc.make("Status", { success: ClusterShardStatus }),

@@ -52,7 +52,7 @@ export class ProgramFailed extends Schema.TaggedError<ProgramFailed>("disruption
 }
 
 /**
- * What the shards of the cluster are made of, besides Effect's own cluster.
+ * The services that the cluster's shards are made of.
  *
  * @since 0.1.0
  * @category models
@@ -60,7 +60,7 @@ export class ProgramFailed extends Schema.TaggedError<ProgramFailed>("disruption
 export type ClusterServices = GatewayServices | Persistence.BackingPersistence | Sharding.Sharding
 
 /**
- * What a program needs besides what every shard has.
+ * The services of a program that the cluster does not provide to it.
  *
  * @since 0.1.0
  * @category models
@@ -82,13 +82,13 @@ export class GatewayCluster extends Context.Service<
      * killed at that moment may be sent twice.
      */
     readonly send: (event: SendEvent, options?: SendOptions) => Effect.Effect<void, GatewayError>
-    /** How every shard of the cluster is doing, by number, asked of the machines. */
+    /** Status of every shard of the cluster, by number, asked of the machines. */
     readonly shards: Effect.Effect<ReadonlyArray<ClusterShardStatus>>
-    /** How the shards of this machine are doing. */
+    /** Status of this machine's shards. */
     readonly here: Effect.Effect<ReadonlyArray<ShardStatus>>
-    /** What happens to the shards of this machine, beginning with the last 128 events. */
+    /** Events of this machine's connections, beginning with the last 128. */
     readonly changes: Stream.Stream<ShardEvent>
-    /** How many shards the cluster has. */
+    /** Number of shards of the cluster. */
     readonly total: Effect.Effect<number>
     /** Gives a shard a new connection, on which it resumes, wherever it runs. */
     readonly restart: (shard: number) => Effect.Effect<void, GatewayError>
@@ -126,11 +126,11 @@ export class GatewayCluster extends Context.Service<
     GatewayCluster.use(({ failure }) => failure).pipe(Effect.provide(GatewayCluster.layer(program)))
 }
 
-/** How long a send, or a question to a shard, waits for a machine unless told otherwise. */
+/** Default time limit of a send, and of a call to another machine. */
 const sendTime = Duration.seconds(30)
 const statusTime = Duration.seconds(3)
 
-/** How many shards are asked at once. */
+/** Shards that are called at once. */
 const concurrency = 64
 
 const fail = (reason: GatewayErrorReason, shard?: number) =>
@@ -222,7 +222,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     return service
   })
 
-/** Waits for the answer of a shard, for so long. */
+/** Call of another machine with a time limit. */
 const call = <A, E2 extends { readonly _tag: string; readonly message: string }>(
   shard: ShardId,
   answer: Effect.Effect<A, GatewayError | E2>,
@@ -243,7 +243,7 @@ const call = <A, E2 extends { readonly _tag: string; readonly message: string }>
 const checked = (event: SendEvent) =>
   Effect.mapError(Effect.fromResult(encodeSendEvent(event)), (reason) => new GatewayError({ reason }))
 
-/** What the configuration says, or Discord recommends. */
+/** Number of shards: the configured one, or Discord's recommendation. */
 const totalOf = (
   { shards }: GatewayConfig["Service"],
   directory: GatewayDirectory["Service"]

@@ -39,34 +39,34 @@ import type { ClusterServices } from "./GatewayCluster.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
 
 /**
- * How a machine takes part in the cluster.
+ * Options of a machine of the cluster.
  *
  * @since 0.1.0
  * @category models
  */
 export interface MachineOptions {
-  /** Under which address the other machines reach this one. */
+  /** Address at which the other machines reach this one. */
   readonly host: string
   /** Default: 34431. */
   readonly port?: number | undefined
-  /** Where it listens. Default: every address of the machine, `0.0.0.0`. */
+  /** Address to listen on. Default: every address of the machine, `0.0.0.0`. */
   readonly listenHost?: string | undefined
-  /** Names the cluster where several share a database: at the beginning of its tables, and of its locks. Default: "cluster". */
+  /** Name of the cluster, where several share a database: prefix of its tables and locks. Default: "cluster". */
   readonly name?: string | undefined
-  /** `redis://…`: keeps sessions and limits there, and not in the SQL database. */
+  /** URL of a Redis that holds sessions and limits in place of the SQL database. */
   readonly redis?: Redacted.Redacted | undefined
-  /** How a machine that still says it is alive is found not to be: by asking it, or Kubernetes. Default: "ping". */
+  /** Health check of the other machines: a ping to each, or Kubernetes' judgement of their pods. Default: "ping". */
   readonly runnerHealth?: "ping" | "k8s" | undefined
-  /** Which pods are asked about. */
+  /** Selection of the pods that Kubernetes is asked about. */
   readonly kubernetes?: { readonly namespace?: string | undefined; readonly labelSelector?: string | undefined }
-  /** How long the locks of a machine that is not heard of last. Default: 6 seconds. */
+  /** Expiry of the locks of a machine that does not renew them. Default: 6 seconds. */
   readonly lockExpiration?: Duration.Input | undefined
   /** Any other setting of the cluster. */
   readonly sharding?: Partial<ShardingConfig.ShardingConfig["Service"]> | undefined
 }
 
 /**
- * What a machine brings to the cluster: every service of the shards but the configuration.
+ * Layer of a machine: every service of the shards but the configuration.
  *
  * @since 0.1.0
  * @category models
@@ -110,7 +110,7 @@ export const layer = (
   return Layer.mergeAll(cluster, shared).pipe(Layer.provideMerge(NodeGateway.layerServices))
 }
 
-/** A machine that starts together with its database, or Redis, waits for it for a minute. */
+/** Retries for a minute, for a machine that starts together with its database or Redis. */
 const retryForAMinute = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, Cause.UnknownError, R> =>
   Layer.effectContext(
     Layer.build(Layer.fresh(layer)).pipe(
@@ -210,7 +210,7 @@ export const layerEnvWith = (
  */
 export const layerEnv = layerEnvWith({})
 
-/** The cluster of one machine, which needs no others. */
+/** Effect's cluster with this machine alone. */
 const alone = Sharding.layer.pipe(
   Layer.provide(Runners.layerNoop),
   Layer.provide([MessageStorage.layerNoop, RunnerStorage.layerMemory, RunnerHealth.layerNoop]),

@@ -26,7 +26,7 @@ export interface Delivery {
    * that did not acknowledge it.
    */
   readonly redelivered: boolean
-  /** How often it was handed out, this time included, as far as that is known: 1 the first time. */
+  /** Count of times that it was handed out, this one included, as far as that is known: 1 the first time. */
   readonly attempts: number
   /** The payload is handled. Running it again does nothing. */
   readonly ack: Effect.Effect<void>

@@ -1,6 +1,6 @@
 /**
- * From the shards to the subscribers: one bounded log of payloads, which every subscriber reads at its own pace and
- * acknowledges payload by payload.
+ * Delivery log: one bounded log of payloads between the shards and the subscribers. Every subscriber reads it at its own pace
+ * and acknowledges payload by payload.
  *
  * A payload is handled when every subscriber that was listening when it came has acknowledged it; then the low-water mark of
  * its session may move over it. Without a subscriber payloads wait for the next one, so nothing is lost before the first, nor
@@ -425,7 +425,7 @@ export class Subscription {
       this.acknowledged = 0
       return candidates
     }
-    // What it does not want is settled below, so it has caught up.
+    // Unwanted payloads are settled below, so it has caught up.
     if (this.next === undefined) this.inherited = undefined
     const handedOut = wanted === undefined ? candidates : candidates.filter(({ payload }) => isWanted(payload, wanted))
     for (const held of handedOut) this.held.set(held.payload, held)

@@ -1,7 +1,7 @@
 /**
  * Requests for guild members that are being answered: each has a nonce of its own, by which its chunks are told apart.
  *
- * Source: Discord, "Request Guild Members", "Guild Members Chunk" and "Rate Limited".
+ * Discord, "Request Guild Members": https://discord.com/developers/docs/events/gateway-events#request-guild-members
  */
 import type { GatewayGuildMembersChunkDispatchData, GatewayRequestGuildMembersData } from "discord-api-types/v10"
 import * as Duration from "effect/Duration"
@@ -58,7 +58,7 @@ type News =
   /** The session in which it was asked is gone, and the rest of the answer with it. */
   | { readonly _tag: "SessionLost" }
 
-/** Nothing is asked for yet. */
+/** Makes the pending requests, none yet. */
 export const make = (): MemberRequests => {
   const pending = new Map<string, { readonly news: Queue.Queue<News>; shard: number | undefined }>()
 

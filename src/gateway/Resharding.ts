@@ -30,7 +30,7 @@ export const run = Effect.fnUntraced(function* (options: {
   readonly buffer: ShardBuffer
   /** The context in which the metrics of shards are registered. */
   readonly metrics: Context.Context<never>
-  /** From now on the next generation is that of the bot. */
+  /** Makes the next generation the bot's. */
   readonly onSwitch: Effect.Effect<void>
 }): Effect.fn.Return<void, GatewayError, ShardServices> {
   const { buffer, next, old, onSwitch } = options
@@ -91,7 +91,7 @@ class DuplicateFilter {
     return filtered(buffer, (payloads) => payloads.filter((payload) => this.isFresh(side, payload)))
   }
 
-  /** From now on what only the new generation has seen passes. */
+  /** Lets events that only the new generation has seen pass. */
   switchOver(): void {
     this.switched = true
   }

@@ -103,7 +103,7 @@ export const make = Effect.fnUntraced(function* (parts: {
     }
   })
 
-  /** From now on this generation is that of the bot: its failure is that of the gateway. */
+  /** Makes this generation the bot's: its failure is the gateway's. */
   const adopt = (generation: ShardGeneration.ShardGeneration) =>
     Effect.suspend(() => {
       current = generation

@@ -10,11 +10,11 @@
  */
 import * as Metric from "effect/Metric"
 
-/** From a ping inside a data centre to a peer that is nearly given up. */
+/** Boundaries from a ping inside a data centre to a peer that is nearly given up. */
 const latencyBoundaries = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
-/** From at once, over the wait for a session, to that for the rate limit. */
+/** Boundaries from at once, over the wait for a session, to that for the rate limit. */
 const sendBoundaries = [0.001, 0.01, 0.1, 1, 5, 10, 30, 60, 120]
-/** From what garbage collection takes to a process that hangs. */
+/** Boundaries from a garbage collection to a process that hangs. */
 const lagBoundaries = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 
 /**
@@ -293,7 +293,7 @@ export const readingHeld = Metric.counter("discord_gateway_reading_held_seconds_
 })
 
 /**
- * How late a timer fires, in seconds, looked at every 5 seconds: time that the program kept the event loop busy.
+ * Lateness of a timer in seconds, measured every 5 seconds: time that the program kept the event loop busy.
  *
  * @since 0.1.0
  * @category metrics

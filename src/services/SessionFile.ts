@@ -63,7 +63,7 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
           )
         })
 
-      // What cannot be written is better known at start.
+      // A file that cannot be written is reported at start.
       wanted++
       yield* replace
 

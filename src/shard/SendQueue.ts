@@ -3,8 +3,6 @@
  *
  * A payload waits for READY or RESUMED, and for its turn; a lost connection leaves it at the head of the queue. Heartbeats
  * do not pass through here: room is kept for them, so that they never wait for anything.
- *
- * Source: Discord, "Rate Limiting".
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -21,7 +19,8 @@ interface Waiting {
 
 /**
  * Discord's limit on a connection and its window; a second longer, since frames do not all travel equally fast.
- * https://discord.com/developers/docs/events/gateway#rate-limiting
+ *
+ * Discord, "Rate Limiting": https://discord.com/developers/docs/events/gateway#rate-limiting
  */
 const limit = 120
 const window = Duration.seconds(61)

@@ -35,7 +35,7 @@ export interface Milestones {
   readonly session: Deferred.Deferred<void>
 }
 
-/** What follows from one read: what to hand on, what to do, and whether the connection is over. */
+/** Result of one read: payloads to hand on, effects to run, and whether the connection is over. */
 interface Reaction {
   payloads: Array<Payload>
   readonly effects: Array<Effect.Effect<unknown, GatewayError>>
@@ -44,7 +44,7 @@ interface Reaction {
   last: number | null
 }
 
-/** What a reader works with. */
+/** Parts that a reader works with. */
 export interface ReaderParts {
   readonly shard: ShardLifecycle
   readonly options: {
@@ -60,7 +60,7 @@ export interface ReaderParts {
 /** Reads one connection. */
 export class ShardReader {
   private readonly parts: ReaderParts
-  /** How many dispatches came before RESUMED. */
+  /** Count of dispatches before RESUMED. */
   private replayed = 0
 
   constructor(parts: ReaderParts) {

@@ -1,7 +1,7 @@
 /**
  * Discord's side of the gateway protocol on one connection: HELLO, and the answer to every frame of the client.
  *
- * An injected fault may replace an answer. Discord, "Connection Lifecycle": https://docs.discord.com/developers/events/gateway#connection-lifecycle
+ * An injected fault may replace an answer. Discord, "Connection Lifecycle": https://discord.com/developers/docs/events/gateway#connection-lifecycle
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -18,9 +18,9 @@ import { guildsOfShard, ready } from "./Ready.ts"
 import type { Peer, SimulatedConnection } from "./SimulatedConnection.ts"
 import type { Session, SimulatedDiscord } from "./SimulatedDiscord.ts"
 
-/** Bytes of one payload. Discord, "Sending Events": https://docs.discord.com/developers/events/gateway#sending-events */
+/** Bytes of one payload. Discord, "Sending Events": https://discord.com/developers/docs/events/gateway#sending-events */
 const maxFrameBytes = 4096
-/** Frames of a connection in 60 seconds. Discord, "Rate Limiting": https://docs.discord.com/developers/events/gateway#rate-limiting */
+/** Frames of a connection in 60 seconds. Discord, "Rate Limiting": https://discord.com/developers/docs/events/gateway#rate-limiting */
 const maxFrames = 120
 const framesWindow = 60_000
 

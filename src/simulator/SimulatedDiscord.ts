@@ -144,7 +144,7 @@ export class SimulatedDiscord {
 
   /**
    * Ends all sessions and resets the token: the penalty for exceeding the daily budget of IDENTIFYs. Discord, "Identifying":
-   * https://docs.discord.com/developers/events/gateway#identifying
+   * https://discord.com/developers/docs/events/gateway#identifying
    */
   resetToken(): void {
     this.counts.overruns += 1
@@ -169,7 +169,7 @@ export class SimulatedDiscord {
   }
 }
 
-/** Target of an event: the shard of its guild. Discord, "Sharding": https://docs.discord.com/developers/events/gateway#sharding */
+/** Target of an event: the shard of its guild. Discord, "Sharding": https://discord.com/developers/docs/events/gateway#sharding */
 const guildOf = (d: unknown): SimulatorTarget =>
   Predicate.hasProperty(d, "guild_id") && Predicate.isString(d.guild_id) && /^\d+$/.test(d.guild_id)
     ? { guild: d.guild_id }

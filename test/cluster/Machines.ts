@@ -29,7 +29,7 @@ export interface Machine {
   readonly signal: (signal: "SIGSTOP" | "SIGCONT") => Effect.Effect<void>
 }
 
-/** What became of the messages. */
+/** Result of a run, by messages. */
 export interface Tally {
   readonly dispatched: number
   readonly lost: number
@@ -176,7 +176,7 @@ export const make = Effect.fnUntraced(function* (options: {
   return {
     simulator,
     start,
-    /** What all machines have printed. */
+    /** Output of all machines. */
     describe,
     connected,
     allConnected,

@@ -10,7 +10,7 @@ const placeOf = (path: string): string => path.split("/")[0] ?? ""
 
 const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))
 
-/** What imports what in `src`, by folders and entries. */
+/** Imports in `src`, by folders and entries. */
 const imports = new Set(
   files.flatMap((file) =>
     [...readFileSync(source + file, "utf8").matchAll(/from "(\.[^"]+)"/g)]

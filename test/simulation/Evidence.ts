@@ -1,5 +1,5 @@
 /**
- * What the verdict is founded on: the records of Discord and of the clients, brought together.
+ * Evidence for the verdict: the records of Discord and of the clients, brought together.
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -47,7 +47,7 @@ export const gather = (options: {
   }
 }
 
-/** What the library itself asks for, whatever the program wants. */
+/** Dispatches that the library itself needs, whatever the program wants. */
 const alwaysSeen: ReadonlyArray<string> = ["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
 
 /** Behind which sequence of each session a process began. */
@@ -65,7 +65,7 @@ const begunAfter = ({ wire }: BotRecord): ReadonlyMap<string, number> => {
 export const numberOf = (d: unknown): number | undefined =>
   Predicate.hasProperty(d, "n") && typeof d.n === "number" ? d.n : undefined
 
-/** What had come over connections whose end was read behind it. */
+/** Payloads that came over connections whose end was read after them. */
 const reachedOf = ({ events, wire }: BotRecord, sessions: ReadonlyArray<SessionEvidence>) =>
   wire.connections.flatMap(({ closed, dispatches, isEnding, leftAt, shard }) => {
     const at = leftAt ?? closed?.at

@@ -1,5 +1,5 @@
 /**
- * What goes wrong and when, drawn from dice: every trouble that has bitten users of other libraries (PROTOCOL.md), one after
+ * Schedule of faults, drawn from dice: every trouble that has bitten users of other libraries (PROTOCOL.md), one after
  * the other or several at once.
  */
 import * as Duration from "effect/Duration"
@@ -8,7 +8,7 @@ import * as Fault from "../../src/simulator/Fault.ts"
 import type { Dice } from "./Dice.ts"
 import type { StoreTrouble } from "./Store.ts"
 
-/** What a process may be at when it is killed. */
+/** Moments at which a process may be killed. */
 export type Moment =
   | "handler begins"
   | "handler has succeeded"
@@ -57,7 +57,7 @@ export interface Step {
   readonly action: Action
 }
 
-/** What a schedule may contain. */
+/** Options of a schedule. */
 export interface ScheduleOptions {
   readonly shards: number
   /** How many troubles. */
@@ -156,12 +156,12 @@ const sessionEndingCodes = [4003, 4007, 4009] as const
 /** Closes that nothing but a person can mend. */
 export const fatalCodes = [4004, 4010, 4011, 4012, 4013, 4014] as const
 
-/** What marks a close as one of ours: anything else Discord has to complain about is the client's doing. */
+/** Reason of injected closes: any other complaint of Discord's is the client's fault. */
 export const injected = "injected by the simulation"
 
 const close = (code?: number): Act.Act => Act.close(code, injected)
 
-/** What is no payload, and payloads that no client has to understand. None of them has a sequence. */
+/** Frames that are no payload, and payloads that no client has to understand. None has a sequence. */
 const garbage = [
   "{",
   "",
@@ -206,7 +206,7 @@ const drawTrouble: Trouble = (dice, options) => {
   const cut = () => act(dice.pick([Act.drop, Act.drop, Act.reconnect, close(4000), Act.invalidSession(true)]))
   /** Something that makes the client IDENTIFY. */
   const renew = () => act(dice.pick([Act.invalidSession(false), Act.invalidSession(false), close(4009)]))
-  /** What ends the connection: an IDENTIFY or RESUME that never gets an answer is waited upon while it is alive. */
+  /** Act that ends the connection: a client waits for the answer to IDENTIFY or RESUME while the connection is alive. */
   const anyEnd = () =>
     dice.pick([
       Act.drop,

@@ -18,7 +18,7 @@ const dialsPerMinute = 20
 const atOnce = 100
 const stableAfter = 10_000
 
-/** What one process did that it must not do. `wallJumps` says whether the machine was asleep in this run. */
+/** Violations of one process. `wallJumps` says whether the machine was asleep in this run. */
 export const judge = (bot: BotRecord, scenario: Scenario, wallJumps: boolean): ReadonlyArray<string> => [
   ...judgeDials(bot, scenario),
   ...judgeHeartbeats(bot),
@@ -31,7 +31,7 @@ export const judge = (bot: BotRecord, scenario: Scenario, wallJumps: boolean): R
 ]
 
 /**
- * What a heartbeat told, Discord may forget: no RESUME of a session is behind it, in this process or in one after it.
+ * Discord may forget what a heartbeat told: no RESUME of a session is behind it, in this process or in one after it.
  */
 export const judgeResumes = (wires: ReadonlyArray<Pick<WireRecord, "told">>): ReadonlyArray<string> => {
   const told = new Map<string, number>()
@@ -87,7 +87,7 @@ const judgeHeartbeats = (bot: BotRecord): ReadonlyArray<string> =>
     return breaches
   })
 
-/** What Discord sent in good order can be read. */
+/** Well-formed frames of Discord's can be read. */
 const judgeReading = (bot: BotRecord): ReadonlyArray<string> =>
   bot.events.flatMap((event) => {
     if (event._tag !== "Disconnected") return []
@@ -165,7 +165,7 @@ const isUnavoidable = (
   wallJumps: boolean
 ): boolean => {
   switch (code) {
-    // What was sent in good time may be heard when the session is gone.
+    // A payload sent in time may arrive when the session is gone.
     case 4003:
       return sent.length > 0 || asked > 0
     // Room is kept for the heartbeats of a client's own, and for a few that it is asked for.

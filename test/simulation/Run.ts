@@ -27,7 +27,7 @@ import * as SkewedClock from "./SkewedClock.ts"
 import type { StoreHealth } from "./Store.ts"
 import * as Verdict from "./Verdict.ts"
 
-/** What came of a seed. */
+/** Result of a seed. */
 export interface Outcome {
   readonly seed: number
   readonly verdict: Verdict.Verdict
@@ -41,7 +41,7 @@ export interface Outcome {
   readonly virtualMillis: number
   /** Everything that was wrong, in words. Empty if the run has passed. */
   readonly failures: ReadonlyArray<string>
-  /** What happened, if it was asked for. */
+  /** Lines of the trace, if it was asked for. */
   readonly trace: ReadonlyArray<string>
 }
 
@@ -59,7 +59,7 @@ export const seed = Effect.fnUntraced(function* (
   return yield* Effect.catchCause(run(scenario, options), (cause) => Effect.succeed(died(seed, Cause.pretty(cause))))
 })
 
-/** What is said of a seed that did not come to its end. */
+/** Report on a seed that did not come to its end. */
 export const died = (seed: number, reason: string): Outcome => ({
   seed,
   verdict: { dispatched: 0, delivered: 0, lost: 0, duplicated: 0, outOfOrder: 0, gone: 0, findings: [] },
@@ -367,7 +367,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
     isStuck = !(yield* isWell)
   }
 
-  // What is on its way arrives.
+  // Payloads in flight arrive.
   yield* advance(2000)
 
   const counts = yield* simulator.counts

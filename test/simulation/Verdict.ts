@@ -33,7 +33,7 @@ export interface SessionEvidence {
   readonly heldUntil: number
 }
 
-/** What one consumer did. */
+/** Record of one consumer. */
 export interface ConsumerEvidence {
   readonly log: ReadonlyArray<Deed>
   /** In which order it begins with dispatches for the first time. */
@@ -54,11 +54,11 @@ export interface ProcessEvidence {
   readonly sharesWork: boolean
   /** Behind which sequence of each session it began: 0 for one that it started. */
   readonly begunAfter: ReadonlyMap<string, number>
-  /** What had certainly reached the process, since the end of the connection that it came over was read behind it. */
+  /** Payloads that had certainly reached the process: it had read the end of their connection after them. */
   readonly reached: ReadonlyArray<{ readonly sessionId: string; readonly s: number }>
 }
 
-/** What is held against the client. */
+/** Findings against the client. */
 export interface Verdict {
   readonly dispatched: number
   readonly delivered: number
@@ -78,7 +78,7 @@ export const judge = (evidence: {
 }): Verdict => {
   const findings = new Findings()
   const sessions = new Map(evidence.sessions.map((session) => [session.id, session]))
-  /** What the consumers have finished with, by session. */
+  /** Sequences that the consumers have finished with, by session. */
   const finished = new Map<string, Set<number>>()
   let previous: ProcessEvidence | undefined
 
@@ -170,7 +170,7 @@ const judgeOrder = (
   const begun = new Map<string, { readonly seen: Set<number>; last: number }>()
   const handled = new Map<string, { readonly seen: Set<number>; last: number }>()
   const done = new Set<string>()
-  /** What came as it should not is blamed once. */
+  /** Payloads found out of order: each is blamed once. */
   const blamed = new Set<string>()
   const current = new Map<number, string>()
   const laneOf = ({ guild, session }: Delivered, order: Order) => (order === "guild" ? `${session} ${guild}` : session)

@@ -41,7 +41,7 @@ export const gateway = (config: Partial<GatewayOptions> = {}) =>
 export const layer = ({ config, simulator }: Arrangement = {}) =>
   gateway(config).pipe(Layer.provideMerge(discord(simulator)))
 
-/** What a subscriber got. */
+/** Payloads that a subscriber got. */
 export interface Listener {
   readonly payloads: ReadonlyArray<Payload>
   readonly dispatches: () => ReadonlyArray<{ readonly t: string | null; readonly s: number | null }>
@@ -89,7 +89,7 @@ export const ready = Effect.gen(function* () {
   return { simulator, gateway, listener, watcher }
 })
 
-/** What the client sent on each connection, without heartbeats: opcodes by connection. */
+/** Opcodes that the client sent, by connection, without heartbeats. */
 export const handshakes = Effect.gen(function* () {
   const simulator = yield* DiscordSimulator
   const connections = yield* simulator.connections

@@ -61,7 +61,7 @@ const declarationsOf = (file: string): Declarations => {
   return declarations
 }
 
-/** What an entry exports: the file of each name, and the name. */
+/** Exports of an entry: the file of each name, and the name. */
 const exportsOf = (file: string): ReadonlyArray<readonly [file: string, name: string]> => {
   const text = readFileSync(`${root}dist/${file}`, "utf8")
   const passedOn = [...text.matchAll(/^export (?:type )?(?:(\*) as \w+|\{([^}]*)\}) from "(\.[^"]+)"/gm)].flatMap(
