@@ -180,17 +180,24 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
 
     const statuses = (total: number) => Effect.forEach(idsOf(total), statusOf, { concurrency })
 
-    const reshard: GatewayCluster["Service"]["reshard"] = Effect.fn("GatewayCluster.reshard")(function* (total) {
-      if (!Number.isInteger(total) || total < 1) {
-        return yield* fail(new InvalidConfig({ option: "shards", description: `${total} is not a number of shards` }))
-      }
-      if (total === plan.total) return
-      yield* plans.write(new Plan({ version: 1, total: plan.total, next: total }))
-      const ready = Effect.map(statuses(total), (all) => all.every(({ state }) => state === "ready"))
-      yield* Effect.repeat(Effect.delay(ready, "1 second"), { until: (done) => done })
-      yield* plans.write(new Plan({ version: 1, total }))
-      yield* Effect.sleep(ClusterShards.switchTime)
-    })
+    const reshard: GatewayCluster["Service"]["reshard"] = Effect.fnUntraced(
+      function* (total) {
+        if (!Number.isInteger(total) || total < 1) {
+          return yield* fail(new InvalidConfig({ option: "shards", description: `${total} is not a number of shards` }))
+        }
+        if (total === plan.total) return
+        yield* plans.write(new Plan({ version: 1, total: plan.total, next: total }))
+        const ready = Effect.map(statuses(total), (all) => all.every(({ state }) => state === "ready"))
+        yield* Effect.repeat(Effect.delay(ready, "1 second"), { until: (done) => done })
+        yield* plans.write(new Plan({ version: 1, total }))
+        yield* Effect.sleep(ClusterShards.switchTime)
+      },
+      Effect.withSpan(
+        "GatewayCluster.reshard",
+        { attributes: { "messaging.system": "discord" } },
+        { captureStackTrace: false }
+      )
+    )
 
     const service = GatewayCluster.of({
       send,

@@ -160,7 +160,7 @@ export const make = Effect.fnUntraced(function* (parts: {
     shard.reconnect(new RestartRequested())
   })
 
-  const reshard = Effect.fn("ShardManager.reshard", { attributes: { "messaging.system": "discord" } })(
+  const reshard = Effect.fnUntraced(
     function* (total: number) {
       const old = yield* generation
       const outer = home
@@ -186,6 +186,11 @@ export const make = Effect.fnUntraced(function* (parts: {
       })
     },
     oneReshardAtATime.withPermits(1),
+    Effect.withSpan(
+      "ShardManager.reshard",
+      { attributes: { "messaging.system": "discord" } },
+      { captureStackTrace: false }
+    ),
     Effect.provideContext(services)
   )
 

@@ -71,7 +71,7 @@ export const run = Effect.fnUntraced(function* (
   yield* forkParts(end, [
     new ShardReader({ shard, options, heartbeat: connectionHeartbeat, milestones }).read(connection),
     beat(shard, connectionHeartbeat, milestones),
-    converse(shard, connection, milestones, session, slot)
+    handshakeAndSend(shard, connection, milestones, session, slot)
   ])
   return yield* Deferred.await(end)
 })
@@ -128,7 +128,7 @@ const beat = Effect.fnUntraced(function* (
   return yield* connectionHeartbeat.run(heartbeatInterval)
 })
 
-const converse = Effect.fnUntraced(function* (
+const handshakeAndSend = Effect.fnUntraced(function* (
   shard: ShardLifecycle,
   connection: OpenConnection,
   { hello, session: hasSession }: Milestones,

@@ -215,6 +215,6 @@ describe("the metrics", () => {
         [...series.keys()].filter((key) => key.includes("aaaaaa")),
         []
       )
-    }).pipe(Effect.provide(Layer.succeed(Metric.MetricRegistry, new Map())))
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 })
