@@ -19,7 +19,7 @@ import * as Stream from "effect/Stream"
 import { ShardId } from "../schema/ShardId.ts"
 import { Gateway, type GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
-import { DiscordShard, ClusterShardStatus, movingStatus, nameOf } from "./DiscordShard.ts"
+import { DiscordShard, ClusterShardStatus, eventOf, movingStatus, nameOf } from "./DiscordShard.ts"
 import type { Plan } from "./ClusterPlan.ts"
 import { type LocalShards, startingTime } from "./LocalShards.ts"
 
@@ -143,7 +143,9 @@ const handlers = (local: LocalShards) =>
     const machine = yield* Entity.CurrentRunnerAddress
     return DiscordShard.of({
       Send: ({ address, payload }) =>
-        Effect.flatMap(local.gatewayOf(address.entityId), (gateway) => gateway.send(payload.event)),
+        Effect.flatMap(Effect.all([local.gatewayOf(address.entityId), eventOf(payload)]), ([gateway, event]) =>
+          gateway.send(event)
+        ),
       Status: ({ address }) =>
         local.gatewayOf(address.entityId).pipe(
           Effect.flatMap((gateway) => gateway.shards),

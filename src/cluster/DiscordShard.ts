@@ -7,12 +7,14 @@
 import * as Entity from "effect/cluster/Entity"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
-import type { SendEvent } from "../schema/SendEvent.ts"
+import { encodeSendEvent, SendEvent } from "../schema/SendEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import { shardStates, ShardStatus } from "../schema/ShardStatus.ts"
 
@@ -48,14 +50,33 @@ export const movingStatus = {
   lastReason: Option.none<GatewayErrorReason>()
 } as const
 
-/** A payload that was checked by the sender, and is checked again before it is sent. */
-const TravellingEvent = Schema.fromJsonString(Schema.Unknown).pipe(
-  Schema.refine((event): event is SendEvent => Predicate.hasProperty(event, "op") && Predicate.isNumber(event.op))
+/** A payload on its way to the machine of its shard: the frame that its sender has checked and encoded. */
+const SentFrame = {
+  frame: Schema.String,
+  /** Made by `SendEvent.raw`. */
+  raw: Schema.Boolean
+}
+
+/** The frame of a payload for another machine. Fails as `Gateway.send` does. */
+export const frameOf = (event: SendEvent) =>
+  Result.map(encodeSendEvent(event), (frame) => ({ frame, raw: "raw" in event }))
+
+const decodeFrame = Schema.decodeUnknownEffect(
+  Schema.fromJsonString(Schema.Unknown).pipe(
+    Schema.refine((event): event is SendEvent => Predicate.hasProperty(event, "op") && Predicate.isNumber(event.op))
+  )
 )
+
+/** The payload of a frame of another machine. */
+export const eventOf = ({ frame, raw }: { readonly frame: string; readonly raw: boolean }): Effect.Effect<SendEvent> =>
+  decodeFrame(frame).pipe(
+    Effect.map((event) => (raw ? SendEvent.raw(event.op, event.d) : event)),
+    Effect.orDie
+  )
 
 /** Entity of a shard: the calls that it answers, wherever it runs. */
 export const DiscordShard = Entity.make("disruption-gateway/DiscordShard", [
-  Rpc.make("Send", { payload: { event: TravellingEvent }, error: GatewayError }),
+  Rpc.make("Send", { payload: SentFrame, error: GatewayError }),
   Rpc.make("Status", { success: ClusterShardStatus }),
   Rpc.make("Restart", { error: GatewayError })
 ])

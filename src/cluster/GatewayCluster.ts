@@ -19,7 +19,7 @@ import type * as Stream from "effect/Stream"
 import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { SendTimeout, ShardUnreachable, UnknownShard } from "../schema/SendError.ts"
-import { encodeSendEvent, route, type SendEvent } from "../schema/SendEvent.ts"
+import { route, type SendEvent } from "../schema/SendEvent.ts"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
 import { ShardId } from "../schema/ShardId.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
@@ -28,7 +28,7 @@ import type { Gateway, GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import * as ClusterShards from "./ClusterShards.ts"
-import { DiscordShard, ClusterShardStatus, movingStatus, nameOf } from "./DiscordShard.ts"
+import { ClusterShardStatus, DiscordShard, frameOf, movingStatus, nameOf } from "./DiscordShard.ts"
 import * as ClusterPlan from "./ClusterPlan.ts"
 import { Plan } from "./ClusterPlan.ts"
 import { LocalShards } from "./LocalShards.ts"
@@ -161,13 +161,16 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
         : fail(new UnknownShard({ id, known: idsOf(plan.total).map((shard) => shard.id) }))
 
     const send: GatewayCluster["Service"]["send"] = Effect.fnUntraced(function* (event, options = {}) {
-      yield* checked(event)
+      const whole = yield* encoded(event)
       const routes = route(event, options.shard, { ids: idsOf(plan.total).map(({ id }) => id), total: plan.total })
       const time = options.timeout === undefined ? sendTime : Duration.fromInputUnsafe(options.timeout)
       yield* Effect.forEach(
         routes,
         ([id, part]) =>
-          Effect.flatMap(shardOf(id), (shard) => call(shard, clientOf(nameOf(shard)).Send({ event: part }), time)),
+          Effect.flatMap(
+            Effect.all([shardOf(id), part === event ? Effect.succeed(whole) : encoded(part)]),
+            ([shard, frame]) => call(shard, clientOf(nameOf(shard)).Send(frame), time)
+          ),
         { concurrency, discard: true }
       )
     })
@@ -247,8 +250,8 @@ const call = <A, E2 extends { readonly _tag: string; readonly message: string }>
     })
   )
 
-const checked = (event: SendEvent) =>
-  Effect.mapError(Effect.fromResult(encodeSendEvent(event)), (reason) => new GatewayError({ reason }))
+const encoded = (event: SendEvent) =>
+  Effect.mapError(Effect.fromResult(frameOf(event)), (reason) => new GatewayError({ reason }))
 
 /** Number of shards: the configured one, or Discord's recommendation. */
 const totalOf = (
