@@ -123,7 +123,8 @@ export class Gateway extends Context.Service<
     /**
      * Sends a payload when its shard is ready and Discord's limits allow it; order is kept. Ends when it was handed to the
      * socket. Fails with `InvalidSendEvent`, `UnknownShard`, `SendQueueFull`, `SendTimeout`, or with what the gateway fails
-     * with; then nothing was sent. Interrupting it takes it out of the queue.
+     * with: then its shard has not sent it. Of a payload for several shards, such as a presence, some may have sent theirs.
+     * Interrupting it takes it out of the queue.
      *
      * ```ts
      * gateway.send(SendEvent.updateVoiceState({ guild_id, channel_id, self_mute: false, self_deaf: false }))
