@@ -95,3 +95,12 @@ export const handshakes = Effect.gen(function* () {
   const connections = yield* simulator.connections
   return connections.map(({ frames }) => frames.map(({ op }) => op).filter((op) => op !== 1))
 })
+
+/** IDENTIFYs that the client sent, with their times in milliseconds since the epoch. */
+export const identifies = Effect.gen(function* () {
+  const simulator = yield* DiscordSimulator
+  const connections = yield* simulator.connections
+  return connections.flatMap(({ frames, shard }) =>
+    frames.filter(({ op }) => op === 2).map(({ at }) => ({ at, shard }))
+  )
+})
