@@ -24,4 +24,13 @@ describe("comments", () => {
       []
     )
   })
+
+  it("and code use the field's words: no others for the same thing", () => {
+    const retired =
+      /fleet(?!")|doorbell|\bpulse\b|\bgist\b|docket|\btemper\b|believable|status page|disturb|identifyLine|standInLine|doubtUrl|\bConversation\b/i
+    const found = sources.flatMap(({ path, text }) =>
+      text.split("\n").flatMap((line, n) => (retired.test(line) ? [`${path}:${n + 1}: ${line.trim()}`] : []))
+    )
+    assert.deepStrictEqual(found, [])
+  })
 })

@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { root } from "../support/Markdown.ts"
 import { sources } from "../support/Sources.ts"
 
 const textOf = (path: string): string => sources.find((source) => source.path === path)?.text ?? ""
@@ -71,5 +73,16 @@ describe("the public API", () => {
     assert.isAbove(modules.length, 5)
     const untagged = modules.filter((path) => !/^\/\*\*(?:(?!\*\/)[\s\S])*@since/.test(textOf(path)))
     assert.deepStrictEqual(untagged, [])
+  })
+
+  it("has effect and the optional @effect/platform-node of the program, and no copy of its own", () => {
+    const manifest: {
+      readonly dependencies: Record<string, string>
+      readonly peerDependencies: Record<string, string>
+      readonly peerDependenciesMeta: Record<string, { readonly optional: boolean }>
+    } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
+    assert.deepStrictEqual(manifest.peerDependencies, { "@effect/platform-node": "^4.1.0", effect: "^4.1.0" })
+    assert.deepStrictEqual(manifest.peerDependenciesMeta, { "@effect/platform-node": { optional: true } })
+    for (const peer of Object.keys(manifest.peerDependencies)) assert.notProperty(manifest.dependencies, peer)
   })
 })
