@@ -1,5 +1,5 @@
 /**
- * The log of deliveries as streams, and the watch over what nobody acknowledges.
+ * Delivery log as streams, and the watch for payloads that nobody acknowledges.
  */
 import * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"

@@ -1,8 +1,8 @@
 /**
- * Watches a gateway, and takes a snapshot of it every second, for whoever shows how it is doing.
+ * Monitor of a gateway: a snapshot of it every second, for dashboards and terminals.
  *
- * It asks only what every program can ask. It does not subscribe to the payloads, since a subscriber holds them up: how
- * many come is seen by the shards' sequences.
+ * It uses the gateway's public interface only. It does not subscribe to the payloads, since a subscriber holds them up: rates
+ * are those at which the shards' sequences grow.
  */
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
@@ -25,7 +25,7 @@ import type { ShardStatus } from "../schema/ShardStatus.ts"
 import { Gateway } from "./Gateway.ts"
 
 /**
- * Knows how the gateway is doing, and how it has been doing.
+ * Snapshots of a gateway, with its recent history.
  *
  * @since 0.1.0
  * @category services
@@ -45,7 +45,7 @@ export class GatewayMonitor extends Context.Service<
     Effect.suspend(() => Effect.flatMap(Gateway, make))
   )
 
-  /** Watches what is like a gateway in this: shards on many machines. */
+  /** Watches anything that has a gateway's status and events, such as the shards of a cluster. */
   static readonly layerOf = <R>(
     watched: Effect.Effect<MonitoredGateway, never, R>
   ): Layer.Layer<GatewayMonitor, never, R> =>
@@ -108,7 +108,7 @@ const make = Effect.fnUntraced(function* (
 
   yield* Effect.forkScoped(Stream.runForEach(gateway.changes, (event) => Effect.sync(() => changes.add(event))))
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(refresh, Effect.sleep("1 minute"))))
-  // Lets the changes so far come in.
+  // The fiber above takes in the changes so far.
   yield* Effect.yieldNow
   let last: GatewaySnapshot = yield* take
   const published = yield* PubSub.sliding<GatewaySnapshot>({ capacity: 1, replay: 1 })
@@ -154,7 +154,7 @@ const queueOf = (shards: ReadonlyArray<ShardSnapshot>, maxConcurrency: number): 
   return { waiting, time: Duration.times(Duration.seconds(5), Math.max(0, ...buckets.values())) }
 }
 
-/** The changes of late. */
+/** Log of the latest changes. */
 class ChangeLog {
   private kept: ReadonlyArray<ConnectionChange> = []
   private number = 0
@@ -187,7 +187,7 @@ class Sequences {
     this.at = at
   }
 
-  /** Dispatches a second since this was last asked, of each shard. */
+  /** Dispatches a second of each shard since the last call. */
   ratesOf(statuses: ReadonlyArray<ShardStatus>, at: DateTime.Utc): ReadonlyArray<number> {
     const seconds = Duration.toSeconds(DateTime.distance(this.at, at))
     const next = new Map<number, { readonly session: string; readonly sequence: number }>()
@@ -196,7 +196,7 @@ class Sequences {
       const before = this.before.get(shard.id)
       const now = { session: sessionId.value, sequence: sequence.value }
       next.set(shard.id, now)
-      // The first look at a session that was going on already says nothing of how fast it goes.
+      // No rate at the first sight of a session: it may have been going on for long.
       if (before === undefined || seconds <= 0) return 0
       const grown = before.session === now.session ? now.sequence - before.sequence : now.sequence
       return Math.max(0, grown) / seconds

@@ -38,9 +38,9 @@ export type MembersRequest = GatewayRequestGuildMembersData extends infer R
 
 /** Watches the dispatches for answers. */
 export interface MemberRequests {
-  /** Every dispatch that comes. */
+  /** Takes a dispatch, which may be a chunk of an answer. */
   readonly onDispatch: (payload: Payload) => void
-  /** Asks, and gives the chunks as they come. */
+  /** Sends the request, and streams the chunks of the answer. */
   readonly request: (
     request: MembersRequest,
     options: {
@@ -51,7 +51,7 @@ export interface MemberRequests {
   ) => Stream.Stream<MembersChunk, GatewayError>
 }
 
-/** News of a request. */
+/** Event of a request. */
 type News =
   | { readonly _tag: "Chunk"; readonly chunk: MembersChunk }
   | { readonly _tag: "RateLimited"; readonly retryAfter: Duration.Duration }

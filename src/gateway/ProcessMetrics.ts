@@ -1,6 +1,6 @@
 /**
  * Gauges of a process: one set for each bot, summed over its gateways. A machine of a cluster has a gateway for each of its
- * shards, and a gauge that each of them registered for itself would show the last one.
+ * shards; gauges of their own would replace one another, and show the last gateway.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -29,7 +29,7 @@ interface Group {
   readonly registrations: ReadonlyArray<Metric.Registration>
 }
 
-/** The gauges there are, by where they are registered and under which attributes. */
+/** Registered gauges, by registry and attributes. */
 const groups = new WeakMap<Metric.MetricRegistry, Map<string, Group>>()
 
 /** Adds a gateway to the gauges of its bot, until the scope closes. */

@@ -40,7 +40,7 @@ import * as ShardGeneration from "./ShardGeneration.ts"
 export interface SendOptions {
   /** The shard to send through. By default that of the guild, all for a presence, otherwise the first. */
   readonly shard?: number | undefined
-  /** Time until it has to be sent. By default as long as it takes. */
+  /** Time limit until it is sent. Default: none. */
   readonly timeout?: Duration.Input | undefined
 }
 
@@ -85,7 +85,7 @@ export const make = Effect.fnUntraced(function* (parts: {
     fork: yield* FiberSet.makeRuntime<never, void, never>()
   }
 
-  /** Discord's recommendation, for which it is asked until it answers. */
+  /** The shards that Discord recommends. Retries until it answers. */
   const recommended = Effect.gen(function* () {
     const backoff = new Backoff(config)
     while (true) {

@@ -79,7 +79,7 @@ const awaitTurn = Effect.fnUntraced(function* (shard: ShardLifecycle) {
     }
     shard.enter("queued")
     yield* shard.announce((common) => ShardEvent.IdentifyBudgetExhausted({ ...common, total, remaining, resetAt }))
-    // Not sooner than this, should the answer be older than the reset that it names.
+    // At least 5 seconds, in case the answer is older than its reset.
     const untilReset = DateTime.distance(yield* DateTime.now, resetAt)
     yield* Effect.sleep(Duration.max(untilReset, Duration.seconds(5)))
   }

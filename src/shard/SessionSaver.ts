@@ -34,7 +34,7 @@ export interface SaverParts {
 
 const betweenReads = Duration.seconds(1)
 
-/** Keeps the store of one shard's session up to date. Between two changes it is nothing but this object. */
+/** Write-behind of one shard's session. Between two changes it has no fiber. */
 export class SessionSaver {
   private readonly parts: SaverParts
   private isLoaded = false
@@ -69,7 +69,7 @@ export class SessionSaver {
     )
   }
 
-  /** There is progress to write: at once, or when the last writing is long enough ago. */
+  /** Schedules a write: at once, or `every` after the last one. */
   readonly changed = (): void => {
     this.isChanged = true
     if (this.writing === undefined && !this.isClosed) this.writing = this.parts.host.fork(this.write)
