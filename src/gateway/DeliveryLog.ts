@@ -317,6 +317,10 @@ export class DeliveryLog implements ShardBuffer {
   }
 }
 
+/** How often a payload may have been handed out by processes before; what is of the connection alone never was. */
+const handedOutBefore = ({ s, t }: Payload, segment: Segment): number =>
+  s === null || t === "RESUMED" ? 0 : segment.handedOutBefore
+
 /** The mark moves over a segment that all have acknowledged. */
 const complete = (segment: Segment): void => {
   if (segment.isReleased && segment.markHolds === 0) segment.mark.complete()
@@ -409,7 +413,7 @@ export class Subscription {
       const hold = new Hold(segment)
       const held: Array<Held> = []
       for (const [index, payload] of segment.payloads.entries()) {
-        held.push({ payload, index, hold, since, attempts: segment.handedOutBefore + 1 })
+        held.push({ payload, index, hold, since, attempts: handedOutBefore(payload, segment) + 1 })
       }
       const wanted = this.handOut(held)
       if (wanted.length > 0) return wanted

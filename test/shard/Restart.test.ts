@@ -171,6 +171,52 @@ describe("a program that is started again", () => {
     }).pipe(Effect.provide(SimulatedBot.discord()))
   )
 
+  for (const replaysResumed of [false, true]) {
+    it.effect(
+      `is told so for the whole replay and for nothing behind it, ${replaysResumed ? "with" : "without"} the RESUMEDs of processes before in it`,
+      () =>
+        Effect.gen(function* () {
+          const simulator = yield* DiscordSimulator
+          const store = makeStore()
+          const seen: Array<ReadonlyArray<readonly [n: number, redelivered: boolean]>> = []
+          for (let process = 1; process <= 3; process++) {
+            const program = yield* start(store.layer)
+            const own: Array<readonly [n: number, redelivered: boolean]> = []
+            seen.push(own)
+            yield* Effect.gen(function* () {
+              const { deliveries } = yield* Gateway
+              yield* Effect.forkIn(
+                Stream.runForEach(deliveries, ({ payload, redelivered }) =>
+                  Effect.sync(() => own.push(...numbers([payload]).map((n) => [n, redelivered] as const)))
+                ),
+                program.scope
+              )
+            }).pipe(Effect.provideContext(program.context))
+            yield* TestClock.adjust("1 second")
+            yield* simulator.dispatch("MESSAGE_CREATE", { n: process })
+            yield* TestClock.adjust("1 second")
+            // It is killed: what it would write at its end is not written.
+            const left = store.stored()
+            yield* program.stop
+            store.put(Option.getOrThrow(left))
+            yield* TestClock.adjust("10 seconds")
+          }
+          assert.deepStrictEqual(seen, [
+            [[1, false]],
+            [
+              [1, true],
+              [2, false]
+            ],
+            [
+              [1, true],
+              [2, true],
+              [3, false]
+            ]
+          ])
+        }).pipe(Effect.provide(SimulatedBot.discord({ replaysResumed })))
+    )
+  }
+
   it.effect("acknowledges to Discord only what was handled", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator

@@ -21,6 +21,7 @@ export const gather = (options: {
   const { client, program, second, steps } = options.scenario
   const events: ReadonlyArray<string> | undefined = client.events
   const isWanted = (name: string) =>
+    name !== "RESUMED" &&
     (events === undefined || events.includes(name) || alwaysSeen.includes(name)) &&
     (program.names === undefined || program.names.includes(name))
   // With another one beside, who fails or leaves does not get everything: the two of them do.
@@ -48,7 +49,7 @@ export const gather = (options: {
 }
 
 /** What the library itself asks for, whatever the program wants. */
-const alwaysSeen: ReadonlyArray<string> = ["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
+const alwaysSeen: ReadonlyArray<string> = ["READY", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
 
 /** Behind which sequence of each session a process began. */
 const begunAfter = ({ wire }: BotRecord): ReadonlyMap<string, number> => {
