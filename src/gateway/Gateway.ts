@@ -229,7 +229,7 @@ export class Gateway extends Context.Service<
       const handlers = { log, flush: manager.flush }
       return Gateway.of({
         handle: (byName, options) =>
-          Handlers.run(handlers, Handlers.wantedBy(byName), Handlers.dispatcher(byName), options),
+          Handlers.run(handlers, Handlers.wantedBy(byName), Handlers.dispatcher(byName), options, byName),
         runForEach: (handler, options) => Handlers.run(handlers, undefined, handler, options),
         deliveries: Deliveries.acknowledged(log),
         payloads: Deliveries.payloads(log, undefined),

@@ -41,6 +41,10 @@ export class SessionSaver {
   private isChanged = false
   private isClosed = false
   private hasFailed = false
+  /** A call of the store is on its way. */
+  private isCalling = false
+  /** The last call of the store got no answer. */
+  private isHanging = false
   /** One write at a time: two at once may come to the store in another order. */
   private readonly oneWrite = Semaphore.makeUnsafe(1)
   private writing: Fiber.Fiber<void> | undefined
@@ -77,7 +81,9 @@ export class SessionSaver {
 
   /** Writes the session as it is now, and returns when that is done or has failed. */
   get flush(): Effect.Effect<void> {
-    return this.oneWrite.withPermits(1)(Effect.suspend(() => this.save(this.parts.session.toStore())))
+    return this.oneWrite.withPermits(1)(
+      Effect.suspend(() => (this.isClosed ? Effect.void : this.save(this.parts.session.toStore())))
+    )
   }
 
   private save(session: Option.Option<Session>): Effect.Effect<void> {
@@ -111,18 +117,24 @@ export class SessionSaver {
 
   /**
    * Writes the last state, if the store outlives the program; otherwise the session has ended, too. Before the store was read
-   * there is nothing to write: what it has is for the next process.
+   * there is nothing to write: what it has is for the next process. A write on its way is waited for, since it could come to
+   * the store after the last one; where that gets no answer, the last one would not, either.
    */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       // Another process may go on with the session from here.
       this.isClosed = true
-      return Effect.andThen(
-        this.writing === undefined ? Effect.void : Fiber.interrupt(this.writing),
-        Effect.suspend(() => {
-          if (!this.parts.store.durable) return this.forget
-          return this.isLoaded ? this.save(this.parts.session.atClose()) : Effect.void
-        })
+      const { isCalling } = this
+      const writeLast = Effect.suspend(() => {
+        if (!this.parts.store.durable) return this.forget
+        const isFutile = !this.isLoaded || (isCalling && this.isHanging)
+        return isFutile ? Effect.void : this.save(this.parts.session.atClose())
+      })
+      return this.oneWrite.withPermits(1)(
+        Effect.andThen(
+          Effect.suspend(() => (this.writing === undefined ? Effect.void : Fiber.interrupt(this.writing))),
+          writeLast
+        )
       )
     })
   }
@@ -134,13 +146,22 @@ export class SessionSaver {
   ): Effect.Effect<Result.Result<A, SessionStoreError>> {
     const { host, id, timeout } = this.parts
     return Effect.gen({ self: this }, function* () {
+      this.isCalling = true
+      this.isHanging = false
       const result = yield* call.pipe(
         Effect.timeoutOrElse({
           duration: timeout,
-          orElse: () =>
-            Effect.fail(new SessionStoreError({ description: `no answer within ${Duration.format(timeout)}` }))
+          orElse: () => {
+            this.isHanging = true
+            return Effect.fail(new SessionStoreError({ description: `no answer within ${Duration.format(timeout)}` }))
+          }
         }),
-        Effect.result
+        Effect.result,
+        Effect.ensuring(
+          Effect.sync(() => {
+            this.isCalling = false
+          })
+        )
       )
       if (Result.isFailure(result)) {
         const { message: description } = result.failure

@@ -24,6 +24,7 @@ import { Heartbeat, type ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { acquireIdentifySlot, type IdentifySlot, sendIdentify, sendResume } from "./SessionHandshake.ts"
 import { SessionStore } from "../services/SessionStore.ts"
+import { ReplayEnd } from "./ReplayEnd.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
 import { type Milestones, ShardReader } from "./ShardReader.ts"
 
@@ -64,12 +65,15 @@ export const run = Effect.fnUntraced(function* (
   )
   shard.enter("greeting")
   const heartbeats = yield* Heartbeat
-  const connectionHeartbeat = yield* heartbeats.make(sendHeartbeat(shard, connection, durable))
+  const replayEnd = new ReplayEnd()
+  const connectionHeartbeat = yield* heartbeats.make(
+    Effect.tap(sendHeartbeat(shard, connection, durable), () => Effect.sync(() => replayEnd.sent()))
+  )
   const end = Deferred.makeUnsafe<never, GatewayError>()
   shard.connected(connectionHeartbeat, end)
   const milestones = { hello: Deferred.makeUnsafe<Duration.Duration>(), session: Deferred.makeUnsafe<void>() }
   yield* forkParts(end, [
-    new ShardReader({ shard, options, heartbeat: connectionHeartbeat, milestones }).read(connection),
+    new ShardReader({ shard, options, heartbeat: connectionHeartbeat, replayEnd, milestones }).read(connection),
     beat(shard, connectionHeartbeat, milestones),
     handshakeAndSend(shard, connection, milestones, session, slot)
   ])

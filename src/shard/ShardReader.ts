@@ -25,6 +25,7 @@ import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { OpenConnection } from "../services/GatewayConnection.ts"
 import type { ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import type { ConnectionBatch } from "../services/SocketInbox.ts"
+import type { ReplayEnd } from "./ReplayEnd.ts"
 import type { Announcement, ShardLifecycle } from "./ShardLifecycle.ts"
 
 /** The milestones of a connection, reached by what is read. */
@@ -54,6 +55,7 @@ export interface ReaderParts {
     readonly skipMalformed: boolean
   }
   readonly heartbeat: ConnectionHeartbeat
+  readonly replayEnd: ReplayEnd
   readonly milestones: Milestones
 }
 
@@ -146,8 +148,8 @@ export class ShardReader {
 
   private onResumed(reaction: Reaction): void {
     const missed = this.replayed
-    this.append(reaction, 0)
-    this.parts.shard.session.resumed()
+    const { replayEnd, shard } = this.parts
+    if (shard.session.handedOutBefore > 0 && replayEnd.resumed()) reaction.effects.push(this.parts.heartbeat.beat)
     const sessionId = Option.match(this.parts.shard.session.current(), { onNone: () => "", onSome: ({ id }) => id })
     this.reachSession(reaction)
     this.announce(reaction, (common) => ShardEvent.Resumed({ ...common, sessionId, replayed: missed }))
@@ -203,6 +205,10 @@ export class ShardReader {
         reaction.effects.push(this.parts.heartbeat.beat)
         return
       case GatewayOpcode.HeartbeatAck:
+        if (this.parts.replayEnd.acknowledged()) {
+          this.append(reaction, 0)
+          this.parts.shard.session.replayed()
+        }
         reaction.effects.push(this.acknowledge)
         return
       case GatewayOpcode.Hello:

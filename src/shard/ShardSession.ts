@@ -111,8 +111,8 @@ export class ShardSession {
     if (isNew) this.begin()
   }
 
-  /** RESUMED came: from now on everything is new. */
-  resumed(): void {
+  /** The replay has ended: from now on everything is new. */
+  replayed(): void {
     this.isReplaying = false
   }
 

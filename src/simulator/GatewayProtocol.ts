@@ -208,8 +208,7 @@ class ConnectionProtocol implements GatewayProtocol {
       session.attach(connection)
       connection.carry(session)
       session.replay(resume.seq)
-      // RESUMED has a sequence of its own and is buffered like every dispatch, so sequences have no gap.
-      tell(session, "RESUMED", {})
+      session.sayResumed()
     })
   }
 

@@ -100,7 +100,7 @@ export interface SessionRecord {
   readonly connected: boolean
   /** Whether it is connected or can be resumed. */
   readonly alive: boolean
-  /** All dispatches in order of the sequence, READY, RESUMED and those not sent yet included. */
+  /** All numbered dispatches in order of the sequence, READY and those not sent yet included; RESUMED where it is replayed. */
   readonly dispatched: ReadonlyArray<DispatchRecord>
 }
 

@@ -221,7 +221,7 @@ describe("a session that was disconnected", () => {
       assert.deepStrictEqual(listener.dispatches(), [
         { t: "READY", s: 1 },
         { t: "MESSAGE_CREATE", s: 2 },
-        { t: "RESUMED", s: 3 }
+        { t: "RESUMED", s: 2 }
       ])
       assert.deepStrictEqual(yield* SimulatedBot.handshakes, [[2], [6]])
       const [first, second] = yield* simulator.connections

@@ -117,7 +117,8 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
 
   const read = (payload: Payload): Delivered | undefined => {
     const { d, s, shard, t } = payload
-    if (s === null || t === null) return undefined
+    // RESUMED is of a connection: it may be replayed, or not be numbered.
+    if (s === null || t === null || t === "RESUMED") return undefined
     const n = Predicate.hasProperty(d, "n") && typeof d.n === "number" ? d.n : undefined
     return { shard, session: options.sessionOf(payload) ?? "unknown", s, t, n, guild: guildOf(t, d) }
   }

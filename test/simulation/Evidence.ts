@@ -1,5 +1,5 @@
 /**
- * Evidence for the verdict: the records of Discord and of the clients, brought together.
+ * What the verdict is founded on: the records of Discord and of the clients, brought together.
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -21,6 +21,7 @@ export const gather = (options: {
   const { client, program, second, steps } = options.scenario
   const events: ReadonlyArray<string> | undefined = client.events
   const isWanted = (name: string) =>
+    name !== "RESUMED" &&
     (events === undefined || events.includes(name) || alwaysSeen.includes(name)) &&
     (program.names === undefined || program.names.includes(name))
   // With another one beside, who fails or leaves does not get everything: the two of them do.
@@ -48,7 +49,7 @@ export const gather = (options: {
 }
 
 /** Dispatches that the library itself needs, whatever the program wants. */
-const alwaysSeen: ReadonlyArray<string> = ["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
+const alwaysSeen: ReadonlyArray<string> = ["READY", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
 
 /** Behind which sequence of each session a process began. */
 const begunAfter = ({ wire }: BotRecord): ReadonlyMap<string, number> => {
@@ -65,7 +66,7 @@ const begunAfter = ({ wire }: BotRecord): ReadonlyMap<string, number> => {
 export const numberOf = (d: unknown): number | undefined =>
   Predicate.hasProperty(d, "n") && typeof d.n === "number" ? d.n : undefined
 
-/** Payloads that came over connections whose end was read after them. */
+/** What had come over connections whose end was read behind it. */
 const reachedOf = ({ events, wire }: BotRecord, sessions: ReadonlyArray<SessionEvidence>) =>
   wire.connections.flatMap(({ closed, dispatches, isEnding, leftAt, shard }) => {
     const at = leftAt ?? closed?.at

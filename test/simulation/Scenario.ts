@@ -76,6 +76,8 @@ const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
       guilds: dice.chance(0.3) ? dice.integer(1, 5) : 0,
       maxConcurrency: dice.chance(0.7) ? 1 : dice.integer(2, 4),
       replayBuffer: dice.chance(0.1) ? dice.magnitude(20, 500) : 50_000,
+      // Discord documents neither.
+      replaysResumed: seed % 2 === 0,
       forgetsAcknowledged: dice.chance(durable ? 0.8 : 0.3),
       ...(isTight
         ? {
