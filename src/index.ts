@@ -20,6 +20,7 @@ export {
   OpenFailed,
   ReconnectRequested,
   RestartRequested,
+  SendStalled,
   SessionInvalidated,
   SystemSlept
 } from "./schema/ConnectionError.ts"

@@ -39,7 +39,7 @@ interface Segment {
 export interface Held {
   readonly payload: Payload
   readonly attempts: number
-  /** Milliseconds since the epoch at which it was handed out. */
+  /** When it was handed out, in milliseconds of monotonic time. */
   readonly since: number
   readonly hold: Hold
   readonly index: number
@@ -100,7 +100,7 @@ export interface LogOptions {
   /** Capacity in payloads; `capacityBytes` is that in bytes. */
   readonly capacity: number
   readonly capacityBytes: number
-  /** Milliseconds since the epoch. */
+  /** Milliseconds of monotonic time. */
   readonly now: () => number
   /** Grace after a subscriber has left while others listen: its payloads are kept for the next one, or the mark before them. */
   readonly grace: Duration.Duration

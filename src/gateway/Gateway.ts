@@ -35,6 +35,7 @@ import { GatewayDirectory, type IdentifyBudget } from "../services/GatewayDirect
 import * as GatewayMetrics from "./GatewayMetrics.ts"
 import { Heartbeat } from "../services/Heartbeat.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 import * as MemberRequests from "./MemberRequests.ts"
 import type { MembersChunk, MembersRequest } from "./MemberRequests.ts"
@@ -167,7 +168,7 @@ export class Gateway extends Context.Service<
       const log = new DeliveryLog.DeliveryLog({
         capacity: config.buffer,
         capacityBytes: config.bufferBytes,
-        now: () => clock.currentTimeMillisUnsafe(),
+        now: () => MonotonicTime.of(clock),
         grace: Duration.minutes(1),
         fork,
         onAbandoned: (payloads) => events.announce((at) => ShardEvent.DeliveriesAbandoned({ shard: 0, at, payloads })),

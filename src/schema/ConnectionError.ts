@@ -114,6 +114,25 @@ export class LimiterUnavailable extends Schema.TaggedError<LimiterUnavailable>(
 }
 
 /**
+ * The peer takes nothing: what was sent waits in the socket, over the limit.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SendStalled extends Schema.TaggedError<SendStalled>("disruption-gateway/GatewayError/SendStalled")(
+  "SendStalled",
+  {
+    /** Bytes that wait in the socket. */
+    buffered: Schema.Int
+  }
+) {
+  readonly recovery: Recovery = "resume"
+  override get message() {
+    return `The peer takes nothing: ${this.buffered} bytes wait in the socket`
+  }
+}
+
+/**
  * Discord's op 7.
  *
  * @category errors

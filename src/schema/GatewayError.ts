@@ -16,6 +16,7 @@ import {
   OpenFailed,
   ReconnectRequested,
   RestartRequested,
+  SendStalled,
   SessionInvalidated,
   SystemSlept
 } from "./ConnectionError.ts"
@@ -56,6 +57,7 @@ const reasons = [
   HeartbeatTimeout,
   SystemSlept,
   RestartRequested,
+  SendStalled,
   LimiterUnavailable,
   ReconnectRequested,
   SessionInvalidated,

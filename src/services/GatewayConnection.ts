@@ -16,7 +16,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { Compression, TransportCompression } from "../schema/Compression.ts"
-import { ConnectionClosed, OpenFailed } from "../schema/ConnectionError.ts"
+import { ConnectionClosed, OpenFailed, SendStalled } from "../schema/ConnectionError.ts"
 import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason, reasonOfClose } from "../schema/GatewayError.ts"
 import { hostOf, withQuery } from "../schema/GatewayUrl.ts"
@@ -41,7 +41,10 @@ export interface OpenConnection {
    * Between two calls only a small buffer is read from the socket.
    */
   readonly receive: Effect.Effect<ConnectionBatch, GatewayError>
-  /** Sends a text frame. Returns when the socket has taken it. */
+  /**
+   * Sends a text frame. Returns when the socket has taken it. Fails with `SendStalled` where over 1 MiB waits in the socket
+   * already.
+   */
   readonly send: (frame: string) => Effect.Effect<void, GatewayError>
 }
 
@@ -148,15 +151,19 @@ export class GatewayConnection extends Context.Service<
               )
             ),
             send: (frame) =>
-              Effect.try({
-                try: () => ws.send(frame),
-                catch: (cause) =>
-                  failed(
-                    new ConnectionClosed({
-                      code: 1006,
-                      closeReason: cause instanceof Error ? cause.message : "the frame cannot be sent"
-                    })
-                  )
+              Effect.suspend(() => {
+                const buffered = bufferedIn(ws)
+                if (buffered > maxBuffered) return Effect.fail(failed(new SendStalled({ buffered })))
+                return Effect.try({
+                  try: () => ws.send(frame),
+                  catch: (cause) =>
+                    failed(
+                      new ConnectionClosed({
+                        code: 1006,
+                        closeReason: cause instanceof Error ? cause.message : "the frame cannot be sent"
+                      })
+                    )
+                })
               })
           }
         })
@@ -165,6 +172,13 @@ export class GatewayConnection extends Context.Service<
       })
     )
 }
+
+/** Bytes that may wait in a socket: twice what Discord's limits let us send in a minute. */
+const maxBuffered = 1024 * 1024
+
+/** Bytes that wait in a WebSocket, as far as it tells. */
+const bufferedIn = (ws: Socket.WebSocketLike): number =>
+  Predicate.hasProperty(ws, "bufferedAmount") && typeof ws.bufferedAmount === "number" ? ws.bufferedAmount : 0
 
 const isTransport = (compression: Compression): compression is TransportCompression => compression.endsWith("-stream")
 

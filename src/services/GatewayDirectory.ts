@@ -29,6 +29,7 @@ import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts
 import { GatewayInfo } from "../schema/GatewayInfo.ts"
 import { version } from "../version.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
+import * as MonotonicTime from "./MonotonicTime.ts"
 
 /**
  * An answer of GET /gateway/bot with its time.
@@ -40,6 +41,8 @@ export interface DirectoryAnswer {
   readonly info: GatewayInfo
   /** Milliseconds since the epoch. */
   readonly at: number
+  /** Milliseconds of the monotonic clock, which setting the wall clock does not move. */
+  readonly monotonicAt: number
 }
 
 /**
@@ -86,19 +89,19 @@ export class GatewayDirectory extends Context.Service<
     Effect.gen(function* () {
       const config = yield* GatewayConfig
       const client = yield* HttpClient.HttpClient
+      const clock = yield* Clock.Clock
       // Single-flight: one request answers all shards that ask at the same time.
       const oneAtATime = yield* Semaphore.make(1)
       let last: DirectoryAnswer | undefined
       let url = config.gatewayUrl
-      /** Times of the IDENTIFYs that the last answer may not have counted. */
+      /** Monotonic times of the IDENTIFYs that the last answer may not have counted. */
       let identifies: Array<number> = []
       /** Set by `invalidateUrl`, until the next answer. */
       let doubtful = false
 
       const fetch = request(client, config).pipe(
-        Effect.zip(Clock.currentTimeMillis),
-        Effect.map(([info, at]): DirectoryAnswer => {
-          const answer = { info, at }
+        Effect.map((info): DirectoryAnswer => {
+          const answer = { info, at: clock.currentTimeMillisUnsafe(), monotonicAt: MonotonicTime.of(clock) }
           last = answer
           if (config.gatewayUrl === undefined) url = info.url
           doubtful = false
@@ -113,24 +116,29 @@ export class GatewayDirectory extends Context.Service<
         return orElse(oneAtATime.withPermits(1)(orElse(findOut)))
       }
       const recentAnswer = (maxAge: Duration.Duration) =>
-        Effect.map(Clock.currentTimeMillis, (now) =>
-          last !== undefined && now - last.at <= Duration.toMillis(maxAge) ? last : undefined
-        )
+        Effect.sync(() => {
+          if (last === undefined) return undefined
+          // The older of both: the monotonic clock stands still while a machine sleeps.
+          const age = Math.max(MonotonicTime.of(clock) - last.monotonicAt, clock.currentTimeMillisUnsafe() - last.at)
+          return age <= Duration.toMillis(maxAge) ? last : undefined
+        })
 
       return GatewayDirectory.of({
         fetch,
         recent: (maxAge) =>
           config.gatewayUrl !== undefined ? Effect.succeedNone : Effect.asSome(kept(recentAnswer(maxAge), fetch)),
         budget: () =>
-          Option.map(Option.fromUndefinedOr(last), ({ at, info: { session_start_limit: limit } }) => {
-            identifies = identifies.filter((identify) => identify > at - Duration.toMillis(uncertainFor))
+          Option.map(Option.fromUndefinedOr(last), (answer) => {
+            const { session_start_limit: limit } = answer.info
+            const since = answer.monotonicAt - Duration.toMillis(uncertainFor)
+            identifies = identifies.filter((identify) => identify > since)
             return {
               total: limit.total,
               remaining: Math.max(0, limit.remaining - identifies.length),
-              resetAt: at + limit.reset_after
+              resetAt: timeAfter(clock, answer, limit.reset_after)
             }
           }),
-        countIdentify: Effect.map(Clock.currentTimeMillis, (now) => void identifies.push(now)),
+        countIdentify: Effect.map(MonotonicTime.now, (now) => void identifies.push(now)),
         url: kept(
           Effect.sync(() => (doubtful ? undefined : url)),
           Effect.suspend(() => {
@@ -151,6 +159,10 @@ export class GatewayDirectory extends Context.Service<
     })
   )
 }
+
+/** The time so many milliseconds after an answer, in milliseconds since the epoch by the wall clock as it is set now. */
+export const timeAfter = (clock: Clock.Clock, { monotonicAt }: DirectoryAnswer, millis: number): number =>
+  Math.round(clock.currentTimeMillisUnsafe() + millis - (MonotonicTime.of(clock) - monotonicAt))
 
 /**
  * Uncertainty window: IDENTIFYs sent this shortly before an answer may be missing from its count, so they count again.

@@ -16,7 +16,7 @@ export interface Outcome {
   readonly state: ShardState
   /** The last sequence received. */
   readonly received: number | null
-  /** Milliseconds since the epoch. */
+  /** Milliseconds of monotonic time. */
   readonly now: number
 }
 

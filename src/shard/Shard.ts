@@ -22,6 +22,7 @@ import type { GatewayConnection } from "../services/GatewayConnection.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import type { Heartbeat } from "../services/Heartbeat.ts"
 import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { SessionStore } from "../services/SessionStore.ts"
 import { Backoff } from "./Backoff.ts"
 import { RecoveryPolicy } from "./RecoveryPolicy.ts"
@@ -225,7 +226,7 @@ export class Shard {
         yield* this.stop(error.reason)
         return yield* error
       }
-      const now = this.parts.clock.currentTimeMillisUnsafe()
+      const now = MonotonicTime.of(this.parts.clock)
       const verdict = this.policy.judge({ error, state, received: this.session.received, now })
       lifecycle.enter("waiting")
       yield* lifecycle.announce((common) => ShardEvent.Disconnected({ ...common, reason: error.reason }))

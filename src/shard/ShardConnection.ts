@@ -6,6 +6,7 @@
  * Reading, the heartbeat, and what leads to a session and then sends go on at once, each in a fiber of the connection's
  * scope. The first that fails ends the connection with its reason, and so can the shard.
  */
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -23,6 +24,7 @@ import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { Heartbeat, type ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { acquireIdentifySlot, type IdentifySlot, sendIdentify, sendResume } from "./SessionHandshake.ts"
+import { SendWindow } from "./SendWindow.ts"
 import { SessionStore } from "../services/SessionStore.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
 import { type Milestones, ShardReader } from "./ShardReader.ts"
@@ -64,14 +66,17 @@ export const run = Effect.fnUntraced(function* (
   )
   shard.enter("greeting")
   const heartbeats = yield* Heartbeat
-  const connectionHeartbeat = yield* heartbeats.make(sendHeartbeat(shard, connection, durable))
+  const window = new SendWindow(yield* Clock.Clock)
+  const connectionHeartbeat = yield* heartbeats.make(
+    Effect.andThen(window.take("heartbeat"), sendHeartbeat(shard, connection, durable))
+  )
   const end = Deferred.makeUnsafe<never, GatewayError>()
   shard.connected(connectionHeartbeat, end)
   const milestones = { hello: Deferred.makeUnsafe<Duration.Duration>(), session: Deferred.makeUnsafe<void>() }
   yield* forkParts(end, [
-    new ShardReader({ shard, options, heartbeat: connectionHeartbeat, milestones }).read(connection),
-    beat(shard, connectionHeartbeat, milestones),
-    converse(shard, connection, milestones, session, slot)
+    new ShardReader({ shard, options, heartbeat: connectionHeartbeat, milestones, window }).read(connection),
+    beat(shard, connectionHeartbeat, milestones, window),
+    converse(shard, { connection, milestones, session, slot, window })
   ])
   return yield* Deferred.await(end)
 })
@@ -117,33 +122,44 @@ const sendHeartbeat = ({ session }: ShardLifecycle, connection: OpenConnection, 
 const beat = Effect.fnUntraced(function* (
   shard: ShardLifecycle,
   connectionHeartbeat: ConnectionHeartbeat,
-  { hello }: Milestones
+  { hello }: Milestones,
+  window: SendWindow
 ) {
   const { timeouts } = yield* GatewayConfig
   const heartbeatInterval = yield* Effect.timeoutOrElse(Deferred.await(hello), {
     duration: timeouts.hello,
     orElse: () => Effect.fail(new GatewayError({ reason: new HelloTimeout({ after: timeouts.hello }) }))
   })
+  window.heartbeatEvery(heartbeatInterval)
   yield* shard.announce((common) => ShardEvent.Greeted({ ...common, heartbeatInterval }))
   return yield* connectionHeartbeat.run(heartbeatInterval)
 })
 
 const converse = Effect.fnUntraced(function* (
   shard: ShardLifecycle,
-  connection: OpenConnection,
-  { hello, session: hasSession }: Milestones,
-  session: Option.Option<Session>,
-  slot: IdentifySlot | undefined
+  {
+    connection,
+    milestones: { hello, session: hasSession },
+    session,
+    slot,
+    window
+  }: {
+    readonly connection: OpenConnection
+    readonly milestones: Milestones
+    readonly session: Option.Option<Session>
+    readonly slot: IdentifySlot | undefined
+    readonly window: SendWindow
+  }
 ) {
-  const heartbeatInterval = yield* Deferred.await(hello)
+  yield* Deferred.await(hello)
   yield* Option.isSome(session)
     ? inSpan(shard, "Shard.resume", { "discord.session.id": session.value.id }, () =>
-        Effect.andThen(sendResume(shard, connection, session.value), Deferred.await(hasSession))
+        Effect.andThen(sendResume(shard, connection, session.value, window), Deferred.await(hasSession))
       )
     : inSpan(shard, "Shard.identify", {}, () =>
-        Effect.andThen(sendIdentify(shard, connection, slot), Deferred.await(hasSession))
+        Effect.andThen(sendIdentify(shard, connection, slot, window), Deferred.await(hasSession))
       )
-  return yield* shard.sendQueue.drain(connection, heartbeatInterval)
+  return yield* shard.sendQueue.drain(connection, window)
 })
 
 /** Ends the session at Discord: the bot goes offline at once. */

@@ -4,7 +4,6 @@
  * Handing over and counting the sequence happen in one step that nothing can interrupt: what counts as received is in the
  * log of the delivery.
  */
-import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -24,7 +23,9 @@ import { decodeHello, decodeReady, isResumable } from "../schema/ReceiveEvent.ts
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { OpenConnection } from "../services/GatewayConnection.ts"
 import type { ConnectionHeartbeat } from "../services/Heartbeat.ts"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
 import type { ConnectionBatch } from "../services/SocketInbox.ts"
+import type { SendWindow } from "./SendWindow.ts"
 import type { Announcement, ShardLifecycle } from "./ShardLifecycle.ts"
 
 /** The milestones of a connection, reached by what is read. */
@@ -55,6 +56,8 @@ export interface ReaderParts {
   }
   readonly heartbeat: ConnectionHeartbeat
   readonly milestones: Milestones
+  /** Bounds the answers to op 1. */
+  readonly window: SendWindow
 }
 
 /** Reads one connection. */
@@ -161,17 +164,26 @@ export class ShardReader {
       this.announce(reaction, (common) => ShardEvent.DuplicateDropped({ ...common, sequence }))
       return false
     }
-    const { from, to } = arrival
-    this.announce(reaction, (common) => ShardEvent.GapDetected({ ...common, from, to }))
+    this.onGap(arrival, reaction)
     return true
+  }
+
+  private onResumedSequence(sequence: number, reaction: Reaction): void {
+    const arrival = this.parts.shard.session.receive(sequence)
+    if (arrival._tag === "Gap") this.onGap(arrival, reaction)
+  }
+
+  private onGap({ from, to }: { readonly from: number; readonly to: number }, reaction: Reaction): void {
+    this.announce(reaction, (common) => ShardEvent.GapDetected({ ...common, from, to }))
   }
 
   private onDispatch(payload: Payload, reaction: Reaction): void {
     if (payload.t === "READY") this.onReady(payload, reaction)
     if (reaction.end !== undefined) return
     if (payload.t === "RESUMED") {
-      // It closes the replay. Whether it has a sequence of its own is not for us to insist on.
-      if (payload.s !== null) this.parts.shard.session.receive(payload.s)
+      // It closes the replay. Whether it has a sequence of its own is not for us to insist on; one that jumps says that
+      // something before it was not replayed.
+      if (payload.s !== null) this.onResumedSequence(payload.s, reaction)
       this.onResumed(reaction)
     } else if (payload.s !== null && !this.onSequence(payload.s, reaction)) return
     reaction.last = payload.s ?? reaction.last
@@ -200,7 +212,7 @@ export class ShardReader {
   private onControl(payload: Payload, reaction: Reaction): void {
     switch (payload.op) {
       case GatewayOpcode.Heartbeat:
-        reaction.effects.push(this.parts.heartbeat.beat)
+        if (this.parts.window.takeAnswer()) reaction.effects.push(this.parts.heartbeat.beat)
         return
       case GatewayOpcode.HeartbeatAck:
         reaction.effects.push(this.acknowledge)
@@ -237,15 +249,14 @@ export class ShardReader {
 }
 
 const awaitRoom = Effect.fnUntraced(function* (shard: ShardLifecycle) {
-  const since = yield* DateTime.now
+  const since = yield* MonotonicTime.now
   const soon = yield* Effect.timeoutOption(shard.host.buffer.room, behindAfter)
   if (Option.isSome(soon)) return
   const { payloads, subscribers } = shard.host.buffer.size()
   yield* shard.announce((common) => ShardEvent.ConsumerBehind({ ...common, buffered: payloads, subscribers }))
   yield* shard.host.buffer.room
-  yield* shard.announce((common) =>
-    ShardEvent.ConsumerCaughtUp({ ...common, after: DateTime.distance(since, common.at) })
-  )
+  const after = Duration.millis((yield* MonotonicTime.now) - since)
+  yield* shard.announce((common) => ShardEvent.ConsumerCaughtUp({ ...common, after }))
 })
 
 /** A full buffer is everyday business; one that stays full is news. */

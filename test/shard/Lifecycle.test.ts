@@ -311,6 +311,33 @@ describe("a session that was disconnected", () => {
   )
 })
 
+describe("a RESUMED", () => {
+  const jump = Fault.resume(Act.sendRaw('{"op":0,"t":"RESUMED","s":9,"d":{}}'), { times: 1 })
+
+  it.effect("whose sequence jumps, with nothing replayed, is a gap, and is told as one", () =>
+    Effect.gen(function* () {
+      const { simulator, watcher } = yield* SimulatedBot.ready
+      yield* simulator.faults.inject(jump)
+      yield* simulator.drop()
+      yield* TestClock.adjust("1 second")
+      assert.deepInclude(
+        watcher.events.find(({ _tag }) => _tag === "GapDetected"),
+        { from: 2, to: 8 }
+      )
+      assert.strictEqual(watcher.tags().at(-1), "Resumed")
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
+  it.effect("that Discord counts like any dispatch is none", () =>
+    Effect.gen(function* () {
+      const { simulator, watcher } = yield* SimulatedBot.ready
+      yield* simulator.drop()
+      yield* TestClock.adjust("1 second")
+      assert.notInclude(watcher.tags(), "GapDetected")
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+})
+
 describe("op 7", () => {
   it.effect("before HELLO, or instead of it, reconnects; also while resuming", () =>
     Effect.gen(function* () {
