@@ -18,6 +18,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
 import {
   DirectoryMalformed,
   DirectoryRateLimited,
@@ -182,9 +183,16 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
   const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
     switch (response.status) {
       case 200:
-        return yield* Effect.matchEffect(Effect.flatMap(response.json, decodeInfo), {
+        return yield* Effect.matchEffect(Effect.flatMap(bodyOf(response), decodeInfo), {
           onSuccess: Effect.succeed,
-          onFailure: () => fail(new DirectoryMalformed({ description: "it is not what Discord documents" }))
+          onFailure: (error) =>
+            fail(
+              new DirectoryMalformed({
+                description: Predicate.isTagged(error, "BodyTooLarge")
+                  ? `it is over ${maxBody} bytes`
+                  : "it is not what Discord documents"
+              })
+            )
         })
       case 401:
         return yield* fail(new AuthenticationFailed())
@@ -200,9 +208,11 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
       authorization: `Bot ${Redacted.value(config.token)}`,
       "user-agent": `DiscordBot (disruption-gateway, ${version})`
     }),
-    client.execute,
+    HttpClient.withScope(client).execute,
     Effect.mapError(unreachable),
     Effect.flatMap(read),
+    // Whatever was not read of the answer is dropped with its connection.
+    Effect.scoped,
     Effect.timeoutOrElse({
       duration: config.timeouts.directory,
       orElse: () =>
@@ -218,12 +228,33 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
   )
 }
 
-const decodeInfo = Schema.decodeUnknownEffect(GatewayInfo)
+/** Largest body that is read, in bytes. Discord's has some hundred. */
+const maxBody = 64 * 1024
+
+/** The text of a body. It is read as it comes, and cut off once it is over the limit, so that one without end costs nothing. */
+const bodyOf = (response: HttpClientResponse.HttpClientResponse) =>
+  response.stream.pipe(
+    Stream.mapAccumEffect(
+      () => 0,
+      (before, chunk) => {
+        const size = before + chunk.length
+        return size > maxBody
+          ? Effect.fail({ _tag: "BodyTooLarge" } as const)
+          : Effect.succeed([size, [chunk]] as const)
+      }
+    ),
+    Stream.decodeText,
+    Stream.mkString
+  )
+
+const decodeInfo = Schema.decodeUnknownEffect(Schema.fromJsonString(GatewayInfo))
+
+const RateLimitBody = Schema.fromJsonString(Schema.Struct({ retry_after: Schema.Finite }))
 
 /** The wait in seconds: in Discord's body, or in the header of a proxy's answer. */
 const retryAfter = (response: HttpClientResponse.HttpClientResponse) =>
-  response.json.pipe(
-    Effect.flatMap(Schema.decodeUnknownEffect(Schema.Struct({ retry_after: Schema.Finite }))),
+  bodyOf(response).pipe(
+    Effect.flatMap(Schema.decodeUnknownEffect(RateLimitBody)),
     Effect.map((body) => body.retry_after),
     Effect.orElseSucceed(() => Number(response.headers["retry-after"])),
     Effect.map((seconds) => Duration.seconds(seconds >= 0 ? seconds : 1))
