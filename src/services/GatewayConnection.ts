@@ -12,7 +12,6 @@ import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { Compression, TransportCompression } from "../schema/Compression.ts"
@@ -27,6 +26,7 @@ import * as DispatchTally from "./DispatchTally.ts"
 import { FrameDecoder } from "./FrameDecoder.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import { type ConnectionBatch, SocketInbox, type SocketEnd } from "./SocketInbox.ts"
+import { maskOf } from "./TokenConcealment.ts"
 
 /**
  * An open connection.
@@ -84,6 +84,7 @@ export class GatewayConnection extends Context.Service<
       GatewayConnection,
       Effect.gen(function* () {
         const config = yield* GatewayConfig
+        const mask = maskOf(config.token)
         const construct = yield* Socket.WebSocketConstructor
         const decompressors = yield* Decompression
         const tally = yield* DispatchTally.make(yield* BotMetrics.contextOf(config.token))
@@ -96,9 +97,9 @@ export class GatewayConnection extends Context.Service<
           url,
           wanted
         }) {
-          const host = hostOf(url)
+          const host = mask(hostOf(url))
           const failed = (reason: GatewayErrorReason) => new GatewayError({ reason, shard: shard.id })
-          const openFailed = (description: string) => failed(new OpenFailed({ host, description }))
+          const openFailed = (description: string) => failed(new OpenFailed({ host, description: mask(description) }))
 
           const compression = compress ? chosen : "none"
           if (isTransport(compression) && !decompressors.transports.includes(compression)) {
@@ -116,6 +117,7 @@ export class GatewayConnection extends Context.Service<
             shard: shard.id,
             limit: config.maxPayloadBytes,
             wanted,
+            mask,
             tally,
             decompress:
               compression === "none" ? undefined : yield* decompressors.make(compression, config.maxPayloadBytes),
@@ -146,8 +148,8 @@ export class GatewayConnection extends Context.Service<
             receive: Effect.mapError(inbox.take(), (end) =>
               failed(
                 end._tag === "Closed"
-                  ? reasonOfClose(end.code, withoutToken(end.reason, config.token), { shard, intents: config.intents })
-                  : new ConnectionClosed({ code: 1006, closeReason: end.description })
+                  ? reasonOfClose(end.code, mask(end.reason), { shard, intents: config.intents })
+                  : new ConnectionClosed({ code: 1006, closeReason: mask(end.description) })
               )
             ),
             send: (frame) =>
@@ -222,7 +224,3 @@ const terminate = (ws: Socket.WebSocketLike): void => {
 
 const describeEnd = (end: SocketEnd): string =>
   end._tag === "Broken" ? end.description : `closed with ${end.code}${end.reason === "" ? "" : ` ${end.reason}`}`
-
-/** The peer's close reason without the token, should the peer echo it. */
-const withoutToken = (text: string, token: Redacted.Redacted<string>): string =>
-  text.replaceAll(Redacted.value(token), "<redacted>")

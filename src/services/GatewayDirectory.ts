@@ -31,6 +31,7 @@ import { GatewayInfo } from "../schema/GatewayInfo.ts"
 import { version } from "../version.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import * as MonotonicTime from "./MonotonicTime.ts"
+import { maskOf } from "./TokenConcealment.ts"
 
 /**
  * An answer of GET /gateway/bot with its time.
@@ -173,18 +174,25 @@ const uncertainFor = Duration.seconds(15)
 const fail = (reason: GatewayErrorReason) => Effect.fail(new GatewayError({ reason }))
 
 const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]) => {
+  const mask = maskOf(config.token)
   const { host } = new URL(config.apiUrl)
   // The error has neither the request, whose header has the token, nor the cause.
   const unreachable = (error: HttpClientError.HttpClientError) =>
     new GatewayError({
-      reason: new DirectoryUnreachable({ host, description: error.reason.description ?? describeCause(error.cause) })
+      reason: new DirectoryUnreachable({
+        host,
+        description: mask(error.reason.description ?? describeCause(error.cause))
+      })
     })
 
   const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
     switch (response.status) {
       case 200:
         return yield* Effect.matchEffect(Effect.flatMap(bodyOf(response), decodeInfo), {
-          onSuccess: Effect.succeed,
+          onSuccess: (info) =>
+            mask(info.url) === info.url
+              ? Effect.succeed(info)
+              : fail(new DirectoryMalformed({ description: "its url has the bot's token in it" })),
           onFailure: (error) =>
             fail(
               new DirectoryMalformed({

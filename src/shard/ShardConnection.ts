@@ -26,6 +26,7 @@ import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { acquireIdentifySlot, type IdentifySlot, sendIdentify, sendResume } from "./SessionHandshake.ts"
 import { SendWindow } from "./SendWindow.ts"
 import { SessionStore } from "../services/SessionStore.ts"
+import { maskOf } from "../services/TokenConcealment.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
 import { type Milestones, ShardReader } from "./ShardReader.ts"
 
@@ -55,6 +56,7 @@ export const run = Effect.fnUntraced(function* (
   )
   const connections = yield* GatewayConnection
   const { durable } = yield* SessionStore
+  const mask = maskOf((yield* GatewayConfig).token)
   const connection = yield* inSpan(shard, "Shard.connect", { "server.address": hostnameOf(options.url) }, () =>
     connections.open({
       url: options.url,
@@ -74,7 +76,9 @@ export const run = Effect.fnUntraced(function* (
   shard.connected(connectionHeartbeat, end)
   const milestones = { hello: Deferred.makeUnsafe<Duration.Duration>(), session: Deferred.makeUnsafe<void>() }
   yield* forkParts(end, [
-    new ShardReader({ shard, options, heartbeat: connectionHeartbeat, milestones, window }).read(connection),
+    new ShardReader({ shard, options: { ...options, mask }, heartbeat: connectionHeartbeat, milestones, window }).read(
+      connection
+    ),
     beat(shard, connectionHeartbeat, milestones, window),
     converse(shard, { connection, milestones, session, slot, window })
   ])

@@ -53,6 +53,8 @@ export interface ReaderParts {
     readonly url: string
     /** Whether malformed payloads are left out; otherwise the first one ends the connection. */
     readonly skipMalformed: boolean
+    /** Removes the token from what the peer says. */
+    readonly mask: (text: string) => string
   }
   readonly heartbeat: ConnectionHeartbeat
   readonly milestones: Milestones
@@ -137,12 +139,15 @@ export class ShardReader {
       reaction.end = new MalformedPayload({ description: "READY has no session_id or no resume_gateway_url" })
       return
     }
-    const { resume_gateway_url: resumeUrl, session_id: sessionId } = ready.success
-    const trusted = isTrustedResumeUrl(resumeUrl, this.parts.options.url)
+    const { mask, url } = this.parts.options
+    const { resume_gateway_url: resumeUrl } = ready.success
+    // A session whose id echoes the token is one that RESUME cannot name: Discord then says that there is none.
+    const sessionId = mask(ready.success.session_id)
+    const trusted = mask(resumeUrl) === resumeUrl && isTrustedResumeUrl(resumeUrl, url)
     if (!trusted)
-      this.announce(reaction, (common) => ShardEvent.ResumeUrlRefused({ ...common, host: hostOf(resumeUrl) }))
+      this.announce(reaction, (common) => ShardEvent.ResumeUrlRefused({ ...common, host: mask(hostOf(resumeUrl)) }))
     this.append(reaction, 0)
-    this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : this.parts.options.url)
+    this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : url)
     this.reachSession(reaction)
     this.announce(reaction, (common) => ShardEvent.Ready({ ...common, sessionId }))
   }
