@@ -96,7 +96,8 @@ export class Gateway extends Context.Service<
      */
     readonly deliveries: Stream.Stream<Delivery, GatewayError>
     /**
-     * Every inbound payload of every shard, raw, all opcodes, in the order of each shard. A payload is handled when the
+     * Every inbound payload of every shard, raw, all opcodes (of a flood of op 1 only those that are answered), in the order
+     * of each shard. A payload is handled when the
      * subscriber asks for the next one: right for `Stream.runForEach` and whatever does not read ahead; `Stream.merge`,
      * `buffer`, `broadcast`, `groupByKey` and concurrency read ahead and want `deliveries`.
      *

@@ -114,6 +114,7 @@ export class ShardReader {
       if (typeof payload === "number") this.onUnwanted(payload, reaction)
       else if ("_tag" in payload) this.onFailure(payload, reaction)
       else if (payload.op === GatewayOpcode.Dispatch) this.onDispatch(payload, reaction)
+      else if (payload.op === GatewayOpcode.Heartbeat) this.onHeartbeatRequest(payload, reaction)
       else {
         reaction.payloads.push(payload)
         this.onControl(payload, reaction)
@@ -214,11 +215,15 @@ export class ShardReader {
     )
   }
 
+  /** Those over the limit are a flood, which is neither answered nor handed on. */
+  private onHeartbeatRequest(payload: Payload, reaction: Reaction): void {
+    if (!this.parts.window.takeAnswer()) return
+    reaction.payloads.push(payload)
+    reaction.effects.push(this.parts.heartbeat.beat)
+  }
+
   private onControl(payload: Payload, reaction: Reaction): void {
     switch (payload.op) {
-      case GatewayOpcode.Heartbeat:
-        if (this.parts.window.takeAnswer()) reaction.effects.push(this.parts.heartbeat.beat)
-        return
       case GatewayOpcode.HeartbeatAck:
         reaction.effects.push(this.acknowledge)
         return
