@@ -18,8 +18,10 @@ export {
   LimiterUnavailable,
   MalformedPayload,
   OpenFailed,
+  ReadyTimeout,
   ReconnectRequested,
   RestartRequested,
+  ResumedTimeout,
   SendStalled,
   SessionInvalidated,
   SystemSlept

@@ -46,6 +46,43 @@ export class HelloTimeout extends Schema.TaggedError<HelloTimeout>("disruption-g
 }
 
 /**
+ * IDENTIFY was not answered in time, while heartbeats were acknowledged.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ReadyTimeout extends Schema.TaggedError<ReadyTimeout>("disruption-gateway/GatewayError/ReadyTimeout")(
+  "ReadyTimeout",
+  {
+    /** Duration of the wait. */
+    after: Schema.DurationFromMillis
+  }
+) {
+  readonly recovery: Recovery = "resume"
+  override get message() {
+    return `IDENTIFY was not answered by READY within ${Duration.format(this.after)}`
+  }
+}
+
+/**
+ * RESUME was not answered in time, and nothing was replayed meanwhile, while heartbeats were acknowledged.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ResumedTimeout extends Schema.TaggedError<ResumedTimeout>(
+  "disruption-gateway/GatewayError/ResumedTimeout"
+)("ResumedTimeout", {
+  /** Duration of the wait. */
+  after: Schema.DurationFromMillis
+}) {
+  readonly recovery: Recovery = "resume"
+  override get message() {
+    return `RESUME was not answered, and nothing replayed, within ${Duration.format(this.after)}`
+  }
+}
+
+/**
  * Zombie connection: a heartbeat was not acknowledged before the next.
  *
  * @category errors

@@ -213,7 +213,8 @@ export class Shard {
       ShardConnection.run(this.lifecycle, {
         url,
         skipMalformed: this.policy.skipMalformed(this.session.received),
-        compress: this.policy.canInflate()
+        compress: this.policy.canInflate(),
+        readyTimeout: Duration.times(this.parts.config.timeouts.ready, this.policy.readyPatience())
       })
     )
   }

@@ -13,8 +13,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { HelloTimeout } from "../schema/ConnectionError.ts"
-import { GatewayError } from "../schema/GatewayError.ts"
+import { HelloTimeout, ReadyTimeout, ResumedTimeout } from "../schema/ConnectionError.ts"
+import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { hostnameOf, hostOf } from "../schema/GatewayUrl.ts"
 import { encodeHandshake, heartbeat } from "../schema/Handshake.ts"
 import type { Session } from "../schema/Session.ts"
@@ -37,6 +37,8 @@ export interface ConnectionOptions {
   readonly skipMalformed: boolean
   /** True where the configured compression is used. */
   readonly compress: boolean
+  /** Limit for READY after an IDENTIFY. */
+  readonly readyTimeout: Duration.Duration
 }
 
 /** Connects to a URL and stays until there is a reason to end. */
@@ -75,12 +77,17 @@ export const run = Effect.fnUntraced(function* (
   const end = Deferred.makeUnsafe<never, GatewayError>()
   shard.connected(connectionHeartbeat, end)
   const milestones = { hello: Deferred.makeUnsafe<Duration.Duration>(), session: Deferred.makeUnsafe<void>() }
+  const reader = new ShardReader({
+    shard,
+    options: { ...options, mask },
+    heartbeat: connectionHeartbeat,
+    milestones,
+    window
+  })
   yield* forkParts(end, [
-    new ShardReader({ shard, options: { ...options, mask }, heartbeat: connectionHeartbeat, milestones, window }).read(
-      connection
-    ),
+    reader.read(connection),
     beat(shard, connectionHeartbeat, milestones, window),
-    converse(shard, { connection, milestones, session, slot, window })
+    converse(shard, { connection, milestones, reader, readyTimeout: options.readyTimeout, session, slot, window })
   ])
   return yield* Deferred.await(end)
 })
@@ -144,27 +151,65 @@ const converse = Effect.fnUntraced(function* (
   {
     connection,
     milestones: { hello, session: hasSession },
+    reader,
+    readyTimeout,
     session,
     slot,
     window
   }: {
     readonly connection: OpenConnection
     readonly milestones: Milestones
+    readonly reader: ShardReader
+    readonly readyTimeout: Duration.Duration
     readonly session: Option.Option<Session>
     readonly slot: IdentifySlot | undefined
     readonly window: SendWindow
   }
 ) {
+  const { timeouts } = yield* GatewayConfig
+  const awaitSession = (limit: Duration.Duration, reason: GatewayErrorReason) =>
+    whileThereIsProgress(Deferred.await(hasSession), {
+      limit,
+      // Also while we are the slow side, and do not read what has come.
+      progress: () => (shard.host.buffer.isFull() ? Number.NaN : reader.progress),
+      reason
+    })
   yield* Deferred.await(hello)
   yield* Option.isSome(session)
     ? inSpan(shard, "Shard.resume", { "discord.session.id": session.value.id }, () =>
-        Effect.andThen(sendResume(shard, connection, session.value, window), Deferred.await(hasSession))
+        Effect.andThen(
+          sendResume(shard, connection, session.value, window),
+          awaitSession(timeouts.resumed, new ResumedTimeout({ after: timeouts.resumed }))
+        )
       )
     : inSpan(shard, "Shard.identify", {}, () =>
-        Effect.andThen(sendIdentify(shard, connection, slot, window), Deferred.await(hasSession))
+        Effect.andThen(
+          sendIdentify(shard, connection, slot, window),
+          awaitSession(readyTimeout, new ReadyTimeout({ after: readyTimeout }))
+        )
       )
   return yield* shard.sendQueue.drain(connection, window)
 })
+
+/** Waits for as long as there is progress: fails with the reason when there was none for the limit. */
+const whileThereIsProgress = <A>(
+  wait: Effect.Effect<A>,
+  options: {
+    readonly limit: Duration.Duration
+    /** A number that moves on; NaN where that cannot be seen. */
+    readonly progress: () => number
+    readonly reason: GatewayErrorReason
+  }
+): Effect.Effect<A, GatewayError> =>
+  Effect.suspend(() => {
+    const { limit, progress, reason } = options
+    const before = progress()
+    return Effect.timeoutOrElse(wait, {
+      duration: limit,
+      orElse: (): Effect.Effect<A, GatewayError> =>
+        progress() === before ? Effect.fail(new GatewayError({ reason })) : whileThereIsProgress(wait, options)
+    })
+  })
 
 /** Ends the session at Discord: the bot goes offline at once. */
 const sessionEndingCode = 1000

@@ -68,6 +68,11 @@ export class ShardReader {
   /** How many dispatches came before RESUMED. */
   private replayed = 0
 
+  /** Moves on with each dispatch that comes. */
+  get progress(): number {
+    return this.replayed
+  }
+
   constructor(parts: ReaderParts) {
     this.parts = parts
   }

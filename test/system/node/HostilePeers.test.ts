@@ -1,10 +1,17 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as References from "effect/References"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { Gateway } from "../../../src/gateway/Gateway.ts"
+import * as NodeGateway from "../../../src/node/NodeGateway.ts"
+import { GatewayConfig } from "../../../src/services/GatewayConfig.ts"
 import * as CommandLine from "../../support/CommandLine.ts"
 import * as HostileGateway from "../../support/HostileGateway.ts"
 import type { Process } from "../../support/Process.ts"
-import { untilTrue } from "../../support/Patience.ts"
+import { until, untilTrue } from "../../support/Patience.ts"
 
 /** The most memory that a process has had, in bytes. */
 const peakOf = ({ pid }: Process): number =>
@@ -107,4 +114,58 @@ describe("an answer of GET /gateway/bot that is absurd", () => {
       })
     )
   }
+})
+
+describe("a peer that acknowledges heartbeats, and answers neither IDENTIFY nor RESUME", () => {
+  it.live("is given up, and the next connection comes to a session", () =>
+    Effect.gen(function* () {
+      let unanswered = 1
+      const answer = (connection: HostileGateway.Connection, payload: object) => {
+        if (unanswered-- > 0) return
+        connection.send(payload)
+      }
+      const gateway = yield* HostileGateway.serve({
+        onIdentify: (connection) => answer(connection, HostileGateway.ready(gateway.url)),
+        onResume: (connection) => answer(connection, HostileGateway.dispatch("RESUMED", 2))
+      })
+      const reasons: Array<string> = []
+      yield* Effect.gen(function* () {
+        const bot = yield* Gateway
+        yield* Effect.forkScoped(
+          Stream.runForEach(bot.changes, (event) =>
+            Effect.sync(() => event._tag === "Disconnected" && reasons.push(event.reason._tag))
+          )
+        )
+        const state = Effect.map(bot.shards, ([shard]) => shard?.state)
+        yield* until(state, (state) => state === "ready")
+        unanswered = 1
+        gateway.connections.at(-1)?.send({ op: 7, d: null })
+        yield* until(
+          Effect.sync(() => gateway.frames.filter(({ op }) => op === 6).length),
+          (resumes) => resumes === 2
+        )
+        yield* until(state, (state) => state === "ready")
+      }).pipe(
+        Effect.provide(
+          NodeGateway.layer.pipe(
+            Layer.provide(
+              GatewayConfig.layer({
+                token: "hostile-token",
+                gatewayUrl: gateway.url,
+                compression: "none",
+                reconnect: Schedule.spaced("10 millis"),
+                timeouts: { ready: "200 millis", resumed: "200 millis" }
+              })
+            )
+          )
+        ),
+        Effect.scoped
+      )
+      assert.deepStrictEqual(reasons, ["ReadyTimeout", "ReconnectRequested", "ResumedTimeout"])
+      assert.deepStrictEqual(
+        gateway.frames.filter(({ op }) => op !== 1).map(({ op }) => op),
+        [2, 2, 6, 6]
+      )
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
+  )
 })
