@@ -18,8 +18,11 @@ export {
   LimiterUnavailable,
   MalformedPayload,
   OpenFailed,
+  ReadyTimeout,
   ReconnectRequested,
   RestartRequested,
+  ResumedTimeout,
+  SendStalled,
   SessionInvalidated,
   SystemSlept
 } from "./schema/ConnectionError.ts"

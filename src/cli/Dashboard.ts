@@ -2,6 +2,7 @@
  * Server of `run --dashboard`.
  */
 import { createServer } from "node:http"
+import { hostname } from "node:os"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -30,9 +31,10 @@ export class AddressUnavailable extends Schema.TaggedError<AddressUnavailable>("
 /** Serves the page until the scope closes. Returns the bound address; port 0 takes any free one. */
 export const serve = (address: Address): Effect.Effect<Address, AddressUnavailable, Gateway | Scope.Scope> =>
   Layer.build(
-    HttpRouter.serve(GatewayDashboard.layerWith({ path: "/" }), { disableLogger: true, disableListenLog: true }).pipe(
-      Layer.provideMerge(NodeHttpServer.layer(createServer, { ...address, gracefulShutdownTimeout: 0 }))
-    )
+    HttpRouter.serve(GatewayDashboard.layerWith({ path: "/", hosts: [address.host, hostname()] }), {
+      disableLogger: true,
+      disableListenLog: true
+    }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { ...address, gracefulShutdownTimeout: 0 })))
   ).pipe(
     Effect.map((context) => {
       const bound = Context.get(context, HttpServer.HttpServer).address

@@ -36,10 +36,16 @@ const builtIns = [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, G
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
 
+/** Interruption by SIGHUP, as when a terminal is closed; the runtime itself listens to SIGINT and SIGTERM. */
+const hangup: Effect.Effect<never> = Effect.callback((resume) => {
+  process.on("SIGHUP", () => resume(Effect.interrupt))
+})
+
 /** Runs the command line, and ends the process. */
 export const main = (): void =>
   command.pipe(
     Command.run({ version }),
+    Effect.raceFirst(hangup),
     Effect.tapDefect((defect) => Effect.logFatal("A bug in disruption-gateway", Cause.die(defect))),
     Effect.ensuring(StandardOutput.finish),
     Effect.provide(Layer.mergeAll(NodeServices.layer, StandardError.layer, CliConfig.layer({ builtIns }))),

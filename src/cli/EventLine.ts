@@ -3,6 +3,8 @@
  */
 import type * as DateTime from "effect/DateTime"
 import type * as LogLevel from "effect/LogLevel"
+import type * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import type { Payload } from "../schema/Payload.ts"
 import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
 import { summaryOf } from "./EventSummary.ts"
@@ -20,8 +22,12 @@ export const dispatchLine = (payload: Payload, at: DateTime.Utc, paper: Paper): 
     paper
   )
 
-/** Line of a payload for programs: the JSON of the wire, with the shard's number first. */
-export const jsonLine = ({ d, op, s, shard, t }: Payload): string => JSON.stringify({ shard, op, t, s, d })
+/**
+ * Line of a payload for programs: the JSON of the wire, with the shard's number first. None for one that is nested too deeply
+ * to be written: reading JSON knows no depth, writing it does.
+ */
+export const jsonLine = ({ d, op, s, shard, t }: Payload): Option.Option<string> =>
+  Result.getSuccess(Result.try(() => JSON.stringify({ shard, op, t, s, d })))
 
 /**
  * Line of a connection's change for people. A mark sets it apart even without colours. It is never cut, as it may tell

@@ -116,7 +116,18 @@ type Deliveries = Stream.Stream<Delivery, GatewayError>
 type Lines = Stream.Stream<StandardOutput.Line, GatewayError, Stdio.Stdio | Terminal.Terminal>
 
 const jsonLines = (deliveries: Deliveries): Lines =>
-  Stream.map(deliveries, ({ ack, payload }) => ({ text: jsonLine(payload), written: ack }))
+  Stream.map(deliveries, ({ ack, payload }) =>
+    Option.match(jsonLine(payload), {
+      onNone: () => ({ written: Effect.andThen(logUnwritable(payload), ack) }),
+      onSome: (text) => ({ text, written: ack })
+    })
+  )
+
+const logUnwritable = ({ s, shard, t }: Payload): Effect.Effect<void> =>
+  Effect.logWarning(
+    `shard ${shard}: Left out ${t ?? "a payload"}${s === null ? "" : ` (sequence ${s})`}: ` +
+      "it is nested too deeply to be written as JSON"
+  )
 
 const linesForPeople =
   (changes: Stream.Stream<ShardEvent>) =>

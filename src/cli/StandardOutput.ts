@@ -21,7 +21,8 @@ export class OutputFailed extends Schema.TaggedError<OutputFailed>("disruption-g
 
 /** A line, and what follows when its reader has it. */
 export interface Line {
-  readonly text: string
+  /** Without a text nothing is written, and what follows comes in its turn. */
+  readonly text?: string
   readonly written?: Effect.Effect<void>
 }
 
@@ -33,7 +34,7 @@ export const writeLines = <E, R>(lines: Stream.Stream<Line, E, R>): Effect.Effec
         piecesOf(chunk),
         (piece) =>
           Effect.andThen(
-            write(piece.map(({ text }) => `${text}\n`).join("")),
+            write(piece.map(({ text }) => (text === undefined ? "" : `${text}\n`)).join("")),
             Effect.forEach(piece, ({ written }) => written ?? Effect.void, { discard: true })
           ),
         { discard: true }
@@ -49,7 +50,7 @@ const piecesOf = (lines: ReadonlyArray<Line>): ReadonlyArray<ReadonlyArray<Line>
   let size = 0
   for (const line of lines) {
     piece.push(line)
-    size += line.text.length
+    size += line.text?.length ?? 0
     if (size < pieceSize) continue
     pieces.push(piece)
     piece = []

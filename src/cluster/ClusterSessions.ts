@@ -4,7 +4,6 @@
  * Unlike the store of one process it waits for a store that does not answer, since starting without the session would cost
  * an IDENTIFY and every event since; and it writes the sessions of all shards of a machine together.
  */
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
 import type { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
 import {
   decodeStored,
   encodeStored,
@@ -36,7 +36,7 @@ const batchSize = 500
 
 interface Waiting {
   readonly session: Session
-  /** Milliseconds since the epoch. */
+  /** Milliseconds of monotonic time. */
   readonly since: number
   /** Done when this session, or a later one of the shard, is written. */
   readonly written: ReadonlyArray<Deferred.Deferred<void, SessionStoreError>>
@@ -65,7 +65,7 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
     })
 
   const writeAll = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* MonotonicTime.now
     // After this time the machine has stopped the shard, and another one may hold a later session.
     for (const [shard, { since }] of waiting) if (since < now - Duration.toMillis(abandonAfter)) waiting.delete(shard)
     const batch = [...waiting].slice(0, batchSize)
@@ -112,7 +112,7 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
         const written = Deferred.makeUnsafe<void, SessionStoreError>()
         waiting.set(shard, {
           session,
-          since: yield* Clock.currentTimeMillis,
+          since: yield* MonotonicTime.now,
           written: [...(waiting.get(shard)?.written ?? []), written]
         })
         somethingToWrite.openUnsafe()

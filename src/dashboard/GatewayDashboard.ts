@@ -2,8 +2,8 @@
  * The dashboard as routes of `effect/http`, which any program can mount: the page, its style, its script, and a stream of
  * server-sent events.
  *
- * It is read-only and shows no payloads, no token and no session id. It has no access control: the program decides
- * where to serve the routes.
+ * It is read-only and shows no payloads, no token and no session id. It has no access control but a check of the name under
+ * which it is asked for: the program decides where to serve the routes.
  *
  * @since 0.1.0
  */
@@ -11,12 +11,14 @@ import type * as Sse from "effect/encoding/Sse"
 import { encoder } from "effect/encoding/Sse"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { GatewaySnapshot } from "../schema/GatewaySnapshot.ts"
 import type { Gateway } from "../gateway/Gateway.ts"
 import { GatewayMonitor } from "../gateway/GatewayMonitor.ts"
+import { isAllowedHost } from "./AllowedHosts.ts"
 import * as DashboardEvent from "./DashboardEvent.ts"
 import { page } from "./Page.ts"
 import { script } from "./PageScript.ts"
@@ -33,6 +35,12 @@ export interface DashboardOptions {
   readonly path?: `/${string}` | undefined
   /** Title of the page. Default: `Discord gateway`. */
   readonly title?: string | undefined
+  /**
+   * Names under which the page may be asked for, such as `status.example.com`; any other name is answered by 421, since it may
+   * be that of a page which wants to read this one (DNS rebinding). The loopback's names and bare IP addresses always may.
+   * `"any"` where something in front of it checks them. Default: none.
+   */
+  readonly hosts?: ReadonlyArray<string> | "any" | undefined
 }
 
 /** Security headers: the page loads only these routes, and cannot be framed. */
@@ -90,17 +98,22 @@ export const layerOfMonitor = (
       // Disables buffering in proxies such as nginx: the stream has no end.
       { contentType: "text/event-stream", headers: { ...securityHeaders, "x-accel-buffering": "no" } }
     )
+    const route = (
+      name: string,
+      answer: (request: HttpServerRequest.HttpServerRequest) => HttpServerResponse.HttpServerResponse
+    ) =>
+      HttpRouter.route("GET", at(name), (request) =>
+        Effect.succeed(isAllowedHost(request.headers["host"], options.hosts ?? []) ? answer(request) : misdirected)
+      )
     const html = text(page(options.title ?? "Discord gateway"), "text/html")
     // Redirect to the path with "/" at its end: the page's links are relative, for proxies that serve it at another
     // path.
     const moved = HttpServerResponse.redirect(`${path.split("/").at(-1)}/`)
     return [
-      HttpRouter.route("GET", at(""), ({ originalUrl }) =>
-        Effect.succeed(path === "" || pathOf(originalUrl).endsWith("/") ? html : moved)
-      ),
-      HttpRouter.route("GET", at("page.css"), text(style, "text/css")),
-      HttpRouter.route("GET", at("page.js"), text(script, "text/javascript")),
-      HttpRouter.route("GET", at("events"), events)
+      route("", ({ originalUrl }) => (path === "" || pathOf(originalUrl).endsWith("/") ? html : moved)),
+      route("page.css", () => text(style, "text/css")),
+      route("page.js", () => text(script, "text/javascript")),
+      route("events", () => events)
     ]
   })
   return HttpRouter.addAll(routes)
@@ -108,6 +121,11 @@ export const layerOfMonitor = (
 
 const text = (body: string, contentType: string) =>
   HttpServerResponse.text(body, { contentType: `${contentType}; charset=utf-8`, headers: securityHeaders })
+
+const misdirected = HttpServerResponse.text(
+  "The dashboard is not served under this name. The option hosts of GatewayDashboard.layerWith lists the names that are.\n",
+  { status: 421, headers: securityHeaders }
+)
 
 const pathOf = (url: string): string => url.replace(/[?#].*$/, "")
 

@@ -42,7 +42,7 @@ export interface LogOptions {
   /** Capacity in payloads; `capacityBytes` is that in bytes. */
   readonly capacity: number
   readonly capacityBytes: number
-  /** Milliseconds since the epoch. */
+  /** Milliseconds of monotonic time. */
   readonly now: () => number
   /** Grace after a subscriber has left while others listen: its payloads are kept for the next one, or the mark before them. */
   readonly grace: Duration.Duration

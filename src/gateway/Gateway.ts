@@ -36,6 +36,7 @@ import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import * as GatewayInstruments from "./GatewayInstruments.ts"
 import { Heartbeat } from "../services/Heartbeat.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 import * as MemberRequests from "./MemberRequests.ts"
 import type { MembersChunk, MembersRequest } from "./MemberRequests.ts"
@@ -101,7 +102,8 @@ export class Gateway extends Context.Service<
      */
     readonly deliveries: Stream.Stream<Delivery, GatewayError>
     /**
-     * Every inbound payload of every shard, raw, all opcodes, in the order of each shard. A payload is handled when the
+     * Every inbound payload of every shard, raw, all opcodes (of a flood of op 1 only those that are answered), in the order
+     * of each shard. A payload is handled when the
      * subscriber asks for the next one: right for `Stream.runForEach` and whatever does not read ahead; `Stream.merge`,
      * `buffer`, `broadcast`, `groupByKey` and concurrency read ahead and want `deliveries`.
      *
@@ -174,7 +176,7 @@ export class Gateway extends Context.Service<
       const log = new DeliveryLog.DeliveryLog({
         capacity: config.buffer,
         capacityBytes: config.bufferBytes,
-        now: () => clock.currentTimeMillisUnsafe(),
+        now: () => MonotonicTime.of(clock),
         grace: Duration.minutes(1),
         fork,
         onAbandoned: (payloads) => events.announce((at) => ShardEvent.DeliveriesAbandoned({ shard: 0, at, payloads })),

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { GatewayError } from "../schema/GatewayError.ts"
@@ -58,6 +59,24 @@ type News =
   /** The session in which it was asked is gone, and the rest of the answer with it. */
   | { readonly _tag: "SessionLost" }
 
+/** Fields of a chunk that are read here; others may be anything. */
+const isChunk = Schema.is(
+  Schema.Struct({
+    chunk_index: Schema.Int,
+    chunk_count: Schema.Int,
+    members: Schema.Array(Schema.Struct({ user: Schema.Struct({ id: Schema.String }) })),
+    nonce: Schema.optional(Schema.String)
+  })
+)
+
+/** Fields of RATE_LIMITED that are read here. */
+const isRateLimit = Schema.is(
+  Schema.Struct({
+    retry_after: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)),
+    meta: Schema.Struct({ nonce: Schema.optional(Schema.String) })
+  })
+)
+
 /** Makes the pending requests, none yet. */
 export const make = (): MemberRequests => {
   const pending = new Map<string, { readonly news: Queue.Queue<News>; shard: number | undefined }>()
@@ -65,11 +84,14 @@ export const make = (): MemberRequests => {
   const onDispatch = (payload: Payload) => {
     if (pending.size === 0) return
     if (isDispatch(payload, "GUILD_MEMBERS_CHUNK")) {
+      // An answer of another shape is none: the request is asked again, or ends in time.
+      if (!isChunk(payload.d)) return
       const request = pending.get(payload.d.nonce ?? "")
       if (request === undefined) return
       request.shard = payload.shard
       Queue.offerUnsafe(request.news, { _tag: "Chunk", chunk: payload.d })
     } else if (isDispatch(payload, "RATE_LIMITED")) {
+      if (!isRateLimit(payload.d)) return
       const { meta, retry_after } = payload.d
       const request = pending.get(meta.nonce ?? "")
       if (request === undefined) return

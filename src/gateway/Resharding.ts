@@ -10,6 +10,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
+import * as Result from "effect/Result"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Payload } from "../schema/Payload.ts"
@@ -126,6 +127,10 @@ const filtered = (
 })
 
 const keyOf = ({ d, t }: Payload): string => {
-  const content = JSON.stringify(d)
+  // Data that is nested too deeply to be written is taken for the same, if it has the same name.
+  const content = Result.getOrElse(
+    Result.try(() => JSON.stringify(d)),
+    () => ""
+  )
   return `${t}:${content.length}:${Hash.string(content)}`
 }

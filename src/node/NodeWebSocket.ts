@@ -49,6 +49,9 @@ class BytesWebSocket implements Socket.WebSocketLike {
   get readyState() {
     return this.#ws.readyState
   }
+  get bufferedAmount() {
+    return this.#ws.bufferedAmount
+  }
   get isPaused() {
     return this.#ws.isPaused
   }

@@ -46,6 +46,43 @@ export class HelloTimeout extends Schema.TaggedError<HelloTimeout>("disruption-g
 }
 
 /**
+ * IDENTIFY was not answered in time, while heartbeats were acknowledged.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ReadyTimeout extends Schema.TaggedError<ReadyTimeout>("disruption-gateway/GatewayError/ReadyTimeout")(
+  "ReadyTimeout",
+  {
+    /** Duration of the wait. */
+    after: Schema.DurationFromMillis
+  }
+) {
+  readonly recovery: GatewayRecovery = "resume"
+  override get message() {
+    return `IDENTIFY was not answered by READY within ${Duration.format(this.after)}`
+  }
+}
+
+/**
+ * RESUME was not answered in time, and nothing was replayed meanwhile, while heartbeats were acknowledged.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ResumedTimeout extends Schema.TaggedError<ResumedTimeout>(
+  "disruption-gateway/GatewayError/ResumedTimeout"
+)("ResumedTimeout", {
+  /** Duration of the wait. */
+  after: Schema.DurationFromMillis
+}) {
+  readonly recovery: GatewayRecovery = "resume"
+  override get message() {
+    return `RESUME was not answered, and nothing replayed, within ${Duration.format(this.after)}`
+  }
+}
+
+/**
  * Zombie connection: a heartbeat was not acknowledged before the next.
  *
  * @category errors
@@ -110,6 +147,25 @@ export class LimiterUnavailable extends Schema.TaggedError<LimiterUnavailable>(
   readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `Not identifying, since the shared limit cannot be kept: ${this.description}`
+  }
+}
+
+/**
+ * The peer takes nothing: what was sent waits in the socket, over the limit.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SendStalled extends Schema.TaggedError<SendStalled>("disruption-gateway/GatewayError/SendStalled")(
+  "SendStalled",
+  {
+    /** Bytes that wait in the socket. */
+    buffered: Schema.Int
+  }
+) {
+  readonly recovery: GatewayRecovery = "resume"
+  override get message() {
+    return `The peer takes nothing: ${this.buffered} bytes wait in the socket`
   }
 }
 

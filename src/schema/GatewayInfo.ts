@@ -3,6 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { maxShards } from "./ShardSelection.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
@@ -39,7 +40,7 @@ export class SessionStartLimit extends Schema.Class<SessionStartLimit>("disrupti
 export class GatewayInfo extends Schema.Class<GatewayInfo>("disruption-gateway/GatewayInfo")({
   /** The WebSocket URL to connect to, without a query. */
   url: Schema.NonEmptyString,
-  /** Recommended number of shards. */
-  shards: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  /** Recommended number of shards, 100,000 at most: the largest bots have some thousand. */
+  shards: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxShards })),
   session_start_limit: SessionStartLimit
 }) {}

@@ -45,4 +45,5 @@ export const shardIdsOf = (shards: ShardSelection): Result.Result<"auto" | Reado
   return Result.succeed(ids.map((id) => new ShardId({ id, total })))
 }
 
-const maxShards = 100_000
+/** Most shards that a bot can have here, far above the largest bots. */
+export const maxShards = 100_000

@@ -5,6 +5,7 @@
  */
 import * as Result from "effect/Result"
 import { type DecompressionFailed, MalformedPayload } from "../schema/ConnectionError.ts"
+import { dispatchNames } from "../schema/DispatchNames.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import { decodePayload, type Payload } from "../schema/Payload.ts"
 import { readDispatchHeader } from "../schema/PayloadHeader.ts"
@@ -29,6 +30,8 @@ export interface FrameDecoderOptions {
   readonly limit: number
   /** The dispatches to decode; undefined for all. */
   readonly wanted: () => ReadonlySet<string> | undefined
+  /** Removes the token from names that are not Discord's. */
+  readonly mask: (text: string) => string
   /** Counts dispatches. */
   readonly tally: DispatchTally
   /** Inflates compressed frames; undefined without compression. */
@@ -69,17 +72,27 @@ export class FrameDecoder {
     if (wanted !== undefined) {
       const header = readDispatchHeader(bytes)
       if (header !== undefined && !isWanted(header.t, wanted)) {
-        this.options.tally.dropped(header.t, bytes.length)
+        this.options.tally.dropped(this.masked(header.t), bytes.length)
         return header.s
       }
     }
     return this.decodeText(textOf(bytes), bytes.length)
   }
 
+  private masked(name: string): string {
+    return documented.has(name) ? name : this.options.mask(name)
+  }
+
   private decodeText(text: string, bytes: number): ReceivedPayload {
     this.parsed += text.length
-    const { shard, tally } = this.options
-    const payload = Result.merge(decodePayload(text, shard))
+    const { shard } = this.options
+    const decoded = Result.merge(decodePayload(text, shard))
+    if ("_tag" in decoded || decoded.t === null || documented.has(decoded.t)) return this.filter(decoded, bytes)
+    return this.filter({ ...decoded, t: this.masked(decoded.t) }, bytes)
+  }
+
+  private filter(payload: Payload | MalformedPayload, bytes: number): ReceivedPayload {
+    const { tally } = this.options
     if ("_tag" in payload || payload.op !== GatewayOpcode.Dispatch || payload.t === null) return payload
     if (payload.s === null || isWanted(payload.t, this.options.wanted())) {
       tally.decoded(payload.t, bytes)
@@ -89,6 +102,9 @@ export class FrameDecoder {
     return payload.s
   }
 }
+
+/** Names that need no mask. */
+const documented: ReadonlySet<string> = new Set(dispatchNames)
 
 const isWanted = (name: string, wanted: ReadonlySet<string> | undefined): boolean =>
   wanted === undefined || wanted.has(name) || alwaysSeen.has(name)

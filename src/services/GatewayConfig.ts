@@ -83,6 +83,13 @@ export interface GatewayOptions {
         readonly open?: Duration.Input | undefined
         /** Limit for HELLO on an open WebSocket. Default: 10 seconds. */
         readonly hello?: Duration.Input | undefined
+        /**
+         * Limit for READY after an IDENTIFY. It is long, since in Discord's own outages READY takes its time, and each IDENTIFY
+         * costs one of the day's; and it doubles, up to eightfold, with each in a row that is not answered. Default: 10 minutes.
+         */
+        readonly ready?: Duration.Input | undefined
+        /** Limit for RESUMED after a RESUME, or after what was replayed last. Then RESUME is tried again. Default: 1 minute. */
+        readonly resumed?: Duration.Input | undefined
         /** Limit for Discord's close frame at shutdown. Default: 1 second. */
         readonly close?: Duration.Input | undefined
         /** Limit for GET /gateway/bot. Default: 10 seconds. */
@@ -191,6 +198,8 @@ export class GatewayConfig extends Context.Service<
     readonly timeouts: {
       readonly open: Duration.Duration
       readonly hello: Duration.Duration
+      readonly ready: Duration.Duration
+      readonly resumed: Duration.Duration
       readonly close: Duration.Duration
       readonly directory: Duration.Duration
       readonly store: Duration.Duration

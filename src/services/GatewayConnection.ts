@@ -12,11 +12,10 @@ import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { GatewayCompression, TransportCompression } from "../schema/Compression.ts"
-import { ConnectionClosed, OpenFailed } from "../schema/ConnectionError.ts"
+import { ConnectionClosed, OpenFailed, SendStalled } from "../schema/ConnectionError.ts"
 import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason, reasonOfClose } from "../schema/GatewayError.ts"
 import { hostOf, withQuery } from "../schema/GatewayUrl.ts"
@@ -27,6 +26,7 @@ import * as DispatchTally from "./DispatchTally.ts"
 import { FrameDecoder } from "./FrameDecoder.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import { type ConnectionBatch, SocketInbox, type SocketEnd } from "./SocketInbox.ts"
+import { maskOf } from "./TokenConcealment.ts"
 
 /**
  * An open connection.
@@ -41,7 +41,10 @@ export interface OpenConnection {
    * Between two calls only a small buffer is read from the socket.
    */
   readonly receive: Effect.Effect<ConnectionBatch, GatewayError>
-  /** Sends a text frame. Returns when the socket has taken it. */
+  /**
+   * Sends a text frame. Returns when the socket has taken it. Fails with `SendStalled` where over 1 MiB waits in the socket
+   * already.
+   */
   readonly send: (frame: string) => Effect.Effect<void, GatewayError>
 }
 
@@ -81,6 +84,7 @@ export class GatewayConnection extends Context.Service<
       GatewayConnection,
       Effect.gen(function* () {
         const config = yield* GatewayConfig
+        const mask = maskOf(config.token)
         const construct = yield* Socket.WebSocketConstructor
         const decompressors = yield* Decompression
         const tally = yield* DispatchTally.make(yield* BotMetrics.contextOf(config.token))
@@ -93,9 +97,9 @@ export class GatewayConnection extends Context.Service<
           url,
           wanted
         }) {
-          const host = hostOf(url)
+          const host = mask(hostOf(url))
           const failed = (reason: GatewayErrorReason) => new GatewayError({ reason, shard: shard.id })
-          const openFailed = (description: string) => failed(new OpenFailed({ host, description }))
+          const openFailed = (description: string) => failed(new OpenFailed({ host, description: mask(description) }))
 
           const compression = compress ? chosen : "none"
           if (isTransport(compression) && !decompressors.transports.includes(compression)) {
@@ -113,6 +117,7 @@ export class GatewayConnection extends Context.Service<
             shard: shard.id,
             limit: config.maxPayloadBytes,
             wanted,
+            mask,
             tally,
             decompress:
               compression === "none" ? undefined : yield* decompressors.make(compression, config.maxPayloadBytes),
@@ -143,20 +148,24 @@ export class GatewayConnection extends Context.Service<
             receive: Effect.mapError(inbox.take(), (end) =>
               failed(
                 end._tag === "Closed"
-                  ? reasonOfClose(end.code, withoutToken(end.reason, config.token), { shard, intents: config.intents })
-                  : new ConnectionClosed({ code: 1006, closeReason: end.description })
+                  ? reasonOfClose(end.code, mask(end.reason), { shard, intents: config.intents })
+                  : new ConnectionClosed({ code: 1006, closeReason: mask(end.description) })
               )
             ),
             send: (frame) =>
-              Effect.try({
-                try: () => ws.send(frame),
-                catch: (cause) =>
-                  failed(
-                    new ConnectionClosed({
-                      code: 1006,
-                      closeReason: cause instanceof Error ? cause.message : "the frame cannot be sent"
-                    })
-                  )
+              Effect.suspend(() => {
+                const buffered = bufferedIn(ws)
+                if (buffered > maxBuffered) return Effect.fail(failed(new SendStalled({ buffered })))
+                return Effect.try({
+                  try: () => ws.send(frame),
+                  catch: (cause) =>
+                    failed(
+                      new ConnectionClosed({
+                        code: 1006,
+                        closeReason: cause instanceof Error ? cause.message : "the frame cannot be sent"
+                      })
+                    )
+                })
               })
           }
         })
@@ -165,6 +174,13 @@ export class GatewayConnection extends Context.Service<
       })
     )
 }
+
+/** Bytes that may wait in a socket: twice what Discord's limits let us send in a minute. */
+const maxBuffered = 1024 * 1024
+
+/** Bytes that wait in a WebSocket, as far as it tells. */
+const bufferedIn = (ws: Socket.WebSocketLike): number =>
+  Predicate.hasProperty(ws, "bufferedAmount") && typeof ws.bufferedAmount === "number" ? ws.bufferedAmount : 0
 
 const isTransport = (compression: GatewayCompression): compression is TransportCompression =>
   compression.endsWith("-stream")
@@ -209,7 +225,3 @@ const terminate = (ws: Socket.WebSocketLike): void => {
 
 const describeEnd = (end: SocketEnd): string =>
   end._tag === "Broken" ? end.description : `closed with ${end.code}${end.reason === "" ? "" : ` ${end.reason}`}`
-
-/** The peer's close reason without the token, should the peer echo it. */
-const withoutToken = (text: string, token: Redacted.Redacted<string>): string =>
-  text.replaceAll(Redacted.value(token), "<redacted>")

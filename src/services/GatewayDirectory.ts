@@ -4,6 +4,7 @@
  * Cache: the URL until connecting to it fails, the rest for as long as the caller allows. With a configured
  * `gatewayUrl` no request is made.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -18,6 +19,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
 import {
   DirectoryMalformed,
   DirectoryRateLimited,
@@ -30,6 +32,8 @@ import { GatewayInfo } from "../schema/GatewayInfo.ts"
 import type { IdentifyBudget } from "../schema/IdentifyBudget.ts"
 import { version } from "../version.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
+import * as MonotonicTime from "./MonotonicTime.ts"
+import { maskOf } from "./TokenConcealment.ts"
 
 /**
  * An answer of GET /gateway/bot with its time.
@@ -40,6 +44,8 @@ import { GatewayConfig } from "./GatewayConfig.ts"
 export interface DirectoryAnswer {
   readonly info: GatewayInfo
   readonly at: DateTime.Utc
+  /** Milliseconds of the monotonic clock, which setting the wall clock does not move. */
+  readonly monotonicAt: number
 }
 
 /**
@@ -73,19 +79,20 @@ export class GatewayDirectory extends Context.Service<
     Effect.gen(function* () {
       const config = yield* GatewayConfig
       const client = yield* HttpClient.HttpClient
+      const clock = yield* Clock.Clock
       // Single-flight: one request answers all shards that ask at the same time.
       const oneAtATime = yield* Semaphore.make(1)
       let last: DirectoryAnswer | undefined
       let url = config.gatewayUrl
-      /** Times of the IDENTIFYs that the last answer may not have counted. */
-      let identifies: Array<DateTime.Utc> = []
+      /** Monotonic times of the IDENTIFYs that the last answer may not have counted. */
+      let identifies: Array<number> = []
       /** Set by `invalidateUrl`, until the next answer. */
       let doubtful = false
 
       const fetch = request(client, config).pipe(
         Effect.zip(DateTime.now),
         Effect.map(([info, at]): DirectoryAnswer => {
-          const answer = { info, at }
+          const answer = { info, at, monotonicAt: MonotonicTime.of(clock) }
           last = answer
           if (config.gatewayUrl === undefined) url = info.url
           doubtful = false
@@ -100,25 +107,32 @@ export class GatewayDirectory extends Context.Service<
         return orElse(oneAtATime.withPermits(1)(orElse(findOut)))
       }
       const recentAnswer = (maxAge: Duration.Duration) =>
-        Effect.map(DateTime.now, (now) =>
-          last !== undefined && Duration.isLessThanOrEqualTo(DateTime.distance(last.at, now), maxAge) ? last : undefined
-        )
+        Effect.map(DateTime.now, (now) => {
+          if (last === undefined) return undefined
+          // The older of both: the monotonic clock stands still while a machine sleeps.
+          const age = Math.max(
+            MonotonicTime.of(clock) - last.monotonicAt,
+            Duration.toMillis(DateTime.distance(last.at, now))
+          )
+          return age <= Duration.toMillis(maxAge) ? last : undefined
+        })
 
       return GatewayDirectory.of({
         fetch,
         recent: (maxAge) =>
           config.gatewayUrl !== undefined ? Effect.succeedNone : Effect.asSome(kept(recentAnswer(maxAge), fetch)),
         budget: () =>
-          Option.map(Option.fromUndefinedOr(last), ({ at, info: { session_start_limit: limit } }) => {
-            const certainBefore = DateTime.subtractDuration(at, uncertainFor)
-            identifies = identifies.filter(DateTime.isGreaterThan(certainBefore))
+          Option.map(Option.fromUndefinedOr(last), (answer) => {
+            const { session_start_limit: limit } = answer.info
+            const since = answer.monotonicAt - Duration.toMillis(uncertainFor)
+            identifies = identifies.filter((identify) => identify > since)
             return {
               total: limit.total,
               remaining: Math.max(0, limit.remaining - identifies.length),
-              resetAt: DateTime.addDuration(at, Duration.millis(limit.reset_after))
+              resetAt: timeAfter(clock, answer, limit.reset_after)
             }
           }),
-        countIdentify: Effect.map(DateTime.now, (now) => void identifies.push(now)),
+        countIdentify: Effect.map(MonotonicTime.now, (now) => void identifies.push(now)),
         url: kept(
           Effect.sync(() => (doubtful ? undefined : url)),
           Effect.suspend(() => {
@@ -140,6 +154,10 @@ export class GatewayDirectory extends Context.Service<
   )
 }
 
+/** The time so many milliseconds after an answer, in milliseconds since the epoch by the wall clock as it is set now. */
+export const timeAfter = (clock: Clock.Clock, { monotonicAt }: DirectoryAnswer, millis: number): DateTime.Utc =>
+  DateTime.makeUnsafe(Math.round(clock.currentTimeMillisUnsafe() + millis - (MonotonicTime.of(clock) - monotonicAt)))
+
 /**
  * Uncertainty window: IDENTIFYs sent this shortly before an answer may be missing from its count, so they count again.
  */
@@ -148,19 +166,33 @@ const uncertainFor = Duration.seconds(15)
 const fail = (reason: GatewayErrorReason) => Effect.fail(new GatewayError({ reason }))
 
 const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]) => {
+  const mask = maskOf(config.token)
   const { host } = new URL(config.apiUrl)
   // The error has neither the request, whose header has the token, nor the cause.
   const unreachable = (error: HttpClientError.HttpClientError) =>
     new GatewayError({
-      reason: new DirectoryUnreachable({ host, description: error.reason.description ?? describeCause(error.cause) })
+      reason: new DirectoryUnreachable({
+        host,
+        description: mask(error.reason.description ?? describeCause(error.cause))
+      })
     })
 
   const read = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClientResponse) {
     switch (response.status) {
       case 200:
-        return yield* Effect.matchEffect(Effect.flatMap(response.json, decodeInfo), {
-          onSuccess: Effect.succeed,
-          onFailure: () => fail(new DirectoryMalformed({ description: "it is not what Discord documents" }))
+        return yield* Effect.matchEffect(Effect.flatMap(bodyOf(response), decodeInfo), {
+          onSuccess: (info) =>
+            mask(info.url) === info.url
+              ? Effect.succeed(info)
+              : fail(new DirectoryMalformed({ description: "its url has the bot's token in it" })),
+          onFailure: (error) =>
+            fail(
+              new DirectoryMalformed({
+                description: Predicate.isTagged(error, "BodyTooLarge")
+                  ? `it is over ${maxBody} bytes`
+                  : "it is not what Discord documents"
+              })
+            )
         })
       case 401:
         return yield* fail(new AuthenticationFailed())
@@ -176,9 +208,11 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
       authorization: `Bot ${Redacted.value(config.token)}`,
       "user-agent": `DiscordBot (disruption-gateway, ${version})`
     }),
-    client.execute,
+    HttpClient.withScope(client).execute,
     Effect.mapError(unreachable),
     Effect.flatMap(read),
+    // Whatever was not read of the answer is dropped with its connection.
+    Effect.scoped,
     Effect.timeoutOrElse({
       duration: config.timeouts.directory,
       orElse: () =>
@@ -194,12 +228,33 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
   )
 }
 
-const decodeInfo = Schema.decodeUnknownEffect(GatewayInfo)
+/** Largest body that is read, in bytes. Discord's has some hundred. */
+const maxBody = 64 * 1024
+
+/** The text of a body. It is read as it comes, and cut off once it is over the limit, so that one without end costs nothing. */
+const bodyOf = (response: HttpClientResponse.HttpClientResponse) =>
+  response.stream.pipe(
+    Stream.mapAccumEffect(
+      () => 0,
+      (before, chunk) => {
+        const size = before + chunk.length
+        return size > maxBody
+          ? Effect.fail({ _tag: "BodyTooLarge" } as const)
+          : Effect.succeed([size, [chunk]] as const)
+      }
+    ),
+    Stream.decodeText,
+    Stream.mkString
+  )
+
+const decodeInfo = Schema.decodeUnknownEffect(Schema.fromJsonString(GatewayInfo))
+
+const RateLimitBody = Schema.fromJsonString(Schema.Struct({ retry_after: Schema.Finite }))
 
 /** The wait in seconds: in Discord's body, or in the header of a proxy's answer. */
 const retryAfter = (response: HttpClientResponse.HttpClientResponse) =>
-  response.json.pipe(
-    Effect.flatMap(Schema.decodeUnknownEffect(Schema.Struct({ retry_after: Schema.Finite }))),
+  bodyOf(response).pipe(
+    Effect.flatMap(Schema.decodeUnknownEffect(RateLimitBody)),
     Effect.map((body) => body.retry_after),
     Effect.orElseSucceed(() => Number(response.headers["retry-after"])),
     Effect.map((seconds) => Duration.seconds(seconds >= 0 ? seconds : 1))

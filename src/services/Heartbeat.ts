@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import { HeartbeatTimeout } from "../schema/ConnectionError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
+import * as MonotonicTime from "./MonotonicTime.ts"
 
 /**
  * The heartbeat of one connection.
@@ -84,9 +85,9 @@ class DefaultConnectionHeartbeat implements ConnectionHeartbeat {
       this.acknowledged = false
       this.blind = this.blindfolds > 0
       yield* this.beat
-      const due = (yield* Clock.currentTimeMillis) + Duration.toMillis(interval)
+      const due = (yield* MonotonicTime.now) + Duration.toMillis(interval)
       yield* Effect.sleep(interval)
-      const late = (yield* Clock.currentTimeMillis) - due > lateMillis
+      const late = (yield* MonotonicTime.now) - due > lateMillis
       if (!this.acknowledged && !this.blind && !late) {
         return yield* new GatewayError({ reason: new HeartbeatTimeout({ interval }) })
       }

@@ -4,8 +4,9 @@
  * Breaking the first limit is answered by op 9. Breaking the second ends every session of the bot and resets its token:
  * the worst thing that a gateway library can do.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
+import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
@@ -20,8 +21,9 @@ import { GatewayError } from "../schema/GatewayError.ts"
 import type { SessionStartLimit } from "../schema/GatewayInfo.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
-import { type DirectoryAnswer, GatewayDirectory } from "./GatewayDirectory.ts"
+import { type DirectoryAnswer, GatewayDirectory, timeAfter } from "./GatewayDirectory.ts"
 import * as IdentifyQueue from "./IdentifyQueue.ts"
+import * as MonotonicTime from "./MonotonicTime.ts"
 
 /**
  * Answer to a shard that asks to IDENTIFY.
@@ -66,8 +68,8 @@ export class IdentifyLimiter extends Context.Service<
   /** Limits of this process alone. */
   static readonly layerMemory: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory> = Layer.effect(
     IdentifyLimiter,
-    Effect.suspend(() => Effect.flatMap(takeFromRateLimiter, (take) => make(spacing, take)))
-  ).pipe(Layer.provide(RateLimiter.layer), Layer.provide(RateLimiter.layerStoreMemory))
+    Effect.suspend(() => make(spacing, takeInMemory()))
+  )
 
   /** Limits that all processes with shards of the bot share, in Redis. */
   static readonly layerShared: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory | Redis.Redis> =
@@ -97,6 +99,18 @@ export class IdentifyLimiter extends Context.Service<
  * @since 0.1.0
  */
 export type TakeTurn = (key: string, time: Duration.Duration) => Effect.Effect<Duration.Duration, GatewayError>
+
+/** Turns of one process, in monotonic time: setting the clock neither delays a turn nor brings it forward. */
+const takeInMemory = (): TakeTurn => {
+  const takenUntil = new Map<string, number>()
+  return (key, time) =>
+    Effect.map(MonotonicTime.now, (now) => {
+      const wait = (takenUntil.get(key) ?? now) - now
+      if (wait > 0) return Duration.millis(Math.ceil(wait))
+      takenUntil.set(key, now + Duration.toMillis(time))
+      return Duration.zero
+    })
+}
 
 const takeFromRateLimiter = Effect.map(
   RateLimiter.RateLimiter,
@@ -136,6 +150,7 @@ const limitOf = (answer: Option.Option<DirectoryAnswer>) =>
 const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: TakeTurn) {
   const config = yield* GatewayConfig
   const directory = yield* GatewayDirectory
+  const clock = yield* Clock.Clock
   // Each bot has its own limits. The hash keeps the token out of the key.
   const bot = Hash.string(Redacted.value(config.token))
   const queues = new Map<number, IdentifyQueue.IdentifyQueue>()
@@ -169,11 +184,11 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
     const answer = yield* budget(maxAge)
     const limit = limitOf(answer)
     if (Option.isSome(answer) && leftOf(answer) <= 0) {
-      const { at, info } = answer.value
+      const { info } = answer.value
       const { remaining, reset_after, total } = info.session_start_limit
       // If only our own recent IDENTIFYs exhaust it, the next answer will have counted them.
-      const wait = remaining > reserveOf(info.session_start_limit) ? askAgainAfter : Duration.millis(reset_after)
-      return { _tag: "BudgetExhausted", total, remaining, resetAt: DateTime.addDuration(at, wait) } as const
+      const wait = remaining > reserveOf(info.session_start_limit) ? Duration.toMillis(askAgainAfter) : reset_after
+      return { _tag: "BudgetExhausted", total, remaining, resetAt: timeAfter(clock, answer.value, wait) } as const
     }
     const consumed = yield* take(`identify:${bot}:${shard.bucket(limit?.max_concurrency ?? 1)}`, spacing)
     if (Duration.isPositive(consumed)) {

@@ -52,6 +52,8 @@ export const optionsSchema = Schema.Struct({
   timeouts: Schema.Struct({
     open: Wait.pipe(orElse("10 seconds")),
     hello: Wait.pipe(orElse("10 seconds")),
+    ready: Wait.pipe(orElse("10 minutes")),
+    resumed: Wait.pipe(orElse("1 minute")),
     close: Wait.pipe(orElse("1 second")),
     directory: Wait.pipe(orElse("10 seconds")),
     store: Wait.pipe(orElse("5 seconds")),

@@ -1,6 +1,6 @@
 /**
- * Recovery policy of a shard: at which URL it resumes, when it gives the session up, when it skips a malformed payload, and
- * when it does without compression.
+ * Recovery policy of a shard: at which URL it resumes, when it gives the session up, for how long it waits for READY, when
+ * it skips a malformed payload, and when it does without compression.
  *
  * RESUME costs nothing and IDENTIFY is rationed, so a session is given up only on Discord's word, or after failing for
  * longer than Discord could keep it.
@@ -16,7 +16,7 @@ export interface Outcome {
   readonly state: ShardState
   /** The last sequence received. */
   readonly received: number | null
-  /** Milliseconds since the epoch. */
+  /** Milliseconds of monotonic time. */
   readonly now: number
 }
 
@@ -34,6 +34,7 @@ export class RecoveryPolicy {
   private resumeHostAnswers = true
   private isDistrusted = false
   private inflateFailures = 0
+  private unansweredIdentifies = 0
   private malformedAfter = Number.NaN
   private malformedTimes = 0
 
@@ -46,8 +47,10 @@ export class RecoveryPolicy {
     const { giveUpResume, malformedReplays } = this.limits
     if (state === "ready") {
       this.failures = 0
+      this.unansweredIdentifies = 0
       this.resumeHostAnswers = !this.isDistrusted
     }
+    if (error.reason._tag === "ReadyTimeout") this.unansweredIdentifies++
     if (error.reason._tag === "OpenFailed") this.resumeHostAnswers = !this.resumeHostAnswers && !this.isDistrusted
     if (error.reason._tag === "DecompressionFailed") this.inflateFailures++
     else if (state === "ready" && this.inflateFailures < malformedReplays) this.inflateFailures = 0
@@ -84,6 +87,11 @@ export class RecoveryPolicy {
   /** There is no main URL to turn to. */
   noMainUrl(): void {
     this.resumeHostAnswers = !this.isDistrusted
+  }
+
+  /** Factor of the limit for READY: it doubles, up to eightfold, while IDENTIFYs in a row are not answered within it. */
+  readyPatience(): number {
+    return 2 ** Math.min(this.unansweredIdentifies, 3)
   }
 
   /** True while inflating works; after several failures in a row it is tried without compression. */

@@ -1,29 +1,20 @@
 /**
- * Queue of a shard's payloads to send, in order, over its connections: a sliding window of 120 payloads in 60 s on each.
+ * Queue of a shard's payloads to send, in order, over its connections.
  *
- * A payload waits for READY or RESUMED, and for its turn; a lost connection leaves it at the head of the queue. Heartbeats
- * do not pass through here: room is kept for them, so that they never wait for anything.
+ * A payload waits for READY or RESUMED, and for room in the connection's `SendWindow`; a lost connection leaves it at the
+ * head of the queue. Heartbeats do not pass through here: the window keeps room for them, so that they never wait.
  */
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { SendQueueFull } from "../schema/SendError.ts"
 import { Signal } from "../services/Signal.ts"
 import type { OpenConnection } from "../services/GatewayConnection.ts"
+import type { SendWindow } from "./SendWindow.ts"
 
 interface Waiting {
   readonly frame: string
   readonly complete: (result: Effect.Effect<void, GatewayError>) => void
 }
-
-/**
- * Discord's limit on a connection and its window; a second longer, since frames do not all travel equally fast.
- *
- * Discord, "Rate Limiting": https://discord.com/developers/docs/events/gateway#rate-limiting
- */
-const limit = 120
-const window = Duration.seconds(61)
 
 /** The queue of one shard. */
 export class SendQueue {
@@ -63,21 +54,16 @@ export class SendQueue {
   }
 
   /** Sends what waits, and what comes, over a connection that is ready. Never ends by itself. */
-  drain(connection: OpenConnection, heartbeatInterval: Duration.Duration): Effect.Effect<never, GatewayError> {
-    const room = limit - reservedFor(heartbeatInterval)
-    const windowMillis = Duration.toMillis(window)
-    /** Times of the last sends, oldest first. */
-    const sent: Array<number> = []
+  drain(connection: OpenConnection, window: SendWindow): Effect.Effect<never, GatewayError> {
     const sendNext = Effect.gen({ self: this }, function* () {
-      const now = yield* Clock.currentTimeMillis
-      while (sent[0] !== undefined && sent[0] <= now - windowMillis) sent.shift()
-      if (sent[0] !== undefined && sent.length >= room) return yield* Effect.sleep(sent[0] + windowMillis - now)
+      const wait = window.wait("payload")
+      if (wait > 0) return yield* Effect.sleep(wait)
       this.arrival.reset()
       const [entry] = this.waiting
       if (entry === undefined) return yield* this.arrival.wait
       yield* Effect.uninterruptible(
         Effect.map(connection.send(entry.frame), () => {
-          sent.push(now)
+          window.add("payload")
           this.waiting.delete(entry)
           entry.complete(Effect.void)
         })
@@ -97,7 +83,3 @@ export class SendQueue {
     return Effect.fail(new GatewayError({ reason, shard: this.shard }))
   }
 }
-
-/** IDENTIFY or RESUME, the heartbeats of a window, and as many again that the server may ask for. */
-const reservedFor = (heartbeatInterval: Duration.Duration): number =>
-  Math.min(limit - 1, 1 + 2 * Math.ceil(Duration.toMillis(window) / Duration.toMillis(heartbeatInterval)))

@@ -12,18 +12,21 @@ import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { OpenConnection } from "../services/GatewayConnection.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import type { SendWindow } from "./SendWindow.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
 
 /** Sends RESUME. */
 export const sendResume = Effect.fnUntraced(function* (
   shard: ShardLifecycle,
   connection: OpenConnection,
-  session: Session
+  session: Session,
+  window: SendWindow
 ) {
   const { token } = yield* GatewayConfig
   const { id: sessionId, sequence } = session
   shard.enter("resuming")
   yield* shard.announce((common) => ShardEvent.Resuming({ ...common, sessionId, sequence }))
+  yield* window.take("handshake")
   yield* connection.send(encodeHandshake(resume(session, token)))
 })
 
@@ -34,12 +37,14 @@ export type IdentifySlot = Effect.Success<ReturnType<IdentifyLimiter["Service"][
 export const sendIdentify = Effect.fnUntraced(function* (
   shard: ShardLifecycle,
   connection: OpenConnection,
-  slot: IdentifySlot | undefined
+  slot: IdentifySlot | undefined,
+  window: SendWindow
 ) {
   const config = yield* GatewayConfig
   yield* awaitTurn(shard)
   shard.enter("identifying")
   yield* shard.announce((common) => ShardEvent.Identifying(common))
+  yield* window.take("handshake")
   const presence = shard.presence ?? config.presence
   yield* connection.send(
     encodeHandshake(identify(shard.id, { ...config, presence, compress: config.compression === "payload" }))

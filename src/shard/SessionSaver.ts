@@ -4,7 +4,6 @@
  *
  * Every wait for a store ends. A read that fails is tried again for a while, a write with the next change.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -14,6 +13,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { Session } from "../schema/Session.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { type SessionStore, SessionStoreError } from "../services/SessionStore.ts"
 import type { ShardHost } from "./ShardHost.ts"
 import type { ShardSession } from "./ShardSession.ts"
@@ -57,11 +57,11 @@ export class SessionSaver {
   get load(): Effect.Effect<Option.Option<Session>> {
     const { id, readFor, store } = this.parts
     return Effect.gen({ self: this }, function* () {
-      const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(readFor)
+      const until = (yield* MonotonicTime.now) + Duration.toMillis(readFor)
       while (true) {
         const read = yield* this.attempt("read", store.get(id))
         if (Result.isSuccess(read)) return read.success
-        if ((yield* Clock.currentTimeMillis) >= until) return Option.none()
+        if ((yield* MonotonicTime.now) >= until) return Option.none()
         yield* Effect.sleep(betweenReads)
       }
     }).pipe(

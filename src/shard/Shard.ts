@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { GatewayStopped } from "../schema/SendError.ts"
-import type { Session } from "../schema/Session.ts"
+import { Session } from "../schema/Session.ts"
 import { hostOf, isTrustedResumeUrl } from "../schema/GatewayUrl.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
@@ -22,7 +22,9 @@ import type { GatewayConnection } from "../services/GatewayConnection.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import type { Heartbeat } from "../services/Heartbeat.ts"
 import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { SessionStore } from "../services/SessionStore.ts"
+import { maskOf } from "../services/TokenConcealment.ts"
 import { Backoff } from "./Backoff.ts"
 import { RecoveryPolicy } from "./RecoveryPolicy.ts"
 import { SendQueue } from "./SendQueue.ts"
@@ -149,12 +151,13 @@ export class Shard {
     const { config } = this.parts
     return Effect.flatMap(this.saver.load, (stored) => {
       if (Option.isNone(stored)) return Effect.void
-      const { intents, origin } = stored.value
-      this.session.restore(stored.value)
+      const mask = maskOf(config.token)
+      const { id, intents, origin, resumeUrl } = stored.value
+      this.session.restore(new Session({ ...stored.value, id: mask(id), resumeUrl: mask(resumeUrl) }))
       if (intents !== config.intents) return this.dropSession("it was started with other intents")
       if (origin !== originOf(config)) return this.dropSession("it was started at another Discord")
       return Effect.andThen(
-        this.checkResumeUrl(stored.value.resumeUrl),
+        this.checkResumeUrl(mask(resumeUrl)),
         this.parts.store.durable ? this.saver.flush : Effect.void
       )
     })
@@ -210,7 +213,8 @@ export class Shard {
       ShardConnection.run(this.lifecycle, {
         url,
         skipMalformed: this.policy.skipMalformed(this.session.received),
-        compress: this.policy.canInflate()
+        compress: this.policy.canInflate(),
+        readyTimeout: Duration.times(this.parts.config.timeouts.ready, this.policy.readyPatience())
       })
     )
   }
@@ -225,7 +229,7 @@ export class Shard {
         yield* this.stop(error.reason)
         return yield* error
       }
-      const now = this.parts.clock.currentTimeMillisUnsafe()
+      const now = MonotonicTime.of(this.parts.clock)
       const verdict = this.policy.judge({ error, state, received: this.session.received, now })
       lifecycle.enter("waiting")
       yield* lifecycle.announce((common) => ShardEvent.Disconnected({ ...common, reason: error.reason }))

@@ -6,14 +6,15 @@
  * Reading, the heartbeat, and what leads to a session and then sends go on at once, each in a fiber of the connection's
  * scope. The first that fails ends the connection with its reason, and so can the shard.
  */
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { HelloTimeout } from "../schema/ConnectionError.ts"
-import { GatewayError } from "../schema/GatewayError.ts"
+import { HelloTimeout, ReadyTimeout, ResumedTimeout } from "../schema/ConnectionError.ts"
+import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { hostnameOf, hostOf } from "../schema/GatewayUrl.ts"
 import { encodeHandshake, heartbeat } from "../schema/Handshake.ts"
 import type { Session } from "../schema/Session.ts"
@@ -23,7 +24,9 @@ import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { Heartbeat, type ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { acquireIdentifySlot, type IdentifySlot, sendIdentify, sendResume } from "./SessionHandshake.ts"
+import { SendWindow } from "./SendWindow.ts"
 import { SessionStore } from "../services/SessionStore.ts"
+import { maskOf } from "../services/TokenConcealment.ts"
 import { ReplayEnd } from "./ReplayEnd.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
 import { type Milestones, ShardReader } from "./ShardReader.ts"
@@ -35,6 +38,8 @@ export interface ConnectionOptions {
   readonly skipMalformed: boolean
   /** True where the configured compression is used. */
   readonly compress: boolean
+  /** Limit for READY after an IDENTIFY. */
+  readonly readyTimeout: Duration.Duration
 }
 
 /** Connects to a URL and stays until there is a reason to end. */
@@ -54,6 +59,7 @@ export const run = Effect.fnUntraced(function* (
   )
   const connections = yield* GatewayConnection
   const { durable } = yield* SessionStore
+  const mask = maskOf((yield* GatewayConfig).token)
   const connection = yield* inSpan(shard, "Shard.connect", { "server.address": hostnameOf(options.url) }, () =>
     connections.open({
       url: options.url,
@@ -66,16 +72,36 @@ export const run = Effect.fnUntraced(function* (
   shard.enter("greeting")
   const heartbeats = yield* Heartbeat
   const replayEnd = new ReplayEnd()
+  const window = new SendWindow(yield* Clock.Clock)
   const connectionHeartbeat = yield* heartbeats.make(
-    Effect.tap(sendHeartbeat(shard, connection, durable), () => Effect.sync(() => replayEnd.sent()))
+    Effect.andThen(
+      window.take("heartbeat"),
+      Effect.tap(sendHeartbeat(shard, connection, durable), () => Effect.sync(() => replayEnd.sent()))
+    )
   )
   const end = Deferred.makeUnsafe<never, GatewayError>()
   shard.connected(connectionHeartbeat, end)
   const milestones = { hello: Deferred.makeUnsafe<Duration.Duration>(), session: Deferred.makeUnsafe<void>() }
+  const reader = new ShardReader({
+    shard,
+    options: { ...options, mask },
+    heartbeat: connectionHeartbeat,
+    replayEnd,
+    milestones,
+    window
+  })
   yield* forkParts(end, [
-    new ShardReader({ shard, options, heartbeat: connectionHeartbeat, replayEnd, milestones }).read(connection),
-    beat(shard, connectionHeartbeat, milestones),
-    handshakeAndSend(shard, connection, milestones, session, slot)
+    reader.read(connection),
+    beat(shard, connectionHeartbeat, milestones, window),
+    handshakeAndSend(shard, {
+      connection,
+      milestones,
+      reader,
+      readyTimeout: options.readyTimeout,
+      session,
+      slot,
+      window
+    })
   ])
   return yield* Deferred.await(end)
 })
@@ -121,34 +147,83 @@ const sendHeartbeat = ({ session }: ShardLifecycle, connection: OpenConnection, 
 const beat = Effect.fnUntraced(function* (
   shard: ShardLifecycle,
   connectionHeartbeat: ConnectionHeartbeat,
-  { hello }: Milestones
+  { hello }: Milestones,
+  window: SendWindow
 ) {
   const { timeouts } = yield* GatewayConfig
   const heartbeatInterval = yield* Effect.timeoutOrElse(Deferred.await(hello), {
     duration: timeouts.hello,
     orElse: () => Effect.fail(new GatewayError({ reason: new HelloTimeout({ after: timeouts.hello }) }))
   })
+  window.heartbeatEvery(heartbeatInterval)
   yield* shard.announce((common) => ShardEvent.Greeted({ ...common, heartbeatInterval }))
   return yield* connectionHeartbeat.run(heartbeatInterval)
 })
 
 const handshakeAndSend = Effect.fnUntraced(function* (
   shard: ShardLifecycle,
-  connection: OpenConnection,
-  { hello, session: hasSession }: Milestones,
-  session: Option.Option<Session>,
-  slot: IdentifySlot | undefined
+  {
+    connection,
+    milestones: { hello, session: hasSession },
+    reader,
+    readyTimeout,
+    session,
+    slot,
+    window
+  }: {
+    readonly connection: OpenConnection
+    readonly milestones: Milestones
+    readonly reader: ShardReader
+    readonly readyTimeout: Duration.Duration
+    readonly session: Option.Option<Session>
+    readonly slot: IdentifySlot | undefined
+    readonly window: SendWindow
+  }
 ) {
-  const heartbeatInterval = yield* Deferred.await(hello)
+  const { timeouts } = yield* GatewayConfig
+  const awaitSession = (limit: Duration.Duration, reason: GatewayErrorReason) =>
+    whileThereIsProgress(Deferred.await(hasSession), {
+      limit,
+      // Also while we are the slow side, and do not read what has come.
+      progress: () => (shard.host.buffer.isFull() ? Number.NaN : reader.progress),
+      reason
+    })
+  yield* Deferred.await(hello)
   yield* Option.isSome(session)
     ? inSpan(shard, "Shard.resume", { "discord.session.id": session.value.id }, () =>
-        Effect.andThen(sendResume(shard, connection, session.value), Deferred.await(hasSession))
+        Effect.andThen(
+          sendResume(shard, connection, session.value, window),
+          awaitSession(timeouts.resumed, new ResumedTimeout({ after: timeouts.resumed }))
+        )
       )
     : inSpan(shard, "Shard.identify", {}, () =>
-        Effect.andThen(sendIdentify(shard, connection, slot), Deferred.await(hasSession))
+        Effect.andThen(
+          sendIdentify(shard, connection, slot, window),
+          awaitSession(readyTimeout, new ReadyTimeout({ after: readyTimeout }))
+        )
       )
-  return yield* shard.sendQueue.drain(connection, heartbeatInterval)
+  return yield* shard.sendQueue.drain(connection, window)
 })
+
+/** Waits for as long as there is progress: fails with the reason when there was none for the limit. */
+const whileThereIsProgress = <A>(
+  wait: Effect.Effect<A>,
+  options: {
+    readonly limit: Duration.Duration
+    /** A number that moves on; NaN where that cannot be seen. */
+    readonly progress: () => number
+    readonly reason: GatewayErrorReason
+  }
+): Effect.Effect<A, GatewayError> =>
+  Effect.suspend(() => {
+    const { limit, progress, reason } = options
+    const before = progress()
+    return Effect.timeoutOrElse(wait, {
+      duration: limit,
+      orElse: (): Effect.Effect<A, GatewayError> =>
+        progress() === before ? Effect.fail(new GatewayError({ reason })) : whileThereIsProgress(wait, options)
+    })
+  })
 
 /** Ends the session at Discord: the bot goes offline at once. */
 const sessionEndingCode = 1000

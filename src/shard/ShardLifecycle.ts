@@ -6,7 +6,7 @@ import type { GatewayPresenceUpdateData } from "discord-api-types/v10"
 import type * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -15,6 +15,7 @@ import type { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import type { ShardState, ShardStatus } from "../schema/ShardStatus.ts"
 import type { ConnectionHeartbeat } from "../services/Heartbeat.ts"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
 import type { SendQueue } from "./SendQueue.ts"
 import type { SessionSaver } from "./SessionSaver.ts"
 import type { ShardHost } from "./ShardHost.ts"
@@ -49,6 +50,8 @@ export class ShardLifecycle {
   private heartbeat: ConnectionHeartbeat | undefined
   private current: ShardState = "connecting"
   private since: DateTime.Utc
+  /** The same in monotonic time. */
+  private enteredAt: number
   private reconnects = 0
   private lastReason = Option.none<GatewayErrorReason>()
 
@@ -60,6 +63,7 @@ export class ShardLifecycle {
     this.sendQueue = sendQueue
     this.clock = clock
     this.since = this.now()
+    this.enteredAt = MonotonicTime.of(clock)
   }
 
   /** The state in which the shard is. */
@@ -97,6 +101,7 @@ export class ShardLifecycle {
     if (this.current === next) return
     this.current = next
     this.since = this.now()
+    this.enteredAt = MonotonicTime.of(this.clock)
     if (next === "ready") Deferred.doneUnsafe(this.firstSession, Exit.void)
   }
 
@@ -123,7 +128,7 @@ export class ShardLifecycle {
   ended(reason: GatewayErrorReason): Duration.Duration | undefined {
     this.lastReason = Option.some(reason)
     this.reconnects++
-    return this.current === "ready" ? DateTime.distance(this.since, this.now()) : undefined
+    return this.current === "ready" ? Duration.millis(MonotonicTime.of(this.clock) - this.enteredAt) : undefined
   }
 
   /** The presence with which the shard identifies: its own, or that of all shards. */

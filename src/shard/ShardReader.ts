@@ -4,7 +4,6 @@
  * Handing over and counting the sequence happen in one step that nothing can interrupt: what counts as received is in the
  * log of the delivery.
  */
-import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -24,8 +23,10 @@ import { decodeHello, decodeReady, isResumable } from "../schema/ReceiveEvent.ts
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { OpenConnection } from "../services/GatewayConnection.ts"
 import type { ConnectionHeartbeat } from "../services/Heartbeat.ts"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
 import type { ConnectionBatch } from "../services/SocketInbox.ts"
 import type { ReplayEnd } from "./ReplayEnd.ts"
+import type { SendWindow } from "./SendWindow.ts"
 import type { Announcement, ShardLifecycle } from "./ShardLifecycle.ts"
 
 /** The milestones of a connection, reached by what is read. */
@@ -53,10 +54,14 @@ export interface ReaderParts {
     readonly url: string
     /** Whether malformed payloads are left out; otherwise the first one ends the connection. */
     readonly skipMalformed: boolean
+    /** Removes the token from what the peer says. */
+    readonly mask: (text: string) => string
   }
   readonly heartbeat: ConnectionHeartbeat
   readonly replayEnd: ReplayEnd
   readonly milestones: Milestones
+  /** Bounds the answers to op 1. */
+  readonly window: SendWindow
 }
 
 /** Reads one connection. */
@@ -64,6 +69,11 @@ export class ShardReader {
   private readonly parts: ReaderParts
   /** Count of dispatches before RESUMED. */
   private replayed = 0
+
+  /** Moves on with each dispatch that comes. */
+  get progress(): number {
+    return this.replayed
+  }
 
   constructor(parts: ReaderParts) {
     this.parts = parts
@@ -111,6 +121,7 @@ export class ShardReader {
       if (typeof payload === "number") this.onUnwanted(payload, reaction)
       else if ("_tag" in payload) this.onFailure(payload, reaction)
       else if (payload.op === GatewayOpcode.Dispatch) this.onDispatch(payload, reaction)
+      else if (payload.op === GatewayOpcode.Heartbeat) this.onHeartbeatRequest(payload, reaction)
       else {
         reaction.payloads.push(payload)
         this.onControl(payload, reaction)
@@ -136,12 +147,15 @@ export class ShardReader {
       reaction.end = new MalformedPayload({ description: "READY has no session_id or no resume_gateway_url" })
       return
     }
-    const { resume_gateway_url: resumeUrl, session_id: sessionId } = ready.success
-    const trusted = isTrustedResumeUrl(resumeUrl, this.parts.options.url)
+    const { mask, url } = this.parts.options
+    const { resume_gateway_url: resumeUrl } = ready.success
+    // A session whose id echoes the token is one that RESUME cannot name: Discord then says that there is none.
+    const sessionId = mask(ready.success.session_id)
+    const trusted = mask(resumeUrl) === resumeUrl && isTrustedResumeUrl(resumeUrl, url)
     if (!trusted)
-      this.announce(reaction, (common) => ShardEvent.ResumeUrlRefused({ ...common, host: hostOf(resumeUrl) }))
+      this.announce(reaction, (common) => ShardEvent.ResumeUrlRefused({ ...common, host: mask(hostOf(resumeUrl)) }))
     this.append(reaction, 0)
-    this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : this.parts.options.url)
+    this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : url)
     this.reachSession(reaction)
     this.announce(reaction, (common) => ShardEvent.Ready({ ...common, sessionId }))
   }
@@ -163,17 +177,26 @@ export class ShardReader {
       this.announce(reaction, (common) => ShardEvent.DuplicateDropped({ ...common, sequence }))
       return false
     }
-    const { from, to } = arrival
-    this.announce(reaction, (common) => ShardEvent.GapDetected({ ...common, from, to }))
+    this.onGap(arrival, reaction)
     return true
+  }
+
+  private onResumedSequence(sequence: number, reaction: Reaction): void {
+    const arrival = this.parts.shard.session.receive(sequence)
+    if (arrival._tag === "Gap") this.onGap(arrival, reaction)
+  }
+
+  private onGap({ from, to }: { readonly from: number; readonly to: number }, reaction: Reaction): void {
+    this.announce(reaction, (common) => ShardEvent.GapDetected({ ...common, from, to }))
   }
 
   private onDispatch(payload: Payload, reaction: Reaction): void {
     if (payload.t === "READY") this.onReady(payload, reaction)
     if (reaction.end !== undefined) return
     if (payload.t === "RESUMED") {
-      // It closes the replay. Whether it has a sequence of its own is not for us to insist on.
-      if (payload.s !== null) this.parts.shard.session.receive(payload.s)
+      // It closes the replay. Whether it has a sequence of its own is not for us to insist on; one that jumps says that
+      // something before it was not replayed.
+      if (payload.s !== null) this.onResumedSequence(payload.s, reaction)
       this.onResumed(reaction)
     } else if (payload.s !== null && !this.onSequence(payload.s, reaction)) return
     reaction.last = payload.s ?? reaction.last
@@ -199,11 +222,15 @@ export class ShardReader {
     )
   }
 
+  /** Those over the limit are a flood, which is neither answered nor handed on. */
+  private onHeartbeatRequest(payload: Payload, reaction: Reaction): void {
+    if (!this.parts.window.takeAnswer()) return
+    reaction.payloads.push(payload)
+    reaction.effects.push(this.parts.heartbeat.beat)
+  }
+
   private onControl(payload: Payload, reaction: Reaction): void {
     switch (payload.op) {
-      case GatewayOpcode.Heartbeat:
-        reaction.effects.push(this.parts.heartbeat.beat)
-        return
       case GatewayOpcode.HeartbeatAck:
         if (this.parts.replayEnd.acknowledged()) {
           this.append(reaction, 0)
@@ -243,15 +270,14 @@ export class ShardReader {
 }
 
 const awaitRoom = Effect.fnUntraced(function* (shard: ShardLifecycle) {
-  const since = yield* DateTime.now
+  const since = yield* MonotonicTime.now
   const soon = yield* Effect.timeoutOption(shard.host.buffer.room, behindAfter)
   if (Option.isSome(soon)) return
   const { payloads, subscribers } = shard.host.buffer.size()
   yield* shard.announce((common) => ShardEvent.ConsumerBehind({ ...common, buffered: payloads, subscribers }))
   yield* shard.host.buffer.room
-  yield* shard.announce((common) =>
-    ShardEvent.ConsumerCaughtUp({ ...common, after: DateTime.distance(since, common.at) })
-  )
+  const after = Duration.millis((yield* MonotonicTime.now) - since)
+  yield* shard.announce((common) => ShardEvent.ConsumerCaughtUp({ ...common, after }))
 })
 
 /** A full buffer is everyday business; one that stays full is news. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
 import { changeLine, dispatchLine, jsonLine } from "../../src/cli/EventLine.ts"
 import { timeOfDay } from "../../src/cli/TerminalLine.ts"
 import { ConnectionClosed } from "../../src/schema/ConnectionError.ts"
@@ -22,12 +23,17 @@ describe("EventLine", () => {
   })
 
   it("prints a payload as JSON with the shard first, on one line", () => {
-    expect(jsonLine({ op: 0, d: { content: "a\nb" }, s: 42, t: "MESSAGE_CREATE", shard: 0 })).toBe(
-      '{"shard":0,"op":0,"t":"MESSAGE_CREATE","s":42,"d":{"content":"a\\nb"}}'
+    expect(jsonLine({ op: 0, d: { content: "a\nb" }, s: 42, t: "MESSAGE_CREATE", shard: 0 })).toEqual(
+      Option.some('{"shard":0,"op":0,"t":"MESSAGE_CREATE","s":42,"d":{"content":"a\\nb"}}')
     )
-    expect(jsonLine({ op: 11, d: null, s: null, t: null, shard: 1 })).toBe(
-      '{"shard":1,"op":11,"t":null,"s":null,"d":null}'
+    expect(jsonLine({ op: 11, d: null, s: null, t: null, shard: 1 })).toEqual(
+      Option.some('{"shard":1,"op":11,"t":null,"s":null,"d":null}')
     )
+  })
+
+  it("has no line for a payload that is nested too deeply to be written", () => {
+    const d: unknown = JSON.parse("[".repeat(100_000) + "]".repeat(100_000))
+    expect(jsonLine(payload("MESSAGE_CREATE", d))).toEqual(Option.none())
   })
 
   it("marks a lost connection so that it stands out without colours, and does not cut it", () => {

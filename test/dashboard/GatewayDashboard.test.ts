@@ -1,9 +1,22 @@
+import * as http from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { patience } from "../support/Patience.ts"
 import * as DashboardBot from "../support/DashboardBot.ts"
+
+/** The status of a path, asked for under a name. `fetch` would not let the `Host` be chosen. */
+const statusUnder = (host: string, path: string) =>
+  Effect.flatMap(DashboardBot.origin, (origin) =>
+    Effect.callback<number | undefined>((resume) => {
+      const request = http.get(`${origin}${path}`, { headers: { host } }, (response) => {
+        resume(Effect.succeed(response.statusCode))
+        response.destroy()
+      })
+      request.on("error", () => undefined)
+    })
+  )
 
 const get = (path: string, init: RequestInit = {}) =>
   Effect.flatMap(DashboardBot.origin, (origin) =>
@@ -67,6 +80,34 @@ describe("the dashboard's routes", () => {
         assert.strictEqual((yield* get("/gateway/events", { method })).status, 404)
       }
     }).pipe(Effect.provide(DashboardBot.layer(3)))
+  )
+
+  it.live("are served under the loopback's names and addresses, and under no name that may be another's", () =>
+    Effect.gen(function* () {
+      const paths = ["/gateway/", "/gateway/page.js", "/gateway/events"]
+      for (const host of [
+        "127.0.0.1:8080",
+        "localhost",
+        "LOCALHOST:1",
+        "bot.localhost",
+        "[::1]:80",
+        "192.168.1.5:8080"
+      ]) {
+        for (const path of paths) assert.strictEqual(yield* statusUnder(host, path), 200, `${host}${path}`)
+      }
+      for (const host of ["evil.example", "evil.example:8080", "localhost.evil.example", "1.2.3.4.evil.example", "x"]) {
+        for (const path of paths) assert.strictEqual(yield* statusUnder(host, path), 421, `${host}${path}`)
+      }
+    }).pipe(Effect.provide(DashboardBot.layer(1)))
+  )
+
+  it.live("are served under the names that the program lists", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* statusUnder("status.example.com:8443", "/gateway/"), 200)
+      assert.strictEqual(yield* statusUnder("Status.Example.Com", "/gateway/"), 200)
+      assert.strictEqual(yield* statusUnder("example.com", "/gateway/"), 421)
+      assert.strictEqual(yield* statusUnder("localhost", "/gateway/"), 200)
+    }).pipe(Effect.provide(DashboardBot.layer(1, { hosts: ["status.example.com"] })))
   )
 
   it.live("can be mounted elsewhere, under another title that is no markup", () =>

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as Persistence from "effect/persistence/Persistence"
 import * as References from "effect/References"
@@ -134,6 +135,27 @@ describe("the token", () => {
         yield* pass
         yield* look
       }
+      // READY echoes it as the session's id, or where the session is resumed, and so does a dispatch, as its name.
+      for (const echo of [
+        { session_id: token, resume_gateway_url: "wss://gateway.discord.gg" },
+        { session_id: `a${token}z`, resume_gateway_url: `wss://${token}.discord.gg` },
+        { session_id: "b", resume_gateway_url: `wss://gateway.discord.gg/${encodeURIComponent(token)}?t=${token}` }
+      ]) {
+        const ready = JSON.stringify({ op: 0, t: "READY", s: 1, d: { ...echo, user: {}, guilds: [] } })
+        yield* simulator.faults.inject(Fault.identify(Act.sendRaw(ready), { times: 2 }))
+        yield* simulator.invalidateSession(false)
+        yield* TestClock.adjust("20 seconds")
+        yield* simulator.sendRaw(`{"op":0,"t":"${token}","s":2,"d":{}}`)
+        yield* simulator.sendRaw(`{"op":0,"t":"x${token}","s":3,"d":{}}`)
+        yield* TestClock.adjust("10 seconds")
+        yield* look
+        record("metrics", yield* Metric.snapshot)
+        const stored = yield* KeyValueStore.KeyValueStore
+        for (const key of yield* stored.keys) record(`stored ${key}`, yield* stored.get(key))
+        yield* simulator.drop()
+        yield* pass
+        yield* look
+      }
       const sends = [
         gateway.send(SendEvent.requestGuildMembers({ guild_id: token, query: "", limit: 0 })),
         gateway.send(SendEvent.requestGuildMembers({ guild_id: "1", query: "", limit: 0 }), { shard: 99 }),
@@ -177,7 +199,10 @@ describe("the token", () => {
             "server.address",
             "error.type",
             "AuthenticationFailed",
-            "resumeUrl"
+            "resumeUrl",
+            "metrics:",
+            "ResumeUrlRefused",
+            "<redacted>"
           ]) {
             assert.isTrue(
               all.some((text) => text.includes(word)),
@@ -186,7 +211,7 @@ describe("the token", () => {
           }
           assert.isAbove(seen.length, 200)
           assert.deepStrictEqual(
-            all.filter((text) => text.includes(token)),
+            all.filter((text) => text.toLowerCase().includes(token.toLowerCase())),
             []
           )
         })

@@ -346,10 +346,35 @@ describe("a token in the wrong place", () => {
     )
   }
 
+  it.effect("is not printed in any form that it may have been pasted in", () =>
+    Effect.gen(function* () {
+      const [id, time, signature] = ["MTk4NjIyNDgzNDcxOTI1MjQ4", "Cl2FMQ", "ZnCjm1XVW7vRze4b7Cq4se7kKWs"]
+      const forms = [
+        `Bot ${id}.${time}.${signature}`,
+        `"${id}.${time}.${signature}"`,
+        `${id}%2E${time}%2E${signature}`,
+        `${id},${time},${signature}`,
+        `${id}.${time}.\n${signature}`,
+        `DISCORD_TOKEN=${id}.${time}.${signature}`,
+        `mfa.${signature}${signature}${signature}`,
+        signature
+      ]
+      for (const name of ["DISCORD_INTENTS", "DISCORD_SHARDS", "DISCORD_COMPRESSION", "DISCORD_API_URL"]) {
+        for (const form of forms) {
+          const error = yield* Effect.flip(fromEnvironment({ DISCORD_TOKEN: "another-token", [name]: form }))
+          assert.include(error.message, name)
+          for (const part of [id, signature]) assert.notInclude(shownBy(error), part, `${name}=${form}`)
+        }
+      }
+    })
+  )
+
   it.effect("does not hide what is no token", () =>
     Effect.gen(function* () {
       const { message } = yield* refusal({ gatewayUrl: "gateway.discord.gg" })
       assert.include(message, '"gateway.discord.gg"')
+      const intents = yield* refusal({ intents: "GUILD_MESSAGE_REACTION_ADD_2" })
+      assert.include(intents.message, "GUILD_MESSAGE_REACTION_ADD_2")
     })
   )
 })

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
 import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
@@ -18,6 +20,40 @@ const soon = <A, E>(effect: Effect.Effect<A, E>) =>
     yield* TestClock.adjust("1 minute")
     return yield* Fiber.join(fiber)
   })
+
+/** Bytes that were taken of the endless body. */
+let taken = 0
+
+const endless = () => {
+  taken = 0
+  return new ReadableStream<Uint8Array>({
+    pull: (controller) => {
+      const chunk = new Uint8Array(16 * 1024).fill(0x20)
+      taken += chunk.length
+      controller.enqueue(chunk)
+    }
+  })
+}
+
+const infoWith = (more: object) =>
+  JSON.stringify({
+    url: "wss://gateway.discord.gg",
+    shards: 1,
+    session_start_limit: { total: 1000, remaining: 1000, reset_after: 0, max_concurrency: 1 },
+    ...more
+  })
+
+/** A directory whose requests are answered with a body. */
+const answering = (body: () => ReadableStream<Uint8Array> | string) =>
+  GatewayDirectory.layer.pipe(
+    Layer.provide(GatewayConfig.layer({ token: "simulated-token" })),
+    Layer.provide(
+      Layer.succeed(
+        HttpClient.HttpClient,
+        HttpClient.make((request) => Effect.sync(() => HttpClientResponse.fromWeb(request, new Response(body()))))
+      )
+    )
+  )
 
 describe("GET /gateway/bot", () => {
   it.effect("tells where to connect, and is asked again only when it matters", () =>
@@ -57,6 +93,30 @@ describe("GET /gateway/bot", () => {
       }).pipe(Effect.provide(layer()))
     )
   }
+
+  const absurd: ReadonlyArray<readonly [what: string, body: () => ReadableStream<Uint8Array> | string]> = [
+    ["a body without end", () => endless()],
+    ["more shards than any bot has", () => infoWith({ shards: 1e12 })],
+    ["somewhat more shards than any bot has", () => infoWith({ shards: 5e7 })],
+    ["a body nested deeply", () => `${"[".repeat(30_000)}${"]".repeat(30_000)}`]
+  ]
+  for (const [what, body] of absurd) {
+    it.effect(`refuses ${what}`, () =>
+      Effect.gen(function* () {
+        const directory = yield* GatewayDirectory
+        const error = yield* Effect.flip(directory.fetch)
+        assert.strictEqual(error.reason._tag, "DirectoryMalformed")
+        assert.isAtMost(taken, 128 * 1024)
+      }).pipe(Effect.provide(answering(body)))
+    )
+  }
+
+  it.effect("takes what is within these limits", () =>
+    Effect.gen(function* () {
+      const directory = yield* GatewayDirectory
+      assert.strictEqual((yield* directory.fetch).info.shards, 100_000)
+    }).pipe(Effect.provide(answering(() => infoWith({ shards: 100_000, padding: "x".repeat(60_000) }))))
+  )
 
   it.effect("tells a wrong token apart: AuthenticationFailed", () =>
     Effect.gen(function* () {

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import { TestClock } from "effect/testing"
 import { Gateway } from "../../src/gateway/Gateway.ts"
+import type { ShardEvent } from "../../src/schema/ShardEvent.ts"
 import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import * as Fault from "../../src/simulator/Fault.ts"
@@ -87,16 +88,16 @@ describe("a bot that connects", () => {
     }).pipe(Effect.provide(SimulatedBot.layer({ config: { gatewayUrl: "wss://gateway.discord.gg" } })))
   )
 
-  it.effect("waits for READY for as long as heartbeats are acknowledged", () =>
+  it.effect("comes to READY where it takes longer than the limit, at the cost of few IDENTIFYs", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator
       yield* simulator.faults.inject(Fault.identify(Fault.late("20 minutes")))
       const { watcher } = yield* SimulatedBot.ready
-      yield* TestClock.adjust("19 minutes")
+      yield* TestClock.adjust("49 minutes")
       assert.notInclude(watcher.tags(), "Ready")
-      yield* TestClock.adjust("2 minutes")
+      yield* TestClock.adjust("3 minutes")
       assert.include(watcher.tags(), "Ready")
-      assert.strictEqual((yield* simulator.counts).connections, 1)
+      assert.strictEqual((yield* simulator.counts).identifies, 3)
     }).pipe(Effect.provide(SimulatedBot.layer()))
   )
 
@@ -307,6 +308,123 @@ describe("a session that was disconnected", () => {
         (yield* simulator.dials).map(({ url }) => url),
         Array(2).fill("wss://gateway.discord.gg/?v=10&encoding=json")
       )
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+})
+
+describe("a session that leads nowhere", () => {
+  const reasons = (events: ReadonlyArray<ShardEvent>) =>
+    events.flatMap((event) => (event._tag === "Disconnected" ? [event.reason._tag] : []))
+
+  it.effect("a RESUME that is never answered, with heartbeats acknowledged, is tried again after a minute", () =>
+    Effect.gen(function* () {
+      const { simulator, watcher } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("1 minute")
+      yield* simulator.faults.inject(Fault.resume(Fault.nothing, { times: 1 }))
+      yield* simulator.drop()
+      yield* TestClock.adjust("59 seconds")
+      assert.notInclude(reasons(watcher.events), "ResumedTimeout")
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(reasons(watcher.events), ["ConnectionClosed", "ResumedTimeout"])
+      assert.strictEqual(watcher.tags().at(-1), "Resumed")
+      assert.strictEqual((yield* simulator.counts).identifies, 1)
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
+  it.effect("a RESUME that is never answered by anyone ends in an IDENTIFY, not in waiting for ever", () =>
+    Effect.gen(function* () {
+      const { simulator, watcher } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("1 minute")
+      yield* simulator.faults.inject(Fault.resume(Fault.nothing))
+      yield* simulator.drop()
+      // Five attempts, with the waits between them.
+      yield* TestClock.adjust("8 minutes")
+      assert.include(watcher.tags(), "SessionDropped")
+      assert.strictEqual(watcher.tags().at(-1), "Ready")
+      assert.strictEqual((yield* simulator.counts).identifies, 2)
+    }).pipe(Effect.provide(SimulatedBot.layer({ simulator: { sessionTimeout: "1 hour" } })))
+  )
+
+  it.effect("an IDENTIFY that is never answered is given up after ten minutes, as each one costs", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      yield* simulator.faults.inject(Fault.identify(Fault.nothing, { times: 1 }))
+      const { watcher } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("598 seconds")
+      assert.strictEqual((yield* simulator.counts).identifies, 1)
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(reasons(watcher.events), ["ReadyTimeout"])
+      assert.strictEqual(watcher.tags().at(-1), "Ready")
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
+  it.effect("READY that takes nine minutes is waited for", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      yield* simulator.faults.inject(Fault.identify(Fault.late("9 minutes"), { times: 1 }))
+      const { watcher } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("9 minutes")
+      assert.deepStrictEqual(reasons(watcher.events), [])
+      assert.strictEqual(watcher.tags().at(-1), "Ready")
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
+  it.effect("a replay that goes on, or that nobody reads, is no silence", () =>
+    Effect.gen(function* () {
+      const { listener, simulator, watcher } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("1 minute")
+      yield* simulator.faults.inject(Fault.resume(Fault.nothing, { times: 1 }))
+      yield* simulator.drop()
+      yield* TestClock.adjust("1 second")
+      for (let s = 2; s < 12; s++) {
+        yield* simulator.sendRaw(`{"op":0,"t":"MESSAGE_CREATE","s":${s},"d":{}}`)
+        yield* TestClock.adjust("50 seconds")
+      }
+      assert.deepStrictEqual(reasons(watcher.events), ["ConnectionClosed"])
+      assert.strictEqual(listener.dispatches().length, 11)
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
+  it.effect("the limits are options", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      yield* simulator.faults.inject(
+        Fault.identify(Fault.nothing, { times: 1 }),
+        Fault.resume(Fault.nothing, { times: 1 })
+      )
+      const { watcher } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("15 seconds")
+      yield* simulator.drop()
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(reasons(watcher.events), ["ReadyTimeout", "ConnectionClosed", "ResumedTimeout"])
+      assert.strictEqual(watcher.tags().at(-1), "Resumed")
+    }).pipe(Effect.provide(SimulatedBot.layer({ config: { timeouts: { ready: "5 seconds", resumed: "2 seconds" } } })))
+  )
+})
+
+describe("a RESUMED", () => {
+  const jump = Fault.resume(Act.sendRaw('{"op":0,"t":"RESUMED","s":9,"d":{}}'), { times: 1 })
+
+  it.effect("whose sequence jumps, with nothing replayed, is a gap, and is told as one", () =>
+    Effect.gen(function* () {
+      const { simulator, watcher } = yield* SimulatedBot.ready
+      yield* simulator.faults.inject(jump)
+      yield* simulator.drop()
+      yield* TestClock.adjust("1 second")
+      assert.deepInclude(
+        watcher.events.find(({ _tag }) => _tag === "GapDetected"),
+        { from: 2, to: 8 }
+      )
+      assert.strictEqual(watcher.tags().at(-1), "Resumed")
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
+  it.effect("that Discord counts like any dispatch is none", () =>
+    Effect.gen(function* () {
+      const { simulator, watcher } = yield* SimulatedBot.ready
+      yield* simulator.drop()
+      yield* TestClock.adjust("1 second")
+      assert.notInclude(watcher.tags(), "GapDetected")
     }).pipe(Effect.provide(SimulatedBot.layer()))
   )
 })

@@ -199,6 +199,31 @@ describe("asking for members", () => {
     }).pipe(Effect.provide(SimulatedBot.layer({ simulator: { guilds: 3 } })))
   )
 
+  it.effect("takes nothing for an answer that is none, and breaks nothing by it", () =>
+    Effect.gen(function* () {
+      const { gateway, listener, simulator } = yield* SimulatedBot.ready
+      const ask = Stream.runCollect(gateway.requestGuildMembers({ guild_id: "1", query: "", limit: 0 }))
+      yield* Effect.forkChild(ask)
+      yield* TestClock.adjust("1 second")
+      // Limited, so that it waits while answers of every wrong shape come.
+      const asked = yield* Effect.forkChild(ask)
+      yield* TestClock.adjust("1 second")
+      const frames = (yield* simulator.connections).flatMap(({ frames }) => frames.filter(({ op }) => op === 8))
+      const nonces = frames.map(({ payload }) => (payload as { d: { nonce: string } }).d.nonce)
+      const nonce = nonces.at(-1)
+      const wrong: ReadonlyArray<unknown> = [null, {}, [], "x", 7, { nonce }, { nonce, members: null }, { meta: null }]
+      for (const d of [...wrong, { meta: { nonce }, retry_after: "x" }]) yield* simulator.dispatch("RATE_LIMITED", d)
+      for (const d of [...wrong, { nonce, chunk_index: 0, chunk_count: 1, members: [{}] }]) {
+        yield* simulator.dispatch("GUILD_MEMBERS_CHUNK", d)
+      }
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(listener.dispatches().filter(({ t }) => t === "GUILD_MEMBERS_CHUNK").length, 10)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* Fiber.join(asked)).length, 1)
+      assert.strictEqual((yield* gateway.shards)[0]?.reconnects, 0)
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
   it.effect("fails when there is no answer", () =>
     Effect.gen(function* () {
       const { gateway, simulator } = yield* SimulatedBot.ready

@@ -141,7 +141,8 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
 
   const sleepUntil = Effect.fnUntraced(function* (time: () => number) {
     for (let now = yield* Clock.currentTimeMillis; !rest.over && now < time(); now = yield* Clock.currentTimeMillis) {
-      yield* Effect.sleep(Math.min(time() - now, 1000))
+      // A fraction of a millisecond may be too little to bring the clock forward at all.
+      yield* Effect.sleep(Math.min(Math.ceil(time() - now), 1000))
     }
   })
 

@@ -305,6 +305,7 @@ const drawTrouble: Trouble = (dice, options) => {
       ]
     ],
     [2, () => [inject(while_(), Fault.resume(Fault.late(dice.magnitude(10, 2 * minute)), times(2))), cut()]],
+    [1, () => [inject(while_(), Fault.resume(Fault.nothing, times(3))), cut()]],
     // IDENTIFY
     [
       3,
@@ -320,6 +321,7 @@ const drawTrouble: Trouble = (dice, options) => {
     ],
     [1, () => [inject(while_(), Fault.identify(Act.invalidSession(false), times(6))), renew()]],
     [1, () => [inject(while_(), Fault.identify(Fault.late(dice.magnitude(10, 5 * minute)), times(2))), renew()]],
+    [1, () => [inject(while_(), Fault.identify(Fault.nothing, times(2))), renew()]],
     // GET /gateway/bot
     [
       2,

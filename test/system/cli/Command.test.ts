@@ -66,6 +66,22 @@ describe("disruption-gateway run", () => {
     })
   )
 
+  it.live("leaves out a payload that is nested too deeply to be written, says so, and prints the rest", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const run = yield* start(["run", "--json"], { env: yield* environment })
+      yield* run.says("Ready with")
+      const nested = `${"[".repeat(100_000)}${"]".repeat(100_000)}`
+      yield* simulator.sendRaw(`{"op":0,"t":"MESSAGE_UPDATE","s":2,"d":${nested}}`)
+      yield* simulator.sendRaw('{"op":0,"t":"MESSAGE_CREATE","s":3,"d":{"content":"behind it"}}')
+      yield* run.until(({ stdout }) => stdout.includes("behind it"), "print what comes behind it")
+      yield* run.says("shard 0: Left out MESSAGE_UPDATE (sequence 2): it is nested too deeply to be written as JSON")
+      const { code, stderr, stdout } = yield* run.end("SIGINT")
+      expect({ code, bug: stderr.includes("A bug") }).toEqual({ code: 0, bug: false })
+      expect(linesOf(stdout).map((line): unknown => JSON.parse(line).s)).toEqual([null, 1, 3])
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
   it.live("prints only the events asked for", () =>
     Effect.gen(function* () {
       const run = yield* start(["run", "--json", "--events", "ready,GUILD_CREATE"])
@@ -87,8 +103,8 @@ describe("disruption-gateway run", () => {
     })
   )
 
-  it.live("closes the connection with 1000 and ends with 0 on SIGINT and SIGTERM", () =>
-    Effect.forEach(["SIGINT", "SIGTERM"] as const, (signal) =>
+  it.live("closes the connection with 1000 and ends with 0 on SIGINT, SIGTERM and SIGHUP", () =>
+    Effect.forEach(["SIGINT", "SIGTERM", "SIGHUP"] as const, (signal) =>
       Effect.gen(function* () {
         const simulator = yield* DiscordSimulator
         const run = yield* start(["run", "--log-level", "all"], { env: yield* environment })
