@@ -48,7 +48,7 @@ export interface Held {
 export const processesBefore = ({ hold, payload: { s, t } }: Held): number =>
   s === null || t === "RESUMED" ? 0 : hold.segment.handedOutBefore
 
-/** How often a payload was handed out, this time included, as far as that is known. */
+/** Count of times that a payload was handed out, this one included, as far as that is known. */
 export const attemptsOf = (held: Held): number => processesBefore(held) + held.begunBefore + 1
 
 /** The share of one subscription in a segment. */
