@@ -183,12 +183,13 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
   const takeTurn: IdentifyLimiter["Service"]["takeTurn"] = Effect.fnUntraced(function* (shard) {
     const answer = yield* budget(maxAge)
     const limit = limitOf(answer)
-    if (Option.isSome(answer) && leftOf(answer) <= 0) {
+    const left = directory.budget()
+    if (Option.isSome(answer) && Option.isSome(left) && leftOf(answer) <= 0) {
       const { info } = answer.value
-      const { remaining, reset_after, total } = info.session_start_limit
+      const { remaining, reset_after } = info.session_start_limit
       // If only our own recent IDENTIFYs exhaust it, the next answer will have counted them.
       const wait = remaining > reserveOf(info.session_start_limit) ? Duration.toMillis(askAgainAfter) : reset_after
-      return { _tag: "BudgetExhausted", total, remaining, resetAt: timeAfter(clock, answer.value, wait) } as const
+      return { _tag: "BudgetExhausted", ...left.value, resetAt: timeAfter(clock, answer.value, wait) } as const
     }
     const consumed = yield* take(`identify:${bot}:${shard.bucket(limit?.max_concurrency ?? 1)}`, spacing)
     if (Duration.isPositive(consumed)) {

@@ -75,6 +75,24 @@ describe("the day's budget of IDENTIFYs", () => {
     }).pipe(Effect.provide(SimulatedBot.layer({ simulator, config: { whenBudgetExhausted: "fail" } })))
   )
 
+  it.effect("is told as it is when shards wait for it: less the IDENTIFYs sent since Discord's answer", () =>
+    Effect.gen(function* () {
+      const { gateway, watcher } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("20 seconds")
+      const exhausted = watcher.events.find(({ _tag }) => _tag === "IdentifyBudgetExhausted")
+      const left = Option.getOrThrow(yield* gateway.identifyBudget)
+      assert.strictEqual(left.remaining, 10)
+      assert.deepInclude(exhausted, { total: 1000, remaining: 10 })
+    }).pipe(
+      Effect.provide(
+        SimulatedBot.layer({
+          simulator: { shards: 4, sessionStartLimit: { total: 1000, remaining: 12, resetAfter: "1 hour" } },
+          config: { shards: 4 }
+        })
+      )
+    )
+  )
+
   it.effect("is counted down between two answers of GET /gateway/bot", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator

@@ -141,8 +141,8 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
 
   const sleepUntil = Effect.fnUntraced(function* (time: () => number) {
     for (let now = yield* Clock.currentTimeMillis; !rest.over && now < time(); now = yield* Clock.currentTimeMillis) {
-      // A fraction of a millisecond may be too little to bring the clock forward at all.
-      yield* Effect.sleep(Math.min(Math.ceil(time() - now), 1000))
+      // Whole milliseconds: a sleep of less than a nanosecond does not move the clock, and the loop would spin.
+      yield* Effect.sleep(Math.ceil(Math.min(time() - now, 1000)))
     }
   })
 
