@@ -1,4 +1,4 @@
-// What is measured, with which clients, and what the goals are.
+// The scenarios: their clients, and the goals.
 
 const bytes = "clients/ws.mjs"
 const own = "clients/disruption-gateway.mjs"
@@ -143,7 +143,7 @@ export const measures = {
   rssKB: { title: "memory per shard", unit: "KB", digits: 1 }
 }
 
-/** What the ratio of a client to another may be at most. */
+/** Upper limit of the ratio of one client to another. */
 export const goals = [
   { scenario: "all", client: "forEach", measure: "cpu", to: "ws", most: 1.1 },
   { scenario: "all", client: "forEachArray", measure: "cpu", to: "ws", most: 1.05 },

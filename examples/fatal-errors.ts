@@ -1,4 +1,4 @@
-// What cannot be recovered from ends the stream, as a value: here a bot that does without a privileged intent when it
+// A fatal error ends the stream, as a value: here a bot that does without a privileged intent when it
 // may not use it, and that tells a person what to do about everything else.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Gateway, GatewayConfig, type IntentName } from "disruption-gateway"

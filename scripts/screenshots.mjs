@@ -134,20 +134,20 @@ const massReconnect = (refused) =>
     yield* Effect.sleep("1800 millis")
   })
 
-await run(1, (url) => both(url, "status-page-1"))
+await run(1, (url) => both(url, "dashboard-1"))
 await run(16, (url) =>
   Effect.gen(function* () {
-    yield* both(url, "status-page-16")
+    yield* both(url, "dashboard-16")
     yield* massReconnect(40)
     yield* terminalPicture("live-view-80x24", 80, 24)
   })
 )
 await run(1000, (url) =>
   Effect.gen(function* () {
-    yield* both(url, "status-page-1000", 1280)
+    yield* both(url, "dashboard-1000", 1280)
     yield* massReconnect(2600)
     yield* terminalPicture("live-view-200x50", 200, 50)
-    yield* both(url, "status-page-1000-reconnect", 1280)
+    yield* both(url, "dashboard-1000-reconnect", 1280)
   })
 )
 await browser.close()

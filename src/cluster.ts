@@ -3,8 +3,7 @@
  */
 export * as ClusterDashboard from "./cluster/ClusterDashboard.ts"
 export * as ClusterHealth from "./cluster/ClusterHealth.ts"
-export { shardingConfig, timing } from "./cluster/ClusterTiming.ts"
+export * as ClusterTiming from "./cluster/ClusterTiming.ts"
 export { ClusterShardStatus } from "./cluster/DiscordShard.ts"
 export { type ClusterServices, GatewayCluster, ProgramFailed, type ProgramServices } from "./cluster/GatewayCluster.ts"
-export type { MachineOptions } from "./cluster/NodeCluster.ts"
 export * as NodeCluster from "./cluster/NodeCluster.ts"

@@ -2,5 +2,4 @@
  * `disruption-gateway/dashboard`: a page that shows how a bot is doing, as routes of `effect/http`. Free of any platform's
  * modules.
  */
-export type { DashboardOptions } from "./dashboard/GatewayDashboard.ts"
 export * as GatewayDashboard from "./dashboard/GatewayDashboard.ts"

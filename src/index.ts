@@ -7,10 +7,10 @@ export {
   type CloseCodeDescription,
   closeCodes,
   describeCloseCode,
-  type Recovery,
-  recoveryOf
+  type GatewayRecovery,
+  recoveryOfCloseCode
 } from "./schema/CloseCode.ts"
-export type { Compression, TransportCompression } from "./schema/Compression.ts"
+export type { GatewayCompression, TransportCompression } from "./schema/Compression.ts"
 export {
   ConnectionClosed,
   DecompressionFailed,
@@ -53,16 +53,17 @@ export {
   ShardUnreachable,
   UnknownShard
 } from "./schema/SendError.ts"
+export { IdentifyBudget } from "./schema/IdentifyBudget.ts"
 export type { IdentifyProperties } from "./schema/Handshake.ts"
 export { GatewayInfo, SessionStartLimit } from "./schema/GatewayInfo.ts"
 export {
-  BudgetSnapshot,
   ConnectionChange,
   GatewayMoment,
   GatewaySnapshot,
   IdentifyBacklog,
   ShardSnapshot
 } from "./schema/GatewaySnapshot.ts"
+export * as GatewayMetrics from "./schema/GatewayMetrics.ts"
 export { GatewayOpcode } from "./schema/GatewayOpcode.ts"
 export {
   intentNames,
@@ -71,12 +72,13 @@ export {
   type IntentsInput,
   namesOfIntents,
   parseIntents,
-  privilegedIn,
+  privilegedIntentsIn,
   privilegedIntents
 } from "./schema/Intents.ts"
 export {
   decodePayload,
   type Dispatch,
+  type DispatchData,
   type DispatchName,
   type DispatchOf,
   isDispatch,
@@ -102,10 +104,10 @@ export type { MembersChunk, MembersRequest } from "./gateway/MemberRequests.ts"
 export type { SendOptions } from "./gateway/ShardManager.ts"
 export { type ShardSelection } from "./schema/ShardSelection.ts"
 export { defaultIntents, defaultReconnect, GatewayConfig, GatewayOptions } from "./services/GatewayConfig.ts"
-export { Decompression, type Decompressor, type Decompressors, type Inflated } from "./services/Decompression.ts"
+export { Decompression, type Decompressor, type Decompressors } from "./services/Decompression.ts"
 export type { ReceivedPayload } from "./services/FrameDecoder.ts"
 export { type OpenConnection, GatewayConnection } from "./services/GatewayConnection.ts"
-export { type DirectoryAnswer, GatewayDirectory, type IdentifyBudget } from "./services/GatewayDirectory.ts"
+export { type DirectoryAnswer, GatewayDirectory } from "./services/GatewayDirectory.ts"
 export { Heartbeat, type ConnectionHeartbeat } from "./services/Heartbeat.ts"
 export { IdentifyLimiter, type IdentifyTurn, type TakeTurn } from "./services/IdentifyLimiter.ts"
 export { GatewayMonitor, type MonitoredGateway } from "./gateway/GatewayMonitor.ts"

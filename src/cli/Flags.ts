@@ -28,7 +28,7 @@ const read = <A>(name: string, parse: (text: string) => Result.Result<A, string>
   )
 
 /** Duration of a command: `--for 10s`. */
-export const lasting: Flag.Flag<Option.Option<Duration.Duration>> = read("for", (text) => parseDuration(text)).pipe(
+export const runFor: Flag.Flag<Option.Option<Duration.Duration>> = read("for", (text) => parseDuration(text)).pipe(
   Flag.withMetavar("<duration>"),
   Flag.withDescription("End after this time: 500ms, 10s, 2m, 1h"),
   Flag.optional

@@ -68,7 +68,7 @@ const headline = ({ at, ready, shards, since }: GatewaySnapshot): ReadonlyArray<
       text: `${number.format(ready)} of ${number.format(total)} shard${total === 1 ? "" : "s"} ready`,
       style: all ? "green" : "yellow"
     },
-    { text: `  for ${lasting(DateTime.distance(since, at))}`, style: "dim" }
+    { text: `  for ${formatTime(DateTime.distance(since, at))}`, style: "dim" }
   ]
 }
 
@@ -92,7 +92,7 @@ const budget = ({ budget, queue }: GatewaySnapshot): ReadonlyArray<ReadonlyArray
       { text: `${number.format(remaining)} of ${number.format(total)}` }
     ]
   })
-  const said = `${number.format(queue.waiting)} wait to identify, ${lasting(queue.time)} more at least`
+  const said = `${number.format(queue.waiting)} wait to identify, ${formatTime(queue.time)} more at least`
   const waiting: ReadonlyArray<Part> = queue.waiting === 0 ? [] : [{ text: said, style: "yellow" }]
   return [left, waiting].filter((parts) => parts.length > 0)
 }
@@ -117,7 +117,7 @@ const row = (shard: ShardSnapshot, at: DateTime.Utc): ReadonlyArray<Part> => {
   return [
     { text: String(shard.id).padStart(5) },
     { text: `  ${sign} ${shard.state.padEnd(13)}`, style },
-    { text: lasting(DateTime.distance(shard.since, at)).padEnd(12) },
+    { text: formatTime(DateTime.distance(shard.since, at)).padEnd(12) },
     { text: latencyText(shard.latency).padEnd(10) },
     { text: number.format(shard.rate).padStart(8) },
     { text: number.format(shard.reconnects).padStart(12) },
@@ -205,7 +205,7 @@ const units = [
 ] as const
 
 /** Duration in its two largest units: `2 h 5 min`. */
-export const lasting = (time: Duration.Duration): string => {
+export const formatTime = (time: Duration.Duration): string => {
   let rest = Math.max(0, Math.round(Duration.toSeconds(time)))
   const parts: Array<string> = []
   for (const [unit, size] of units) {

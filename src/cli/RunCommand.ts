@@ -29,7 +29,7 @@ export const run = Command.make(
     ),
     events: Flags.events,
     dashboard: Flags.dashboard,
-    lasting: Flags.lasting,
+    runFor: Flags.runFor,
     intents: Flags.intents,
     shards: Flags.shards,
     sessionFile: Flag.String("session-file").pipe(

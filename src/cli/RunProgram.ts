@@ -42,7 +42,7 @@ export interface RunOptions {
   readonly logLevel: Option.Option<LogLevel.LogLevel>
   readonly events: Option.Option<ReadonlySet<string>>
   readonly dashboard: Option.Option<Address>
-  readonly lasting: Option.Option<Duration.Duration>
+  readonly runFor: Option.Option<Duration.Duration>
   readonly intents: Option.Option<number>
   readonly shards: Option.Option<ShardSelection>
   readonly sessionFile: Option.Option<string>
@@ -52,7 +52,7 @@ export interface RunOptions {
 
 /** Runs until the end of `--for`, of the output or of the view, or until a failure or a signal. */
 export const run = Effect.fn(function* (flags: RunOptions) {
-  const { builtIn, dashboard, events, lasting, logLevel, output, sessionFile } = flags
+  const { builtIn, dashboard, events, runFor, logLevel, output, sessionFile } = flags
   const options = {
     intents: Option.getOrUndefined(flags.intents),
     shards: Option.getOrUndefined(flags.shards),
@@ -103,7 +103,7 @@ export const run = Effect.fn(function* (flags: RunOptions) {
       References.MinimumLogLevel,
       Option.getOrElse(logLevel, () => quiet)
     ),
-    Option.isSome(lasting) ? Effect.timeoutOption(lasting.value) : Effect.asSome,
+    Option.isSome(runFor) ? Effect.timeoutOption(runFor.value) : Effect.asSome,
     Effect.mapError(explain)
   )
 })

@@ -28,7 +28,7 @@ export const simulate = Command.make(
       Flag.withDefault(5)
     ),
     incidents: Flags.incidents,
-    lasting: Flags.lasting
+    runFor: Flags.runFor
   },
   (flags) =>
     Effect.flatMap(
@@ -38,7 +38,7 @@ export const simulate = Command.make(
 ).pipe(
   Command.withShortDescription("Serve a simulated Discord, for bots in any language"),
   Command.withDescription(
-    "Serves a simulated Discord on this computer: REST and gateway on one port, with believable events and, now and\n" +
+    "Serves a simulated Discord on this computer: REST and gateway on one port, with sample events and, now and\n" +
       "  then, an incident: a lost connection, op 7, a resumable op 9, heartbeats without ACK. It prints the environment\n" +
       "  variables that point a client at it, and then what its clients do."
   ),

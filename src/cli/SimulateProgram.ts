@@ -19,14 +19,14 @@ export interface SimulateOptions {
   readonly rate: number
   /** Average time between incidents; undefined for none. */
   readonly incidents: Duration.Duration | undefined
-  readonly lasting: Option.Option<Duration.Duration>
+  readonly runFor: Option.Option<Duration.Duration>
 }
 
 const guilds = 10
 
 /** Serves until the end of `--for`, or until a signal. */
 export const simulate = Effect.fn(
-  function* ({ incidents, lasting, port, rate }: SimulateOptions) {
+  function* ({ incidents, runFor, port, rate }: SimulateOptions) {
     const program = Effect.gen(function* () {
       const { apiUrl, token } = yield* DiscordSimulator
       yield* StandardOutput.writeLine(
@@ -51,7 +51,7 @@ export const simulate = Effect.fn(
     yield* program.pipe(
       Effect.scoped,
       Effect.provide(DiscordSimulator.serve({ port, guilds })),
-      Option.isSome(lasting) ? Effect.timeoutOption(lasting.value) : Effect.asSome
+      Option.isSome(runFor) ? Effect.timeoutOption(runFor.value) : Effect.asSome
     )
   },
   Effect.mapError((error) => StandardError.failure(error))

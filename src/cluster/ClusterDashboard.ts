@@ -1,7 +1,9 @@
 /**
- * The dashboard of a whole cluster, from any of its machines: how every shard is doing, and what happened to those here.
+ * The dashboard of a whole cluster, from any of its machines: the status of every shard, and the events of those here.
  *
  * It asks every shard once a second, wherever that runs: one machine that serves it is enough.
+ *
+ * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -24,6 +26,7 @@ const monitored: Effect.Effect<MonitoredGateway, never, GatewayCluster | Gateway
     shards: Effect.flatMap(DateTime.now, (now) =>
       Effect.map(cluster.shards, (shards) => shards.map((shard) => statusOf(shard, now)))
     ),
+    identifyBudget: Effect.sync(directory.budget),
     info: Effect.map(
       directory.recent(Duration.minutes(1)),
       Option.map(({ info }) => info)
@@ -31,14 +34,19 @@ const monitored: Effect.Effect<MonitoredGateway, never, GatewayCluster | Gateway
   }
 })
 
-/** A shard between two machines is one that connects. */
+/** Status for the monitor, which has no state `moving`: such a shard is shown as `connecting`. */
 const statusOf = (shard: ClusterShardStatus, now: DateTime.Utc): ShardStatus => ({
   ...shard,
   state: shard.state === "moving" ? "connecting" : shard.state,
   since: Option.getOrElse(shard.since, () => now)
 })
 
-/** The cluster's dashboard at a path of your choice. */
+/**
+ * The cluster's dashboard at a path of your choice.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerWith = (
   options: GatewayDashboard.DashboardOptions
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayCluster | GatewayDirectory> =>
@@ -46,5 +54,10 @@ export const layerWith = (
     Layer.provide(GatewayMonitor.layerOf(monitored))
   )
 
-/** The cluster's dashboard: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`. */
+/**
+ * The cluster's dashboard: `HttpRouter.serve(ClusterDashboard.layer)`, at `/gateway`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layer = layerWith({})

@@ -1,8 +1,10 @@
 /**
- * What a container's supervisor asks a machine of the cluster, as routes of `effect/http`.
+ * Health checks of a machine for a container's supervisor, as routes of `effect/http`.
  *
- * Readiness says whether the machine takes part in the cluster, not how its shards are doing: where Kubernetes judges the
- * machines (`runnerHealth: "k8s"`) one that is not ready loses its shards, and a trouble of Discord's is not the machine's.
+ * Readiness is that of the machine in the cluster, whatever the state of its shards: where Kubernetes judges the machines
+ * (`runnerHealth: "k8s"`), one that is not ready loses its shards, which an outage of Discord's must not cause.
+ *
+ * @since 0.1.0
  */
 import * as Sharding from "effect/cluster/Sharding"
 import * as DateTime from "effect/DateTime"
@@ -43,6 +45,9 @@ const routes = Effect.gen(function* () {
  * ```ts
  * HttpRouter.serve(ClusterHealth.layer).pipe(Layer.provide(NodeHttpServer.layer(createServer, { port: 8080 })))
  * ```
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayCluster | Sharding.Sharding> =
   HttpRouter.addAll(routes)

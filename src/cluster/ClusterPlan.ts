@@ -1,5 +1,5 @@
 /**
- * How many shards the cluster has: one number for all machines, in the store that they share.
+ * Plan of the cluster: its number of shards, one for all machines, in the store that they share.
  *
  * The first machine of all writes what its configuration says, and from then on the plan is what counts: machines that
  * disagreed would run some guilds twice and others not at all.
@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
 import * as Schema from "effect/Schema"
 
-/** What the cluster runs. */
+/** The number of shards, and the next one while the cluster is resharded. */
 export class Plan extends Schema.Class<Plan>("disruption-gateway/ClusterPlan")({
   version: Schema.Literal(1),
   /** The number of shards whose events programs get. */
@@ -30,8 +30,8 @@ const key = "plan"
 const decode = Schema.decodeUnknownEffect(Plan)
 const encode = Schema.encodeSync(Plan)
 
-/** Until the store answers. */
-const patiently = <A, E extends { readonly message: string }>(effect: Effect.Effect<A, E>) =>
+/** Retries without end, with a warning each time: for a store that does not answer. */
+const untilAnswered = <A, E extends { readonly message: string }>(effect: Effect.Effect<A, E>) =>
   effect.pipe(
     Effect.tapError(({ message }) => Effect.logWarning(`The plan of the cluster is out of reach: ${message}`)),
     Effect.tapError(() => Effect.sleep("1 second")),
@@ -52,13 +52,13 @@ export const make: Effect.Effect<ClusterPlan, never, Persistence.BackingPersiste
     write,
     orElse: (total) =>
       Effect.gen(function* () {
-        const found = yield* patiently(read)
+        const found = yield* untilAnswered(read)
         if (Option.isSome(found)) return found.value
         const plan = new Plan({ version: 1, total: yield* total })
-        yield* patiently(write(plan))
-        // Of several machines that start at once the last word counts.
+        yield* untilAnswered(write(plan))
+        // Machines that start at once all write; the last write counts.
         yield* Effect.sleep("500 millis")
-        return Option.getOrElse(yield* patiently(read), () => plan)
+        return Option.getOrElse(yield* untilAnswered(read), () => plan)
       })
   }
 })

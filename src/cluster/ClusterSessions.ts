@@ -23,15 +23,15 @@ import {
   sessionsStoreId
 } from "../services/SessionStore.ts"
 
-/** How long the sessions that are to be written are gathered: at most 20 writes a second, however many shards. */
+/** Time for which sessions are gathered into one write: at most 20 writes a second, however many shards. */
 const gathering = Duration.millis(50)
 
-/** How long one attempt to read or write may take. */
-const patience = Duration.seconds(2)
+/** Time limit of one attempt to read or write. */
+const attemptTime = Duration.seconds(2)
 
 const noAnswer = new Persistence.PersistenceError({ message: "no answer" })
 
-/** How many sessions are written by one statement. */
+/** Sessions written by one statement. */
 const batchSize = 500
 
 interface Waiting {
@@ -46,32 +46,32 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
   const backing = yield* Persistence.BackingPersistence
   const sessions = yield* backing.make(sessionsStoreId)
   const scope = yield* Effect.scope
-  /** What is to be written. */
+  /** Sessions to be written. */
   const waiting = new Map<string, Waiting>()
-  /** What this machine last knew, for the case that it could not be written. */
+  /** Last session of each shard on this machine, in case its write fails. */
   const known = new Map<string, Session>()
   const somethingToWrite = Latch.makeUnsafe(false)
 
   /**
-   * A statement on a connection that hangs cannot always be interrupted: it is left to itself. The wait for it ends in
-   * time also where nothing can be interrupted, as when a shard stops.
+   * Time limit that holds even where nothing can be interrupted: a statement on a connection that hangs is left to itself, and
+   * the wait for it ends while a shard stops, too.
    */
-  const withPatience = <A>(attempt: Effect.Effect<A, Persistence.PersistenceError>) =>
+  const withinTime = <A>(attempt: Effect.Effect<A, Persistence.PersistenceError>) =>
     Effect.gen(function* () {
       const answer = Deferred.makeUnsafe<A, Persistence.PersistenceError>()
       const asking = yield* Effect.forkIn(Deferred.into(attempt, answer), scope)
-      const waiting = yield* Effect.forkIn(Effect.delay(Deferred.fail(answer, noAnswer), patience), scope)
+      const waiting = yield* Effect.forkIn(Effect.delay(Deferred.fail(answer, noAnswer), attemptTime), scope)
       return yield* Effect.ensuring(Deferred.await(answer), Effect.forkIn(Fiber.interruptAll([asking, waiting]), scope))
     })
 
   const writeAll = Effect.gen(function* () {
     const now = yield* MonotonicTime.now
-    // A machine that could not write for so long has stopped its shards, and another one may know better.
+    // After this time the machine has stopped the shard, and another one may hold a later session.
     for (const [shard, { since }] of waiting) if (since < now - Duration.toMillis(abandonAfter)) waiting.delete(shard)
     const batch = [...waiting].slice(0, batchSize)
     const [first, ...rest] = batch.map(([shard, { session }]) => [shard, encodeStored(session), undefined] as const)
     if (first === undefined) return
-    yield* withPatience(sessions.setMany([first, ...rest]))
+    yield* withinTime(sessions.setMany([first, ...rest]))
     for (const [shard, written] of batch) {
       for (const done of written.written) Deferred.doneUnsafe(done, Effect.void)
       if (waiting.get(shard) === written) waiting.delete(shard)
@@ -88,7 +88,7 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
   }).pipe(Effect.forever, Effect.forkScoped)
 
   const read = (shard: ShardId) =>
-    withPatience(sessions.get(shard.toString())).pipe(
+    withinTime(sessions.get(shard.toString())).pipe(
       Effect.tapError((error) =>
         Effect.annotateLogs(Effect.logWarning(`The session cannot be read yet: ${error.message}`), { shard: shard.id })
       ),
@@ -117,14 +117,14 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
         })
         somethingToWrite.openUnsafe()
         const notWritten = Deferred.fail(written, new SessionStoreError({ description: noAnswer.message }))
-        const waited = yield* Effect.forkIn(Effect.delay(notWritten, patience), scope)
+        const waited = yield* Effect.forkIn(Effect.delay(notWritten, attemptTime), scope)
         yield* Effect.ensuring(Deferred.await(written), Effect.forkIn(Fiber.interrupt(waited), scope))
       }),
     remove: (shard) =>
       Effect.suspend(() => {
         waiting.delete(shard.toString())
         known.delete(shard.toString())
-        return Effect.catch(withPatience(sessions.remove(shard.toString())), (error) =>
+        return Effect.catch(withinTime(sessions.remove(shard.toString())), (error) =>
           Effect.annotateLogs(Effect.logWarning(`The session cannot be removed: ${error.message}`), { shard: shard.id })
         )
       }),

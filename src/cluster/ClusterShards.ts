@@ -19,11 +19,11 @@ import * as Stream from "effect/Stream"
 import { ShardId } from "../schema/ShardId.ts"
 import { Gateway, type GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
-import { DiscordShard, ClusterShardStatus, movingStatus, nameOf } from "./DiscordShard.ts"
+import { DiscordShard, ClusterShardStatus, eventOf, movingStatus, nameOf } from "./DiscordShard.ts"
 import type { Plan } from "./ClusterPlan.ts"
 import { type LocalShards, startingTime } from "./LocalShards.ts"
 
-/** What a machine's shards work with. */
+/** Parts that a machine's shards work with. */
 export interface Parts<E, R, E2> {
   readonly program: Effect.Effect<unknown, E, R>
   readonly local: LocalShards
@@ -41,14 +41,14 @@ interface Generation {
   readonly live: Latch.Latch
 }
 
-/** How often a machine looks at the plan. */
+/** Interval at which a machine reads the plan. */
 const lookingTime = Duration.seconds(2)
 
-/** How long the old shards are heard after the new ones: until every machine knows, and longer than an event is late. */
+/** Time for which the old shards go on beside the new ones: until every machine has read the plan, and the latest event is in. */
 const overlapTime = Duration.seconds(5)
 
-/** How long it takes until every machine has followed the plan. */
-export const settlingTime = Duration.sum(lookingTime, overlapTime)
+/** Time until every machine has followed the plan. */
+export const switchTime = Duration.sum(lookingTime, overlapTime)
 
 /** Runs the machine's shards in the scope. */
 export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>) {
@@ -66,7 +66,7 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
         Effect.provideService(GatewayConfig, {
           ...config,
           shards: [shard],
-          // Another machine has left a session there: without it the shard would identify.
+          // Another machine has stored a session: without it the shard would identify.
           timeouts: { ...config.timeouts, storeRead: Duration.infinity }
         })
       )
@@ -74,7 +74,7 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
       yield* local.host(shard, gateway)
       yield* Effect.addFinalizer(() => handshakeOf(gateway))
       if (!live.isOpen()) {
-        // Until the switch the events are those of the old shards.
+        // Until the switch programs get the events of the old shards, and these are discarded.
         const draining = yield* Effect.forkScoped(Stream.runDrain(gateway.payloads))
         yield* Effect.raceFirst(live.await, Fiber.join(draining))
         yield* Effect.forkScoped(Effect.delay(Fiber.interrupt(draining), "1 second"))
@@ -125,15 +125,15 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
   yield* Layer.build(DiscordShard.toLayer(handlers(local), { concurrency: "unbounded" }))
 })
 
-/** Less than what is left of a lock when its machine stops the shard because it cannot reach the database. */
+/** Limit of that wait: shorter than the rest of a lock whose machine stops the shard because it cannot reach the database. */
 const handshakeTime = Duration.millis(1500)
 
-/** Lets an IDENTIFY that was sent come to its READY before the shard moves: without a session the next one identifies, too. */
+/** Waits for the READY of an IDENTIFY that was sent: without a session the machine that is next would identify, too. */
 const handshakeOf = (gateway: Gateway["Service"]) =>
   Effect.map(gateway.shards, (shards) => shards.some(({ state }) => state === "identifying")).pipe(
     Effect.repeat({ while: (isIdentifying) => isIdentifying, schedule: Schedule.spaced("20 millis") }),
     Effect.timeoutOption(handshakeTime),
-    // The shard is being interrupted, its wait is not to be.
+    // Detached, because the shard is being interrupted and this wait must go on.
     Effect.forkDetach,
     Effect.flatMap(Fiber.await)
   )
@@ -143,7 +143,9 @@ const handlers = (local: LocalShards) =>
     const machine = yield* Entity.CurrentRunnerAddress
     return DiscordShard.of({
       Send: ({ address, payload }) =>
-        Effect.flatMap(local.gatewayOf(address.entityId), (gateway) => gateway.send(payload.event)),
+        Effect.flatMap(Effect.all([local.gatewayOf(address.entityId), eventOf(payload)]), ([gateway, event]) =>
+          gateway.send(event)
+        ),
       Status: ({ address }) =>
         local.gatewayOf(address.entityId).pipe(
           Effect.flatMap((gateway) => gateway.shards),

@@ -1,14 +1,16 @@
 /**
- * How soon a cluster notices that a machine is gone.
+ * Intervals of the cluster, which decide how soon a machine that is gone is missed.
  *
  * The engine's own intervals suit entities whose start is dear. A shard's move costs a RESUME and no event, so ours are
  * short: a machine that was killed is missed after 6 seconds, one that is told to stop within one.
+ *
+ * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
 
 /**
- * The intervals, and what they cost: see docs/cluster.md.
+ * The intervals; docs/cluster.md has their cost.
  *
  * A machine that cannot reach the database stops its shards after at most two thirds of `shardLockExpiration`, the others
  * can take them when all of it has passed.
@@ -16,7 +18,7 @@ import * as ShardingConfig from "effect/cluster/ShardingConfig"
  * @since 0.1.0
  * @category constants
  */
-export const timing = {
+export const intervals = {
   shardLockExpiration: Duration.seconds(6),
   shardLockRefreshInterval: Duration.seconds(2),
   refreshAssignmentsInterval: Duration.seconds(1),
@@ -35,7 +37,7 @@ export const shardingConfig = (
   options: Partial<ShardingConfig.ShardingConfig["Service"]> = {}
 ): ShardingConfig.ShardingConfig["Service"] => ({
   ...ShardingConfig.defaults,
-  ...timing,
+  ...intervals,
   simulateRemoteSerialization: false,
   ...options
 })

@@ -1,5 +1,5 @@
 /**
- * The cluster's name for a shard of Discord, and what other machines may ask of it.
+ * Cluster entity of a Discord shard: its name, and the calls that other machines make to it.
  *
  * The `Singleton` that runs the shard and the `Entity` that answers for it bear the same name in the same shard group, so
  * the cluster puts both on the same machine.
@@ -7,12 +7,14 @@
 import * as Entity from "effect/cluster/Entity"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
-import type { SendEvent } from "../schema/SendEvent.ts"
+import { encodeSendEvent, SendEvent } from "../schema/SendEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import { shardStates, ShardStatus } from "../schema/ShardStatus.ts"
 
@@ -35,7 +37,7 @@ export class ClusterShardStatus extends Schema.Class<ClusterShardStatus>("disrup
   since: Schema.OptionFromOptionalKey(ShardStatus.fields.since)
 }) {}
 
-/** What is known of a shard that no machine answers for. */
+/** Status of a shard that no machine answers for. */
 export const movingStatus = {
   machine: Option.none<string>(),
   state: "moving",
@@ -48,14 +50,33 @@ export const movingStatus = {
   lastReason: Option.none<GatewayErrorReason>()
 } as const
 
-/** A payload that was checked by the sender, and is checked again before it is sent. */
-const TravellingEvent = Schema.fromJsonString(Schema.Unknown).pipe(
-  Schema.refine((event): event is SendEvent => Predicate.hasProperty(event, "op") && Predicate.isNumber(event.op))
+/** A payload on its way to the machine of its shard: the frame that its sender has checked and encoded. */
+const SentFrame = {
+  frame: Schema.String,
+  /** Made by `SendEvent.raw`. */
+  raw: Schema.Boolean
+}
+
+/** The frame of a payload for another machine. Fails as `Gateway.send` does. */
+export const frameOf = (event: SendEvent) =>
+  Result.map(encodeSendEvent(event), (frame) => ({ frame, raw: "raw" in event }))
+
+const decodeFrame = Schema.decodeUnknownEffect(
+  Schema.fromJsonString(Schema.Unknown).pipe(
+    Schema.refine((event): event is SendEvent => Predicate.hasProperty(event, "op") && Predicate.isNumber(event.op))
+  )
 )
 
-/** What a shard answers, wherever it runs. */
+/** The payload of a frame of another machine. */
+export const eventOf = ({ frame, raw }: { readonly frame: string; readonly raw: boolean }): Effect.Effect<SendEvent> =>
+  decodeFrame(frame).pipe(
+    Effect.map((event) => (raw ? SendEvent.raw(event.op, event.d) : event)),
+    Effect.orDie
+  )
+
+/** Entity of a shard: the calls that it answers, wherever it runs. */
 export const DiscordShard = Entity.make("disruption-gateway/DiscordShard", [
-  Rpc.make("Send", { payload: { event: TravellingEvent }, error: GatewayError }),
+  Rpc.make("Send", { payload: SentFrame, error: GatewayError }),
   Rpc.make("Status", { success: ClusterShardStatus }),
   Rpc.make("Restart", { error: GatewayError })
 ])

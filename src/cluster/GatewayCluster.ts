@@ -19,7 +19,7 @@ import type * as Stream from "effect/Stream"
 import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { SendTimeout, ShardUnreachable, UnknownShard } from "../schema/SendError.ts"
-import { encodeSendEvent, route, type SendEvent } from "../schema/SendEvent.ts"
+import { route, type SendEvent } from "../schema/SendEvent.ts"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
 import { ShardId } from "../schema/ShardId.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
@@ -28,7 +28,7 @@ import type { Gateway, GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import * as ClusterShards from "./ClusterShards.ts"
-import { DiscordShard, ClusterShardStatus, movingStatus, nameOf } from "./DiscordShard.ts"
+import { ClusterShardStatus, DiscordShard, frameOf, movingStatus, nameOf } from "./DiscordShard.ts"
 import * as ClusterPlan from "./ClusterPlan.ts"
 import { Plan } from "./ClusterPlan.ts"
 import { LocalShards } from "./LocalShards.ts"
@@ -52,7 +52,7 @@ export class ProgramFailed extends Schema.TaggedError<ProgramFailed>("disruption
 }
 
 /**
- * What the shards of the cluster are made of, besides Effect's own cluster.
+ * The services that the cluster's shards are made of.
  *
  * @since 0.1.0
  * @category models
@@ -60,7 +60,7 @@ export class ProgramFailed extends Schema.TaggedError<ProgramFailed>("disruption
 export type ClusterServices = GatewayServices | Persistence.BackingPersistence | Sharding.Sharding
 
 /**
- * What a program needs besides what every shard has.
+ * The services of a program that the cluster does not provide to it.
  *
  * @since 0.1.0
  * @category models
@@ -82,13 +82,13 @@ export class GatewayCluster extends Context.Service<
      * killed at that moment may be sent twice.
      */
     readonly send: (event: SendEvent, options?: SendOptions) => Effect.Effect<void, GatewayError>
-    /** How every shard of the cluster is doing, by number, asked of the machines. */
+    /** Status of every shard of the cluster, by number, asked of the machines. */
     readonly shards: Effect.Effect<ReadonlyArray<ClusterShardStatus>>
-    /** How the shards of this machine are doing. */
+    /** Status of this machine's shards. */
     readonly here: Effect.Effect<ReadonlyArray<ShardStatus>>
-    /** What happens to the shards of this machine, beginning with the last 128 events. */
+    /** Events of this machine's connections, beginning with the last 128. */
     readonly changes: Stream.Stream<ShardEvent>
-    /** How many shards the cluster has. */
+    /** Number of shards of the cluster. */
     readonly total: Effect.Effect<number>
     /** Gives a shard a new connection, on which it resumes, wherever it runs. */
     readonly restart: (shard: number) => Effect.Effect<void, GatewayError>
@@ -101,7 +101,7 @@ export class GatewayCluster extends Context.Service<
     /** Waits for the first shard or program on this machine that cannot go on, and fails as it did. */
     readonly failure: Effect.Effect<never, GatewayError | ProgramFailed>
   }
->()("disruption-gateway/GatewayCluster") {
+>()("disruption-gateway/cluster/GatewayCluster") {
   /**
    * Runs the program for every shard that the cluster gives to this machine.
    *
@@ -126,11 +126,11 @@ export class GatewayCluster extends Context.Service<
     GatewayCluster.use(({ failure }) => failure).pipe(Effect.provide(GatewayCluster.layer(program)))
 }
 
-/** How long a send, or a question to a shard, waits for a machine unless told otherwise. */
+/** Default time limit of a send, and of a call to another machine. */
 const sendTime = Duration.seconds(30)
 const statusTime = Duration.seconds(3)
 
-/** How many shards are asked at once. */
+/** Shards that are called at once. */
 const concurrency = 64
 
 const fail = (reason: GatewayErrorReason, shard?: number) =>
@@ -161,36 +161,46 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
         : fail(new UnknownShard({ id, known: idsOf(plan.total).map((shard) => shard.id) }))
 
     const send: GatewayCluster["Service"]["send"] = Effect.fnUntraced(function* (event, options = {}) {
-      yield* checked(event)
+      const whole = yield* encoded(event)
       const routes = route(event, options.shard, { ids: idsOf(plan.total).map(({ id }) => id), total: plan.total })
       const time = options.timeout === undefined ? sendTime : Duration.fromInputUnsafe(options.timeout)
       yield* Effect.forEach(
         routes,
         ([id, part]) =>
-          Effect.flatMap(shardOf(id), (shard) => ask(shard, clientOf(nameOf(shard)).Send({ event: part }), time)),
+          Effect.flatMap(
+            Effect.all([shardOf(id), part === event ? Effect.succeed(whole) : encoded(part)]),
+            ([shard, frame]) => call(shard, clientOf(nameOf(shard)).Send(frame), time)
+          ),
         { concurrency, discard: true }
       )
     })
 
     const statusOf = (shard: ShardId) =>
       Effect.orElseSucceed(
-        ask(shard, clientOf(nameOf(shard)).Status(), statusTime),
+        call(shard, clientOf(nameOf(shard)).Status(), statusTime),
         () => new ClusterShardStatus({ shard, ...movingStatus })
       )
 
     const statuses = (total: number) => Effect.forEach(idsOf(total), statusOf, { concurrency })
 
-    const reshard: GatewayCluster["Service"]["reshard"] = Effect.fn("GatewayCluster.reshard")(function* (total) {
-      if (!Number.isInteger(total) || total < 1) {
-        return yield* fail(new InvalidConfig({ option: "shards", description: `${total} is not a number of shards` }))
-      }
-      if (total === plan.total) return
-      yield* plans.write(new Plan({ version: 1, total: plan.total, next: total }))
-      const ready = Effect.map(statuses(total), (all) => all.every(({ state }) => state === "ready"))
-      yield* Effect.repeat(Effect.delay(ready, "1 second"), { until: (done) => done })
-      yield* plans.write(new Plan({ version: 1, total }))
-      yield* Effect.sleep(ClusterShards.settlingTime)
-    })
+    const reshard: GatewayCluster["Service"]["reshard"] = Effect.fnUntraced(
+      function* (total) {
+        if (!Number.isInteger(total) || total < 1) {
+          return yield* fail(new InvalidConfig({ option: "shards", description: `${total} is not a number of shards` }))
+        }
+        if (total === plan.total) return
+        yield* plans.write(new Plan({ version: 1, total: plan.total, next: total }))
+        const ready = Effect.map(statuses(total), (all) => all.every(({ state }) => state === "ready"))
+        yield* Effect.repeat(Effect.delay(ready, "1 second"), { until: (done) => done })
+        yield* plans.write(new Plan({ version: 1, total }))
+        yield* Effect.sleep(ClusterShards.switchTime)
+      },
+      Effect.withSpan(
+        "GatewayCluster.reshard",
+        { attributes: { "messaging.system": "discord" } },
+        { captureStackTrace: false }
+      )
+    )
 
     const service = GatewayCluster.of({
       send,
@@ -198,7 +208,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       here: local.status,
       changes: local.changes,
       total: Effect.sync(() => plan.total),
-      restart: (id) => Effect.flatMap(shardOf(id), (shard) => ask(shard, clientOf(nameOf(shard)).Restart(), sendTime)),
+      restart: (id) => Effect.flatMap(shardOf(id), (shard) => call(shard, clientOf(nameOf(shard)).Restart(), sendTime)),
       reshard,
       failure: Deferred.await(failed)
     })
@@ -222,8 +232,8 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     return service
   })
 
-/** Waits for the answer of a shard, for so long. */
-const ask = <A, E2 extends { readonly _tag: string; readonly message: string }>(
+/** Call of another machine with a time limit. */
+const call = <A, E2 extends { readonly _tag: string; readonly message: string }>(
   shard: ShardId,
   answer: Effect.Effect<A, GatewayError | E2>,
   time: Duration.Duration
@@ -240,10 +250,10 @@ const ask = <A, E2 extends { readonly _tag: string; readonly message: string }>(
     })
   )
 
-const checked = (event: SendEvent) =>
-  Effect.mapError(Effect.fromResult(encodeSendEvent(event)), (reason) => new GatewayError({ reason }))
+const encoded = (event: SendEvent) =>
+  Effect.mapError(Effect.fromResult(frameOf(event)), (reason) => new GatewayError({ reason }))
 
-/** What the configuration says, or Discord recommends. */
+/** Number of shards: the configured one, or Discord's recommendation. */
 const totalOf = (
   { shards }: GatewayConfig["Service"],
   directory: GatewayDirectory["Service"]

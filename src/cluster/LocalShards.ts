@@ -1,5 +1,5 @@
 /**
- * The gateways of the shards that run on this machine, for those that ask for one by its name.
+ * Registry of the gateways on this machine, by the names of their shards.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,13 +12,13 @@ import type { ShardStatus } from "../schema/ShardStatus.ts"
 import type { Gateway } from "../gateway/Gateway.ts"
 import { nameOf } from "./DiscordShard.ts"
 
-/** Which shards run here. */
+/** Registry of the shards that run here. */
 export class LocalShards {
   private readonly gateways = new Map<string, Gateway["Service"]>()
   private changed = Latch.makeUnsafe(false)
 
   private readonly events: PubSub.PubSub<ShardEvent>
-  /** What happens to the shards of this machine, beginning with the last 128 events. */
+  /** Events of this machine's connections, beginning with the last 128. */
   readonly changes: Stream.Stream<ShardEvent>
 
   private constructor(events: PubSub.PubSub<ShardEvent>) {
@@ -53,7 +53,7 @@ export class LocalShards {
       return gateway === undefined ? Effect.andThen(this.changed.await, this.gatewayOf(name)) : Effect.succeed(gateway)
     })
 
-  /** How the shards of this machine are doing. */
+  /** Status of this machine's shards. */
   readonly status: Effect.Effect<ReadonlyArray<ShardStatus>> = Effect.suspend(() =>
     Effect.map(
       Effect.forEach([...this.gateways.values()], (gateway) => gateway.shards),
@@ -62,5 +62,5 @@ export class LocalShards {
   )
 }
 
-/** How long the answer for a shard may take that is starting here. */
+/** Time limit of the answer for a shard that is starting here. */
 export const startingTime = Duration.seconds(2)

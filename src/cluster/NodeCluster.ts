@@ -1,6 +1,8 @@
 /**
  * The cluster with Node's parts: sockets between the machines, their list and locks in SQL, sessions and limits in SQL or
  * Redis. And the same program on one machine, without any of them.
+ *
+ * @since 0.1.0
  */
 import { hostname } from "node:os"
 import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
@@ -37,38 +39,47 @@ import type { ClusterServices } from "./GatewayCluster.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
 
 /**
- * How a machine takes part in the cluster.
+ * Options of a machine of the cluster.
  *
  * @since 0.1.0
  * @category models
  */
 export interface MachineOptions {
-  /** Under which address the other machines reach this one. */
+  /** Address at which the other machines reach this one. */
   readonly host: string
   /** Default: 34431. */
   readonly port?: number | undefined
-  /** Where it listens. Default: every address of the machine, `0.0.0.0`. */
+  /** Address to listen on. Default: every address of the machine, `0.0.0.0`. */
   readonly listenHost?: string | undefined
-  /** Names the cluster where several share a database: at the beginning of its tables, and of its locks. Default: "cluster". */
+  /** Name of the cluster, where several share a database: prefix of its tables and locks. Default: "cluster". */
   readonly name?: string | undefined
-  /** `redis://…`: keeps sessions and limits there, and not in the SQL database. */
+  /** URL of a Redis that holds sessions and limits in place of the SQL database. */
   readonly redis?: Redacted.Redacted | undefined
-  /** How a machine that still says it is alive is found not to be: by asking it, or Kubernetes. Default: "ping". */
+  /** Health check of the other machines: a ping to each, or Kubernetes' judgement of their pods. Default: "ping". */
   readonly runnerHealth?: "ping" | "k8s" | undefined
-  /** Which pods are asked about. */
+  /** Selection of the pods that Kubernetes is asked about. */
   readonly kubernetes?: { readonly namespace?: string | undefined; readonly labelSelector?: string | undefined }
-  /** How long the locks of a machine that is not heard of last. Default: 6 seconds. */
+  /** Expiry of the locks of a machine that does not renew them. Default: 6 seconds. */
   readonly lockExpiration?: Duration.Input | undefined
   /** Any other setting of the cluster. */
   readonly sharding?: Partial<ShardingConfig.ShardingConfig["Service"]> | undefined
 }
 
-type ClusterLayer<E, R> = Layer.Layer<Exclude<ClusterServices, GatewayConfig>, E, R | GatewayConfig>
+/**
+ * Layer of a machine: every service of the shards but the configuration.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ClusterLayer<E, R> = Layer.Layer<Exclude<ClusterServices, GatewayConfig>, E, R | GatewayConfig>
 
 const defaultPort = 34431
 
 /**
  * One machine of a cluster. The SQL client is PostgreSQL's: `PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })`.
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layer = (
   options: MachineOptions
@@ -85,7 +96,7 @@ export const layer = (
         }),
     ...options.sharding
   })
-  const machines = patiently(SqlRunnerStorage.layerWith({ prefix: options.name })).pipe(
+  const machines = retryForAMinute(SqlRunnerStorage.layerWith({ prefix: options.name })).pipe(
     Layer.provide(ShardingConfig.layer(settings))
   )
   const cluster = NodeClusterSocket.layer({
@@ -99,8 +110,8 @@ export const layer = (
   return Layer.mergeAll(cluster, shared).pipe(Layer.provideMerge(NodeGateway.layerServices))
 }
 
-/** A machine that starts together with its database, or Redis, waits for it for a minute. */
-const patiently = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, Cause.UnknownError, R> =>
+/** Retries for a minute, for a machine that starts together with its database or Redis. */
+const retryForAMinute = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, Cause.UnknownError, R> =>
   Layer.effectContext(
     Layer.build(Layer.fresh(layer)).pipe(
       Effect.sandbox,
@@ -136,11 +147,11 @@ const storesOf =
     )
 
 const inSql = (stores: Stores) =>
-  Layer.mergeAll(stores(patiently(Persistence.layerBackingSql)), patiently(SqlIdentifyTurns.layer))
+  Layer.mergeAll(stores(retryForAMinute(Persistence.layerBackingSql)), retryForAMinute(SqlIdentifyTurns.layer))
 
 const inRedis = (stores: Stores, url: Redacted.Redacted) =>
   Layer.mergeAll(stores(Persistence.layerBackingRedis), IdentifyLimiter.layerShared).pipe(
-    Layer.provide(patiently(NodeRedis.layer({ url: Redacted.value(url) })))
+    Layer.provide(retryForAMinute(NodeRedis.layer({ url: Redacted.value(url) })))
   )
 
 const text = (name: string) =>
@@ -165,6 +176,9 @@ const environment = Config.all({
  * One machine of a cluster, from the environment, where the given options do not say it: CLUSTER_HOST (by default the
  * machine's host name), CLUSTER_PORT, CLUSTER_LISTEN_HOST, CLUSTER_NAME, CLUSTER_LOCK_EXPIRATION ("6 seconds"), REDIS_URL,
  * CLUSTER_RUNNER_HEALTH (`ping` or `k8s`), CLUSTER_K8S_NAMESPACE, CLUSTER_K8S_LABELS.
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layerEnvWith = (
   options: Partial<MachineOptions>
@@ -188,17 +202,27 @@ export const layerEnvWith = (
     )
   )
 
-/** A machine of the cluster, configured by the environment alone. */
+/**
+ * A machine of the cluster, configured by the environment alone.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerEnv = layerEnvWith({})
 
-/** The cluster of one machine, which needs no others. */
+/** Effect's cluster with this machine alone. */
 const alone = Sharding.layer.pipe(
   Layer.provide(Runners.layerNoop),
   Layer.provide([MessageStorage.layerNoop, RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
   Layer.provide(ShardingConfig.layer(shardingConfig()))
 )
 
-/** The same program on one machine, without a database. Sessions end with the program. */
+/**
+ * The same program on one machine, without a database. Sessions end with the program.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerSingle: ClusterLayer<never, never> = Layer.mergeAll(
   alone,
   SessionStore.layerMemory,
@@ -206,7 +230,12 @@ export const layerSingle: ClusterLayer<never, never> = Layer.mergeAll(
   Persistence.layerBackingMemory
 ).pipe(Layer.provideMerge(NodeGateway.layerServices))
 
-/** The same program on one machine, without a database: sessions, and the number of shards, are in a file. */
+/**
+ * The same program on one machine, without a database: sessions, and the number of shards, are in a file.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerSingleWithFile = (path: string): ClusterLayer<PlatformError, never> =>
   Layer.mergeAll(alone, SessionStore.layerPersisted, IdentifyLimiter.layerMemory).pipe(
     Layer.provideMerge(Persistence.layerBackingKvs),

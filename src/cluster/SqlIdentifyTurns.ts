@@ -14,7 +14,7 @@ import type { GatewayConfig } from "../services/GatewayConfig.ts"
 import type { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import { IdentifyLimiter, type TakeTurn } from "../services/IdentifyLimiter.ts"
 
-/** Takes turns in the database: one statement each, so that one of all who ask at the same time gets it. */
+/** Atomic take of a turn in the database, in one statement: of several machines at the same time one gets it. */
 export const make: Effect.Effect<TakeTurn, SqlError, SqlClient.SqlClient> = Effect.gen(function* () {
   const sql = (yield* SqlClient.SqlClient).withoutTransforms()
   const table = sql("disruption_gateway_identify_turns")
@@ -35,7 +35,7 @@ export const make: Effect.Effect<TakeTurn, SqlError, SqlClient.SqlClient> = Effe
       if (taken.length > 0) return Duration.zero
       const rows = yield* sql<{ readonly wait: string | number }>`
         SELECT free_at - ${now} AS wait FROM ${table} WHERE id = ${key}`
-      // A turn that is free again by now was still refused.
+      // At least 1 ms: zero would mean that the turn was taken.
       return Duration.millis(Math.max(1, Number(rows[0]?.wait ?? 1)))
     }).pipe(
       Effect.timeout("5 seconds"),

@@ -4,6 +4,8 @@
  *
  * It is read-only and shows no payloads, no token and no session id. It has no access control but a check of the name under
  * which it is asked for: the program decides where to serve the routes.
+ *
+ * @since 0.1.0
  */
 import type * as Sse from "effect/encoding/Sse"
 import { encoder } from "effect/encoding/Sse"

@@ -16,7 +16,7 @@ const rateText = (rate) => (rate < 10 ? oneDigit : number).format(rate);
 const latencyText = (latency) => (latency === null ? "–" : (latency < 10 ? oneDigit : number).format(latency) + " ms");
 const count = (n, one, many) => number.format(n) + " " + (n === 1 ? one : many);
 
-const lasting = (seconds) => {
+const formatTime = (seconds) => {
   const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
   const parts = [];
   let rest = Math.max(0, Math.round(seconds));
@@ -67,7 +67,7 @@ const showFigures = ({ moment, budget }) => {
   setText(byId("budget"), number.format(budget.remaining) + " of " + number.format(budget.total));
   byId("budget-bar").style.width = (share * 100).toFixed(1) + "%";
   byId("budget-bar").className = share < 0.2 ? "low" : "";
-  setText(byId("budget-note"), "new ones in " + lasting((budget.resetAt - moment[0]) / 1000));
+  setText(byId("budget-note"), "new ones in " + formatTime((budget.resetAt - moment[0]) / 1000));
 };
 
 const showSummary = ({ moment, queue, shards }) => {
@@ -79,7 +79,7 @@ const showSummary = ({ moment, queue, shards }) => {
     : ready === total ? (total === 1 ? "The shard is ready" : "All " + number.format(total) + " shards are ready")
     : number.format(ready) + " of " + count(total, "shard", "shards") + " ready");
   setText(byId("detail"), queue.waiting === 0 ? ""
-    : count(queue.waiting, "shard waits", "shards wait") + " to identify, " + lasting(queue.seconds) + " more at least");
+    : count(queue.waiting, "shard waits", "shards wait") + " to identify, " + formatTime(queue.seconds) + " more at least");
 };
 
 const showLegend = ({ shards }) => {
@@ -105,7 +105,7 @@ const showLegend = ({ shards }) => {
 
 const describe = ([id, index, since, latency, rate, reconnects, waiting, reason]) => {
   const name = state.states[index];
-  return "Shard " + id + ": " + (meanings[name] ?? name) + " for " + lasting(since) +
+  return "Shard " + id + ": " + (meanings[name] ?? name) + " for " + formatTime(since) +
     (latency === null ? "" : ", latency " + latencyText(latency)) +
     ", " + rateText(rate) + " events/s, " + count(reconnects, "reconnect", "reconnects") +
     (waiting === 0 ? "" : ", " + number.format(waiting) + " waiting to be sent") +

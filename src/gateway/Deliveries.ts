@@ -1,5 +1,5 @@
 /**
- * The log of deliveries as streams, and the watch over what nobody acknowledges.
+ * Delivery log as streams, and the watch for payloads that nobody acknowledges.
  */
 import * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
@@ -10,13 +10,15 @@ import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Payload } from "../schema/Payload.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { Delivery } from "./Delivery.ts"
-import { type DeliveryLog, type Held, isWanted, type Subscription, type Wanted } from "./DeliveryLog.ts"
+import type { DeliveryLog } from "./DeliveryLog.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
+import { attemptsOf, type Held, type Subscription } from "./Subscription.ts"
+import { isWanted, type Wanted } from "./Wanted.ts"
 
 /** Payloads, one a pull: a payload is acknowledged by the pull for the next one. */
 export const payloads = (log: DeliveryLog, wanted: Wanted): Stream.Stream<Payload, GatewayError> =>
   Stream.unwrap(
-    Effect.map(log.subscribe({ wanted, acknowledges: false }), (subscription) => {
+    Effect.map(log.subscribe({ wanted, acknowledges: false, owner: undefined }), (subscription) => {
       let batch: ReadonlyArray<Held> = []
       let index = 0
       let hasHandedOn = false
@@ -25,7 +27,7 @@ export const payloads = (log: DeliveryLog, wanted: Wanted): Stream.Stream<Payloa
         for (let held = batch[index]; held !== undefined; held = batch[index]) {
           index++
           subscription.handOn(held)
-          if (wanted !== undefined && !isWanted(held.payload, wanted)) continue
+          if (!isWanted(held.payload, wanted)) continue
           hasHandedOn = true
           return Effect.succeed([held.payload])
         }
@@ -43,7 +45,7 @@ export const payloads = (log: DeliveryLog, wanted: Wanted): Stream.Stream<Payloa
 /** Deliveries, as many a pull as came together. */
 export const acknowledged = (log: DeliveryLog): Stream.Stream<Delivery, GatewayError> =>
   Stream.unwrap(
-    Effect.map(log.subscribe({ wanted: undefined, acknowledges: true }), (subscription) => {
+    Effect.map(log.subscribe({ wanted: undefined, acknowledges: true, owner: undefined }), (subscription) => {
       const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Delivery>, GatewayError> = Effect.flatMap(
         subscription.take,
         (batch) => {
@@ -55,13 +57,17 @@ export const acknowledged = (log: DeliveryLog): Stream.Stream<Delivery, GatewayE
     })
   )
 
-const toDelivery = (subscription: Subscription, held: Held): Delivery => ({
-  payload: held.payload,
-  redelivered: held.attempts > 1,
-  attempts: held.attempts,
-  ack: Effect.sync(() => subscription.acknowledge(held)),
-  nack: Effect.sync(() => subscription.reject(held))
-})
+const toDelivery = (subscription: Subscription, held: Held): Delivery => {
+  held.hasBegun = true
+  const attempts = attemptsOf(held)
+  return {
+    payload: held.payload,
+    redelivered: attempts > 1,
+    attempts,
+    ack: Effect.sync(() => subscription.acknowledge(held)),
+    nack: Effect.sync(() => subscription.reject(held))
+  }
+}
 
 /** Age at which a payload in hand is announced, and the interval of the look. */
 const overdueAfter = Duration.minutes(1)

@@ -26,7 +26,10 @@ export interface Delivery {
    * that did not acknowledge it.
    */
   readonly redelivered: boolean
-  /** How often it was handed out, this time included, as far as that is known: 1 the first time. */
+  /**
+   * Count of times that it was handed out, this one included, as far as that is known: 1 the first time. After a crash an upper bound,
+   * the same for the whole replay.
+   */
   readonly attempts: number
   /** The payload is handled. Running it again does nothing. */
   readonly ack: Effect.Effect<void>

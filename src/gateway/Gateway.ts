@@ -16,6 +16,7 @@ import type * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { GatewayInfo } from "../schema/GatewayInfo.ts"
+import type { IdentifyBudget } from "../schema/IdentifyBudget.ts"
 import { type DispatchName, type DispatchOf, isDispatchOf, type Payload } from "../schema/Payload.ts"
 import type { SendEvent } from "../schema/SendEvent.ts"
 import type { Session } from "../schema/Session.ts"
@@ -31,8 +32,8 @@ import type { SendOptions } from "./ShardManager.ts"
 import * as BotMetrics from "../services/BotMetrics.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayConnection } from "../services/GatewayConnection.ts"
-import { GatewayDirectory, type IdentifyBudget } from "../services/GatewayDirectory.ts"
-import * as GatewayMetrics from "./GatewayMetrics.ts"
+import { GatewayDirectory } from "../services/GatewayDirectory.ts"
+import * as GatewayInstruments from "./GatewayInstruments.ts"
 import { Heartbeat } from "../services/Heartbeat.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
@@ -40,7 +41,6 @@ import * as ProcessMetrics from "./ProcessMetrics.ts"
 import * as MemberRequests from "./MemberRequests.ts"
 import type { MembersChunk, MembersRequest } from "./MemberRequests.ts"
 import { SessionStore } from "../services/SessionStore.ts"
-import type { ShardServices } from "../shard/Shard.ts"
 import * as ShardEvents from "./ShardEvents.ts"
 
 /**
@@ -49,7 +49,13 @@ import * as ShardEvents from "./ShardEvents.ts"
  * @since 0.1.0
  * @category models
  */
-export type GatewayServices = ShardServices
+export type GatewayServices =
+  | GatewayConfig
+  | GatewayConnection
+  | GatewayDirectory
+  | Heartbeat
+  | IdentifyLimiter
+  | SessionStore
 
 /** A service that the program provides, or else the usual one. */
 const orUsual = <I, S, E, R>(service: Context.Key<I, S>, usual: Layer.Layer<I, E, R>): Layer.Layer<I, E, R> =>
@@ -119,7 +125,8 @@ export class Gateway extends Context.Service<
     /**
      * Sends a payload when its shard is ready and Discord's limits allow it; order is kept. Ends when it was handed to the
      * socket. Fails with `InvalidSendEvent`, `UnknownShard`, `SendQueueFull`, `SendTimeout`, or with what the gateway fails
-     * with; then nothing was sent. Interrupting it takes it out of the queue.
+     * with: then its shard has not sent it. Of a payload for several shards, such as a presence, some may have sent theirs.
+     * Interrupting it takes it out of the queue.
      *
      * ```ts
      * gateway.send(SendEvent.updateVoiceState({ guild_id, channel_id, self_mute: false, self_deaf: false }))
@@ -153,7 +160,7 @@ export class Gateway extends Context.Service<
      */
     readonly reshard: (total: number) => Effect.Effect<void, GatewayError>
   }
->()("disruption-gateway/Gateway") {
+>()("disruption-gateway/gateway/Gateway") {
   /** The gateway on services that are all left to be provided. */
   static readonly layerNoDeps: Layer.Layer<Gateway, GatewayError, GatewayServices> = Layer.effect(
     Gateway,
@@ -161,7 +168,7 @@ export class Gateway extends Context.Service<
       const config = yield* GatewayConfig
       const directory = yield* GatewayDirectory
       const metricContext = yield* BotMetrics.contextOf(config.token)
-      const metrics = GatewayMetrics.make(metricContext)
+      const metrics = GatewayInstruments.make(metricContext)
       const events = yield* ShardEvents.make(metrics.onEvent)
       const clock = yield* Clock.Clock
       const fork = yield* FiberSet.makeRuntime<never, void, never>()
@@ -224,7 +231,7 @@ export class Gateway extends Context.Service<
       const handlers = { log, flush: manager.flush }
       return Gateway.of({
         handle: (byName, options) =>
-          Handlers.run(handlers, Handlers.wantedBy(byName), Handlers.dispatcher(byName), options),
+          Handlers.run(handlers, Handlers.wantedBy(byName), Handlers.dispatcher(byName), options, byName),
         runForEach: (handler, options) => Handlers.run(handlers, undefined, handler, options),
         deliveries: Deliveries.acknowledged(log),
         payloads: Deliveries.payloads(log, undefined),

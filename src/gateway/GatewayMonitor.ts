@@ -1,8 +1,8 @@
 /**
- * Watches a gateway, and takes a snapshot of it every second, for whoever shows how it is doing.
+ * Monitor of a gateway: a snapshot of it every second, for dashboards and terminals.
  *
- * It asks only what every program can ask. It does not subscribe to the payloads, since a subscriber holds them up: how
- * many come is seen by the shards' sequences.
+ * It uses the gateway's public interface only. It does not subscribe to the payloads, since a subscriber holds them up: rates
+ * are those at which the shards' sequences grow.
  */
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
@@ -13,7 +13,6 @@ import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { GatewayInfo } from "../schema/GatewayInfo.ts"
 import type {
   ConnectionChange,
   GatewaySnapshot,
@@ -26,7 +25,7 @@ import type { ShardStatus } from "../schema/ShardStatus.ts"
 import { Gateway } from "./Gateway.ts"
 
 /**
- * Knows how the gateway is doing, and how it has been doing.
+ * Snapshots of a gateway, with its recent history.
  *
  * @since 0.1.0
  * @category services
@@ -39,14 +38,14 @@ export class GatewayMonitor extends Context.Service<
     /** The last snapshot, and then one every second. A slow reader misses some. */
     readonly snapshots: Stream.Stream<GatewaySnapshot>
   }
->()("disruption-gateway/GatewayMonitor") {
+>()("disruption-gateway/gateway/GatewayMonitor") {
   /** Watches the gateway for as long as the layer lives. */
   static readonly layer: Layer.Layer<GatewayMonitor, never, Gateway> = Layer.effect(
     GatewayMonitor,
     Effect.suspend(() => Effect.flatMap(Gateway, make))
   )
 
-  /** Watches what is like a gateway in this: shards on many machines. */
+  /** Watches anything that has a gateway's status and events, such as the shards of a cluster. */
   static readonly layerOf = <R>(
     watched: Effect.Effect<MonitoredGateway, never, R>
   ): Layer.Layer<GatewayMonitor, never, R> =>
@@ -62,7 +61,7 @@ export class GatewayMonitor extends Context.Service<
  * @since 0.1.0
  * @category models
  */
-export type MonitoredGateway = Pick<Gateway["Service"], "changes" | "info" | "shards">
+export type MonitoredGateway = Pick<Gateway["Service"], "changes" | "identifyBudget" | "info" | "shards">
 
 const every = Duration.seconds(1)
 const momentsKept = 300
@@ -75,7 +74,7 @@ const make = Effect.fnUntraced(function* (
   const changes = new ChangeLog()
   const sequences = new Sequences(since)
   const history: Array<GatewayMoment> = []
-  let asked: Asked | undefined
+  let maxConcurrency = 1
 
   const take = Effect.gen(function* () {
     const at = yield* DateTime.now
@@ -96,25 +95,20 @@ const make = Effect.fnUntraced(function* (
       shards,
       history: [...history],
       changes: changes.recent(),
-      budget: Option.map(Option.fromUndefinedOr(asked), ({ at, info: { session_start_limit: limit } }) => ({
-        total: limit.total,
-        remaining: Math.max(0, limit.remaining - changes.identifiesSince(at)),
-        resetAt: DateTime.addDuration(at, Duration.millis(limit.reset_after))
-      })),
-      queue: queueOf(shards, asked?.info.session_start_limit.max_concurrency ?? 1)
+      budget: yield* gateway.identifyBudget,
+      queue: queueOf(shards, maxConcurrency)
     } satisfies GatewaySnapshot
   })
 
-  const ask = Effect.gen(function* () {
-    const at = yield* DateTime.now
+  // Renews the budget, too. The log of the gateway tells already when Discord does not answer.
+  const refresh = Effect.gen(function* () {
     const info = yield* gateway.info
-    if (Option.isSome(info)) asked = { at, info: info.value }
-    // The log of the gateway tells already when Discord does not answer.
+    if (Option.isSome(info)) maxConcurrency = info.value.session_start_limit.max_concurrency
   }).pipe(Effect.ignore)
 
   yield* Effect.forkScoped(Stream.runForEach(gateway.changes, (event) => Effect.sync(() => changes.add(event))))
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(ask, Effect.sleep("1 minute"))))
-  // Lets the changes so far come in.
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(refresh, Effect.sleep("1 minute"))))
+  // The fiber above takes in the changes so far.
   yield* Effect.yieldNow
   let last: GatewaySnapshot = yield* take
   const published = yield* PubSub.sliding<GatewaySnapshot>({ capacity: 1, replay: 1 })
@@ -130,12 +124,6 @@ const make = Effect.fnUntraced(function* (
   )
   return GatewayMonitor.of({ snapshot: Effect.sync(() => last), snapshots: Stream.fromPubSub(published) })
 })
-
-/** Discord's answer on the day's IDENTIFYs, and its time. */
-interface Asked {
-  readonly at: DateTime.Utc
-  readonly info: GatewayInfo
-}
 
 const snapshotOf = (status: ShardStatus, rate: number): ShardSnapshot => ({
   id: status.shard.id,
@@ -166,14 +154,12 @@ const queueOf = (shards: ReadonlyArray<ShardSnapshot>, maxConcurrency: number): 
   return { waiting, time: Duration.times(Duration.seconds(5), Math.max(0, ...buckets.values())) }
 }
 
-/** The changes of late, and when there was an IDENTIFY. */
+/** Log of the latest changes. */
 class ChangeLog {
   private kept: ReadonlyArray<ConnectionChange> = []
   private number = 0
-  private identifies: ReadonlyArray<DateTime.Utc> = []
 
   add(event: ShardEvent): void {
-    if (event._tag === "Identifying") this.identifies = [...this.identifies, event.at]
     const level = levelOfShardEvent(event)
     if (level === "Debug") return
     this.number++
@@ -183,12 +169,6 @@ class ChangeLog {
 
   recent(): ReadonlyArray<ConnectionChange> {
     return this.kept
-  }
-
-  /** Forgets those before, which Discord's next answer has counted. */
-  identifiesSince(at: DateTime.Utc): number {
-    this.identifies = this.identifies.filter((identify) => DateTime.isGreaterThan(identify, at))
-    return this.identifies.length
   }
 }
 
@@ -207,7 +187,7 @@ class Sequences {
     this.at = at
   }
 
-  /** Dispatches a second since this was last asked, of each shard. */
+  /** Dispatches a second of each shard since the last call. */
   ratesOf(statuses: ReadonlyArray<ShardStatus>, at: DateTime.Utc): ReadonlyArray<number> {
     const seconds = Duration.toSeconds(DateTime.distance(this.at, at))
     const next = new Map<number, { readonly session: string; readonly sequence: number }>()
@@ -216,7 +196,7 @@ class Sequences {
       const before = this.before.get(shard.id)
       const now = { session: sessionId.value, sequence: sequence.value }
       next.set(shard.id, now)
-      // The first look at a session that was going on already says nothing of how fast it goes.
+      // No rate at the first sight of a session: it may have been going on for long.
       if (before === undefined || seconds <= 0) return 0
       const grown = before.session === now.session ? now.sequence - before.sequence : now.sequence
       return Math.max(0, grown) / seconds

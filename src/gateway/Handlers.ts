@@ -14,7 +14,9 @@ import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Dispatch, DispatchName, Payload } from "../schema/Payload.ts"
-import type { DeliveryLog, Held, Subscription, Wanted } from "./DeliveryLog.ts"
+import type { DeliveryLog } from "./DeliveryLog.ts"
+import { attemptsOf, type Held, processesBefore, type Subscription } from "./Subscription.ts"
+import type { Wanted } from "./Wanted.ts"
 
 /**
  * A payload that a program has set aside, and why.
@@ -71,8 +73,9 @@ export interface HandlerOptions<E = never, E2 = never, R2 = never> {
       }
     | undefined
   /**
-   * Limit to the times that a payload is handed out, over processes that died with it: then it goes to `deadLetter`, or, without
-   * one, is left out with an error in the log. Default: no limit.
+   * Limit to the times that a payload is begun with and not handled: it goes to `deadLetter` instead, or, without one, is left
+   * out with an error in the log. Processes that died count where they died of it: from the third one on, which had nothing
+   * else in hand. Default: no limit.
    */
   readonly maxAttempts?: number | undefined
   /** Time for handlers to finish when the program is interrupted. Default: they are interrupted at once. */
@@ -139,7 +142,8 @@ export const run = <A, E, R, E2 = never, R2 = never>(
   { flush, log }: HandlerParts,
   wanted: Wanted,
   handler: (payload: Payload) => Effect.Effect<A, E, R>,
-  options: HandlerOptions<E, E2, R2> = {}
+  options: HandlerOptions<E, E2, R2> = {},
+  owner: object = handler
 ): Effect.Effect<never, E | E2 | GatewayError, R | R2> => {
   const concurrency = Math.max(1, options.concurrency ?? 1)
   const { maxAttempts } = options
@@ -148,7 +152,7 @@ export const run = <A, E, R, E2 = never, R2 = never>(
   const setAside = (held: Held, cause: Cause.Cause<E>): Effect.Effect<unknown, E2, R2> =>
     onFailure === undefined
       ? Effect.logError(`A ${held.payload.t ?? "payload"} is left out`, cause)
-      : onFailure.deadLetter({ payload: held.payload, cause, attempts: held.attempts })
+      : onFailure.deadLetter({ payload: held.payload, cause, attempts: attemptsOf(held) })
 
   const handleOnce = (held: Held): Effect.Effect<unknown, E | E2, R | R2> => {
     const handling = handler(held.payload)
@@ -161,34 +165,49 @@ export const run = <A, E, R, E2 = never, R2 = never>(
     })
   }
 
-  const handle = (held: Held): Effect.Effect<unknown, E | E2, R | R2> =>
-    maxAttempts !== undefined && held.attempts > maxAttempts
-      ? setAside(held, Cause.die(new PoisonPayload({ attempts: held.attempts - 1 })))
-      : handleOnce(held)
+  const handle = (held: Held, isFirst: boolean): Effect.Effect<unknown, E | E2, R | R2> => {
+    const attempts = held.begunBefore + (isFirst ? processesAlone(held) : 0)
+    if (maxAttempts !== undefined && attempts >= maxAttempts) {
+      return setAside(held, Cause.die(new PoisonPayload({ attempts })))
+    }
+    held.hasBegun = true
+    return handleOnce(held)
+  }
 
-  const handleAndAcknowledge = (subscription: Subscription, held: Held): Effect.Effect<void, E | E2, R | R2> =>
-    Effect.map(handle(held), () => subscription.acknowledge(held))
+  const handleAndAcknowledge = (
+    subscription: Subscription,
+    held: Held,
+    isFirst = false
+  ): Effect.Effect<void, E | E2, R | R2> => Effect.map(handle(held, isFirst), () => subscription.acknowledge(held))
 
   /** Payloads that processes before this one died with, one after the other, each stored before the next. */
-  const alone = (subscription: Subscription, held: Held) =>
-    Effect.andThen(handleAndAcknowledge(subscription, held), flush)
+  const oneByOne = (subscription: Subscription) => {
+    const first = new Map<number, Payload>()
+    return (held: Held): Effect.Effect<void, E | E2, R | R2> =>
+      Effect.suspend(() => {
+        const { hold, payload } = held
+        if (hold.segment.mark.isAtStart() && !first.has(payload.shard)) first.set(payload.shard, payload)
+        const isFirst = first.get(payload.shard) === payload
+        return Effect.andThen(handleAndAcknowledge(subscription, held, isFirst), flush)
+      })
+  }
 
-  const inOrder = (subscription: Subscription): Effect.Effect<never, E | E2 | GatewayError, R | R2> =>
-    Effect.forever(
+  const inOrder = (subscription: Subscription): Effect.Effect<never, E | E2 | GatewayError, R | R2> => {
+    const alone = oneByOne(subscription)
+    return Effect.forever(
       Effect.flatMap(subscription.take, (batch) =>
-        Effect.forEach(
-          batch,
-          (held) => (isSuspect(held) ? alone(subscription, held) : handleAndAcknowledge(subscription, held)),
-          { discard: true }
-        )
+        Effect.forEach(batch, (held) => (isSuspect(held) ? alone(held) : handleAndAcknowledge(subscription, held)), {
+          discard: true
+        })
       )
     )
+  }
 
   const finishWithin = options.finishWithin === undefined ? undefined : Duration.fromInputUnsafe(options.finishWithin)
 
   return Effect.scoped(
     Effect.gen(function* () {
-      const subscription = yield* log.subscribe({ wanted, acknowledges: true })
+      const subscription = yield* log.subscribe({ wanted, acknowledges: true, owner })
       if (concurrency === 1 && finishWithin === undefined) return yield* inOrder(subscription)
       const lanes = new Lanes({
         concurrency,
@@ -197,13 +216,25 @@ export const run = <A, E, R, E2 = never, R2 = never>(
         finishWithin,
         work: (held: Held) => handleAndAcknowledge(subscription, held)
       })
-      return yield* lanes.run(subscription.take, (held) => alone(subscription, held))
+      return yield* lanes.run(subscription.take, oneByOne(subscription))
     })
   )
 }
 
-/** Handed out at least twice by processes that died, so it may be what they died of. */
-const isSuspect = ({ attempts, hold }: Held): boolean => attempts > 2 && hold.segment.handedOutBefore > 1
+/** Deaths at one mark after which payloads are handled alone. */
+const deathsBeforeAlone = 2
+
+/** Handed out by at least two processes that died, so it may be what they died of. */
+const isSuspect = (held: Held): boolean => processesBefore(held) >= deathsBeforeAlone
+
+/**
+ * Count of processes that died with a payload, the first one behind the mark, once it is known that they did: the third of
+ * them had nothing else in hand.
+ */
+const processesAlone = (held: Held): number => {
+  const deaths = processesBefore(held)
+  return deaths > deathsBeforeAlone ? deaths : 0
+}
 
 interface LaneOptions<E, R> {
   readonly concurrency: number

@@ -1,7 +1,7 @@
 /**
  * Requests for guild members that are being answered: each has a nonce of its own, by which its chunks are told apart.
  *
- * Source: Discord, "Request Guild Members", "Guild Members Chunk" and "Rate Limited".
+ * Discord, "Request Guild Members": https://discord.com/developers/docs/events/gateway-events#request-guild-members
  */
 import type { GatewayGuildMembersChunkDispatchData, GatewayRequestGuildMembersData } from "discord-api-types/v10"
 import * as Duration from "effect/Duration"
@@ -39,9 +39,9 @@ export type MembersRequest = GatewayRequestGuildMembersData extends infer R
 
 /** Watches the dispatches for answers. */
 export interface MemberRequests {
-  /** Every dispatch that comes. */
+  /** Takes a dispatch, which may be a chunk of an answer. */
   readonly onDispatch: (payload: Payload) => void
-  /** Asks, and gives the chunks as they come. */
+  /** Sends the request, and streams the chunks of the answer. */
   readonly request: (
     request: MembersRequest,
     options: {
@@ -52,7 +52,7 @@ export interface MemberRequests {
   ) => Stream.Stream<MembersChunk, GatewayError>
 }
 
-/** News of a request. */
+/** Event of a request. */
 type News =
   | { readonly _tag: "Chunk"; readonly chunk: MembersChunk }
   | { readonly _tag: "RateLimited"; readonly retryAfter: Duration.Duration }
@@ -77,7 +77,7 @@ const isRateLimit = Schema.is(
   })
 )
 
-/** Nothing is asked for yet. */
+/** Makes the pending requests, none yet. */
 export const make = (): MemberRequests => {
   const pending = new Map<string, { readonly news: Queue.Queue<News>; shard: number | undefined }>()
 

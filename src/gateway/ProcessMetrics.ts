@@ -1,6 +1,6 @@
 /**
  * Gauges of a process: one set for each bot, summed over its gateways. A machine of a cluster has a gateway for each of its
- * shards, and a gauge that each of them registered for itself would show the last one.
+ * shards; gauges of their own would replace one another, and show the last gateway.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -8,10 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as GatewayMetrics from "../schema/GatewayMetrics.ts"
+import type { IdentifyBudget } from "../schema/IdentifyBudget.ts"
 import { shardStates, type ShardStatus } from "../schema/ShardStatus.ts"
-import type { IdentifyBudget } from "../services/GatewayDirectory.ts"
 import * as LazyMetric from "../services/LazyMetric.ts"
-import { nameOf } from "./GatewayMetrics.ts"
 import * as ProcessWatch from "./ProcessWatch.ts"
 
 /** The figures of a gateway that exporters read. */
@@ -29,7 +29,7 @@ interface Group {
   readonly registrations: ReadonlyArray<Metric.Registration>
 }
 
-/** The gauges there are, by where they are registered and under which attributes. */
+/** Registered gauges, by registry and attributes. */
 const groups = new WeakMap<Metric.MetricRegistry, Map<string, Group>>()
 
 /** Adds a gateway to the gauges of its bot, until the scope closes. */
@@ -42,7 +42,7 @@ export const observe = (
       Effect.sync(() => join(gateway, context)),
       (leave) => Effect.sync(leave)
     ),
-    ProcessWatch.onLag((late) => lag.updateUnsafe(Duration.toSeconds(late), context))
+    ProcessWatch.onLag((late) => GatewayMetrics.eventLoopLag.updateUnsafe(Duration.toSeconds(late), context))
   )
 
 const join = (gateway: ObservedGateway, context: Context.Context<never>): (() => void) => {
@@ -65,8 +65,8 @@ const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((total, n
 
 const makeGroup = (context: Context.Context<never>): Group => {
   const gateways = new Set<ObservedGateway>()
-  const gauge = (name: string, description: string, value: () => number, attributes: Record<string, string> = {}) =>
-    LazyMetric.register(Metric.gauge(nameOf(name), { description, attributes }), context, () => ({ value: value() }))
+  const gauge = (metric: Metric.Metric<number, Metric.GaugeState<number>>, value: () => number) =>
+    LazyMetric.register(metric, context, () => ({ value: value() }))
   const all = <A>(read: (gateway: ObservedGateway) => A): ReadonlyArray<A> => [...gateways].map(read)
   const shards = () => all((gateway) => gateway.shards()).flat()
   // One directory serves all gateways of a bot in a process.
@@ -77,30 +77,17 @@ const makeGroup = (context: Context.Context<never>): Group => {
     gateways,
     registrations: [
       ...shardStates.map((state) =>
-        gauge("shards", "Shards, by state", () => shards().filter((shard) => shard.state === state).length, { state })
+        gauge(
+          Metric.withAttributes(GatewayMetrics.shards, { state }),
+          () => shards().filter((shard) => shard.state === state).length
+        )
       ),
-      gauge("sends_waiting", "Payloads that wait to be sent", () =>
-        sum(shards().map(({ waitingToSend }) => waitingToSend))
-      ),
-      gauge("buffered_payloads", "Payloads that wait for the slowest subscriber", () =>
-        sum(all((gateway) => gateway.buffer().payloads))
-      ),
-      gauge("buffer_fill_ratio", "Share of the fullest buffer that is taken; at 1 reading pauses", () =>
-        Math.max(0, ...all((gateway) => gateway.buffer().fill))
-      ),
-      gauge("oldest_unacknowledged_seconds", "Age of the oldest payload in hand that is not acknowledged", () =>
-        Math.max(0, ...all((gateway) => gateway.unacknowledged()))
-      ),
-      gauge("identify_budget_remaining", "IDENTIFYs left of the day's budget", () =>
-        left(({ remaining }) => remaining)
-      ),
-      gauge("identify_budget_total", "IDENTIFYs that Discord allows in a day", () => left(({ total }) => total))
+      gauge(GatewayMetrics.sendsWaiting, () => sum(shards().map(({ waitingToSend }) => waitingToSend))),
+      gauge(GatewayMetrics.bufferedPayloads, () => sum(all((gateway) => gateway.buffer().payloads))),
+      gauge(GatewayMetrics.bufferFillRatio, () => Math.max(0, ...all((gateway) => gateway.buffer().fill))),
+      gauge(GatewayMetrics.oldestUnacknowledged, () => Math.max(0, ...all((gateway) => gateway.unacknowledged()))),
+      gauge(GatewayMetrics.identifyBudgetRemaining, () => left(({ remaining }) => remaining)),
+      gauge(GatewayMetrics.identifyBudgetTotal, () => left(({ total }) => total))
     ]
   }
 }
-
-/** From what garbage collection takes to a process that hangs. */
-const lag = Metric.histogram(nameOf("event_loop_lag_seconds"), {
-  description: "How late a timer fires: time that the program kept the event loop busy",
-  boundaries: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
-})

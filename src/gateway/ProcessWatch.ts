@@ -14,14 +14,14 @@ import type * as Scope from "effect/Scope"
 /** Interval between two readings of the clocks. Each reading is one more step for a test that moves its clock by a day. */
 const every = Duration.seconds(5)
 
-/** By how much the clocks may drift apart between two readings: setting a clock is no sleep. */
+/** Tolerance for the clocks' drift between two readings: a clock that is set by some seconds is no sleep. */
 const tolerance = Duration.seconds(15)
 
-/** Calls for what is to happen when the machine has been asleep, with how long it was, until the scope closes. */
+/** Calls the listener when the machine has been asleep, with the length of the sleep, until the scope closes. */
 export const onWake = (listener: (slept: Duration.Duration) => void): Effect.Effect<void, never, Scope.Scope> =>
   subscribe({ onWake: listener })
 
-/** Calls with how late each reading of the clocks was, one listener at a time: the lag is that of the process. */
+/** Calls the listener with the lateness of each reading. Only one listener is called at a time: the lag is the process's. */
 export const onLag = (listener: (late: Duration.Duration) => void): Effect.Effect<void, never, Scope.Scope> =>
   subscribe({ onLag: listener })
 

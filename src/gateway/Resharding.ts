@@ -31,13 +31,13 @@ export const run = Effect.fnUntraced(function* (options: {
   readonly buffer: ShardBuffer
   /** The context in which the metrics of shards are registered. */
   readonly metrics: Context.Context<never>
-  /** From now on the next generation is that of the bot. */
+  /** Makes the next generation the bot's. */
   readonly onSwitch: Effect.Effect<void>
 }): Effect.fn.Return<void, GatewayError, ShardServices> {
   const { buffer, next, old, onSwitch } = options
-  const overlap = new Overlap()
-  next.appendTo(overlap.filter("new", buffer))
-  old.appendTo(overlap.filter("old", buffer))
+  const duplicates = new DuplicateFilter()
+  next.appendTo(duplicates.filter("new", buffer))
+  old.appendTo(duplicates.filter("old", buffer))
   yield* Effect.gen(function* () {
     yield* ShardGeneration.launch(next, options.metrics)
     const ready = Effect.forEach(next.shards.values(), (shard) => shard.whenReady, {
@@ -47,20 +47,24 @@ export const run = Effect.fnUntraced(function* (options: {
     yield* Effect.raceFirst(ready, Deferred.await(next.failed))
     // Events under way at the switch arrive within this time, on both generations.
     yield* Effect.sleep(overlapTime)
-  }).pipe(Effect.onError(() => settle(old, next, buffer)))
+  }).pipe(Effect.onError(() => replaceBy(old, next, buffer)))
 
-  overlap.switchOver()
+  duplicates.switchOver()
   yield* onSwitch
   yield* Effect.sleep(overlapTime).pipe(
     Effect.andThen(sendsDone(old)),
-    Effect.andThen(settle(next, old, buffer)),
+    Effect.andThen(replaceBy(next, old, buffer)),
     Effect.andThen(Effect.forEach(old.shards.values(), (shard) => shard.forget, { discard: true })),
     Effect.uninterruptible
   )
 })
 
 /** One generation goes on alone, the other ends. */
-const settle = (winner: ShardGeneration.ShardGeneration, loser: ShardGeneration.ShardGeneration, buffer: ShardBuffer) =>
+const replaceBy = (
+  winner: ShardGeneration.ShardGeneration,
+  loser: ShardGeneration.ShardGeneration,
+  buffer: ShardBuffer
+) =>
   Effect.andThen(
     Effect.sync(() => {
       winner.appendTo(buffer)
@@ -78,8 +82,8 @@ const sendsDone = ({ shards }: ShardGeneration.ShardGeneration) =>
 
 type Side = "old" | "new"
 
-/** Counts events by their content in both generations. */
-class Overlap {
+/** Filter of events that both generations bring: counts them by their content. */
+class DuplicateFilter {
   private readonly counts = new Map<string, { old: number; new: number; handedOn: number }>()
   private switched = false
 
@@ -88,7 +92,7 @@ class Overlap {
     return filtered(buffer, (payloads) => payloads.filter((payload) => this.isFresh(side, payload)))
   }
 
-  /** From now on what only the new generation has seen passes. */
+  /** Lets events that only the new generation has seen pass. */
   switchOver(): void {
     this.switched = true
   }
@@ -123,7 +127,7 @@ const filtered = (
 })
 
 const keyOf = ({ d, t }: Payload): string => {
-  // What is nested too deeply to be written is taken for the same, if it has the same name.
+  // Events that are nested too deeply to be written count as the same, if they have the same name.
   const content = Result.getOrElse(
     Result.try(() => JSON.stringify(d)),
     () => ""

@@ -1,5 +1,5 @@
 /**
- * Announces what happens to the connections: to whoever watches, and to the log.
+ * Feed of the connections' events, to watchers and to the log.
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -11,16 +11,16 @@ import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schem
 export interface ShardEvents {
   /** Announces an event. `event` is given the time. */
   readonly announce: (event: (at: DateTime.Utc) => ShardEvent) => Effect.Effect<void>
-  /** Begins with the last events before, so that a late watcher knows how things came to be. A slow one misses the oldest. */
+  /** The events, beginning with the last ones before. A slow watcher misses the oldest. */
   readonly changes: Stream.Stream<ShardEvent>
   /** Ends the feed. */
   readonly end: Effect.Effect<void>
 }
 
-/** Events that a slow watcher may be behind, and that a late one is told. */
+/** Number of events that a slow watcher may be behind, and of past events that a late one gets. */
 const kept = { capacity: 4096, replay: 128 }
 
-/** Opens a feed. `onEvent` hears of everything first. */
+/** Opens a feed. `onEvent` gets every event before the watchers do. */
 export const make = (onEvent: (event: ShardEvent) => void): Effect.Effect<ShardEvents> =>
   Effect.map(PubSub.sliding<ShardEvent>(kept), (feed) => ({
     announce: Effect.fnUntraced(function* (make) {

@@ -13,7 +13,7 @@ import type { GatewayError } from "../schema/GatewayError.ts"
 import { ShardId } from "../schema/ShardId.ts"
 import * as Shard from "../shard/Shard.ts"
 import type { ShardBuffer, ShardHost } from "../shard/ShardHost.ts"
-import * as GatewayMetrics from "./GatewayMetrics.ts"
+import * as GatewayInstruments from "./GatewayInstruments.ts"
 import * as ProcessWatch from "./ProcessWatch.ts"
 
 /** A generation of shards. */
@@ -57,7 +57,7 @@ export const launch = Effect.fnUntraced(function* (
   { failed, scope, shards }: ShardGeneration,
   metrics: Context.Context<never>
 ) {
-  yield* Scope.provide(GatewayMetrics.observeShards(shards.values(), metrics), scope)
+  yield* Scope.provide(GatewayInstruments.observeShards(shards.values(), metrics), scope)
   for (const shard of shards.values()) {
     yield* shard.run.pipe(
       Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Deferred.failCause(failed, cause))),

@@ -26,7 +26,7 @@ import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import { Backoff } from "../shard/Backoff.ts"
 import type { Shard, ShardServices } from "../shard/Shard.ts"
 import type { ShardBuffer, ShardHost } from "../shard/ShardHost.ts"
-import type { GatewayMetrics } from "./GatewayMetrics.ts"
+import type { GatewayInstruments } from "./GatewayInstruments.ts"
 import * as Resharding from "./Resharding.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
 import * as ShardGeneration from "./ShardGeneration.ts"
@@ -40,7 +40,7 @@ import * as ShardGeneration from "./ShardGeneration.ts"
 export interface SendOptions {
   /** The shard to send through. By default that of the guild, all for a presence, otherwise the first. */
   readonly shard?: number | undefined
-  /** Time until it has to be sent. By default as long as it takes. */
+  /** Time limit until it is sent. Default: none. */
   readonly timeout?: Duration.Input | undefined
 }
 
@@ -58,7 +58,7 @@ export const make = Effect.fnUntraced(function* (parts: {
   /** The dispatches that the program wants at the moment; undefined for all. */
   readonly wanted: () => ReadonlySet<string> | undefined
   readonly events: ShardEvents
-  readonly metrics: GatewayMetrics
+  readonly metrics: GatewayInstruments
   /** The context in which the metrics of shards are registered. */
   readonly metricContext: Context.Context<never>
   readonly onDispatch: (payload: Payload) => void
@@ -85,7 +85,7 @@ export const make = Effect.fnUntraced(function* (parts: {
     fork: yield* FiberSet.makeRuntime<never, void, never>()
   }
 
-  /** Discord's recommendation, for which it is asked until it answers. */
+  /** The shards that Discord recommends. Retries until it answers. */
   const recommended = Effect.gen(function* () {
     const backoff = new Backoff(config)
     while (true) {
@@ -103,7 +103,7 @@ export const make = Effect.fnUntraced(function* (parts: {
     }
   })
 
-  /** From now on this generation is that of the bot: its failure is that of the gateway. */
+  /** Makes this generation the bot's: its failure is the gateway's. */
   const adopt = (generation: ShardGeneration.ShardGeneration) =>
     Effect.suspend(() => {
       current = generation
@@ -160,7 +160,7 @@ export const make = Effect.fnUntraced(function* (parts: {
     shard.reconnect(new RestartRequested())
   })
 
-  const reshard = Effect.fn("ShardManager.reshard", { attributes: { "messaging.system": "discord" } })(
+  const reshard = Effect.fnUntraced(
     function* (total: number) {
       const old = yield* generation
       const outer = home
@@ -186,6 +186,11 @@ export const make = Effect.fnUntraced(function* (parts: {
       })
     },
     oneReshardAtATime.withPermits(1),
+    Effect.withSpan(
+      "ShardManager.reshard",
+      { attributes: { "messaging.system": "discord" } },
+      { captureStackTrace: false }
+    ),
     Effect.provideContext(services)
   )
 

@@ -1,5 +1,7 @@
 /**
  * The gateway on Node.js: WebSockets of `ws`, HTTP of `node:http`, zlib of `node:zlib`, sessions in a file.
+ *
+ * @since 0.1.0
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
@@ -32,6 +34,9 @@ export const layer: Layer.Layer<Gateway, GatewayError, GatewayConfig> = GatewayL
 /**
  * All services but the stores, with the WebSocket and the HTTP client: for `Gateway.layer` with a `SessionStore` and an
  * `IdentifyLimiter` of your choice.
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layerServices: Layer.Layer<
   GatewayConnection | GatewayDirectory | Heartbeat | Socket.WebSocketConstructor | HttpClient.HttpClient,

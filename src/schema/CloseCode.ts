@@ -15,7 +15,7 @@
  * @category models
  * @since 0.1.0
  */
-export type Recovery = "resume" | "identify" | "fatal"
+export type GatewayRecovery = "resume" | "identify" | "fatal"
 
 /**
  * Documented close codes by name: `CloseCode.DisallowedIntents` is `4014`.
@@ -61,12 +61,12 @@ export interface CloseCodeDescription {
   readonly code: CloseCode
   /** Discord's name for the code. */
   readonly name: string
-  readonly recovery: Recovery
+  readonly recovery: GatewayRecovery
   /** Meaning for the user, in one sentence. */
   readonly explanation: string
 }
 
-const row = (code: CloseCode, name: string, recovery: Recovery, explanation: string): CloseCodeDescription => ({
+const row = (code: CloseCode, name: string, recovery: GatewayRecovery, explanation: string): CloseCodeDescription => ({
   code,
   name,
   recovery,
@@ -112,4 +112,4 @@ export const describeCloseCode = (code: number): CloseCodeDescription | undefine
  * @category getters
  * @since 0.1.0
  */
-export const recoveryOf = (code: number): Recovery => byCode.get(code)?.recovery ?? "resume"
+export const recoveryOfCloseCode = (code: number): GatewayRecovery => byCode.get(code)?.recovery ?? "resume"

@@ -22,4 +22,4 @@ export type TransportCompression = "zlib-stream" | "zstd-stream"
  * @category models
  * @since 0.1.0
  */
-export type Compression = TransportCompression | "payload" | "none"
+export type GatewayCompression = TransportCompression | "payload" | "none"

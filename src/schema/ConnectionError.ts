@@ -5,7 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { describeCloseCode, type Recovery, recoveryOf } from "./CloseCode.ts"
+import { describeCloseCode, type GatewayRecovery, recoveryOfCloseCode } from "./CloseCode.ts"
 
 /**
  * The WebSocket could not be opened.
@@ -20,7 +20,7 @@ export class OpenFailed extends Schema.TaggedError<OpenFailed>("disruption-gatew
     description: Schema.String
   }
 ) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `No connection to ${this.host}: ${this.description}`
   }
@@ -39,7 +39,7 @@ export class HelloTimeout extends Schema.TaggedError<HelloTimeout>("disruption-g
     after: Schema.DurationFromMillis
   }
 ) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `No HELLO within ${Duration.format(this.after)}`
   }
@@ -58,7 +58,7 @@ export class ReadyTimeout extends Schema.TaggedError<ReadyTimeout>("disruption-g
     after: Schema.DurationFromMillis
   }
 ) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `IDENTIFY was not answered by READY within ${Duration.format(this.after)}`
   }
@@ -76,7 +76,7 @@ export class ResumedTimeout extends Schema.TaggedError<ResumedTimeout>(
   /** Duration of the wait. */
   after: Schema.DurationFromMillis
 }) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `RESUME was not answered, and nothing replayed, within ${Duration.format(this.after)}`
   }
@@ -94,7 +94,7 @@ export class HeartbeatTimeout extends Schema.TaggedError<HeartbeatTimeout>(
   /** The time between the two heartbeats. */
   interval: Schema.DurationFromMillis
 }) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `A heartbeat was not acknowledged within ${Duration.format(this.interval)}`
   }
@@ -112,7 +112,7 @@ export class SystemSlept extends Schema.TaggedError<SystemSlept>("disruption-gat
     slept: Schema.DurationFromMillis
   }
 ) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `The machine was asleep for ${Duration.format(this.slept)}`
   }
@@ -127,7 +127,7 @@ export class SystemSlept extends Schema.TaggedError<SystemSlept>("disruption-gat
 export class RestartRequested extends Schema.TaggedError<RestartRequested>(
   "disruption-gateway/GatewayError/RestartRequested"
 )("RestartRequested", {}) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return "A new connection was asked for"
   }
@@ -144,7 +144,7 @@ export class LimiterUnavailable extends Schema.TaggedError<LimiterUnavailable>(
 )("LimiterUnavailable", {
   description: Schema.String
 }) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `Not identifying, since the shared limit cannot be kept: ${this.description}`
   }
@@ -163,7 +163,7 @@ export class SendStalled extends Schema.TaggedError<SendStalled>("disruption-gat
     buffered: Schema.Int
   }
 ) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `The peer takes nothing: ${this.buffered} bytes wait in the socket`
   }
@@ -178,7 +178,7 @@ export class SendStalled extends Schema.TaggedError<SendStalled>("disruption-gat
 export class ReconnectRequested extends Schema.TaggedError<ReconnectRequested>(
   "disruption-gateway/GatewayError/ReconnectRequested"
 )("ReconnectRequested", {}) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return "Discord asked for a reconnect"
   }
@@ -195,7 +195,7 @@ export class SessionInvalidated extends Schema.TaggedError<SessionInvalidated>(
 )("SessionInvalidated", {
   resumable: Schema.Boolean
 }) {
-  get recovery(): Recovery {
+  get recovery(): GatewayRecovery {
     return this.resumable ? "resume" : "identify"
   }
   override get message() {
@@ -215,8 +215,8 @@ export class ConnectionClosed extends Schema.TaggedError<ConnectionClosed>(
   code: Schema.Int,
   closeReason: Schema.String
 }) {
-  get recovery(): Recovery {
-    return recoveryOf(this.code)
+  get recovery(): GatewayRecovery {
+    return recoveryOfCloseCode(this.code)
   }
   override get message() {
     const name = describeCloseCode(this.code)?.name ?? wellKnownCloses[this.code]
@@ -245,7 +245,7 @@ export class MalformedPayload extends Schema.TaggedError<MalformedPayload>(
 )("MalformedPayload", {
   description: Schema.String
 }) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `Malformed payload: ${this.description}`
   }
@@ -262,7 +262,7 @@ export class DecompressionFailed extends Schema.TaggedError<DecompressionFailed>
 )("DecompressionFailed", {
   description: Schema.String
 }) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `Decompression failed: ${this.description}`
   }

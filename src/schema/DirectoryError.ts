@@ -3,7 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import type { Recovery } from "./CloseCode.ts"
+import type { GatewayRecovery } from "./CloseCode.ts"
 
 /**
  * GET /gateway/bot got no answer.
@@ -17,7 +17,7 @@ export class DirectoryUnreachable extends Schema.TaggedError<DirectoryUnreachabl
   host: Schema.String,
   description: Schema.String
 }) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `GET /gateway/bot: no answer from ${this.host}: ${this.description}`
   }
@@ -35,7 +35,7 @@ export class DirectoryRateLimited extends Schema.TaggedError<DirectoryRateLimite
   /** Wait that Discord asks for. */
   retryAfter: Schema.DurationFromMillis
 }) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `GET /gateway/bot: rate limited for ${Duration.format(this.retryAfter)}`
   }
@@ -53,7 +53,7 @@ export class DirectoryRejected extends Schema.TaggedError<DirectoryRejected>(
   status: Schema.Int,
   host: Schema.String
 }) {
-  get recovery(): Recovery {
+  get recovery(): GatewayRecovery {
     return this.status === 404 ? "fatal" : "resume"
   }
   override get message() {
@@ -74,7 +74,7 @@ export class DirectoryMalformed extends Schema.TaggedError<DirectoryMalformed>(
 )("DirectoryMalformed", {
   description: Schema.String
 }) {
-  readonly recovery: Recovery = "resume"
+  readonly recovery: GatewayRecovery = "resume"
   override get message() {
     return `GET /gateway/bot: malformed answer: ${this.description}`
   }

@@ -4,8 +4,8 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
-import type { Recovery } from "./CloseCode.ts"
-import { namesOfIntents, privilegedIn } from "./Intents.ts"
+import type { GatewayRecovery } from "./CloseCode.ts"
+import { namesOfIntents, privilegedIntentsIn } from "./Intents.ts"
 
 /**
  * An option has an invalid value. Reported at start, before anything is dialled.
@@ -21,7 +21,7 @@ export class InvalidConfig extends Schema.TaggedError<InvalidConfig>("disruption
     description: Schema.String
   }
 ) {
-  readonly recovery: Recovery = "fatal"
+  readonly recovery: GatewayRecovery = "fatal"
   override get message() {
     return `${this.option}: ${this.description}`
   }
@@ -36,7 +36,7 @@ export class InvalidConfig extends Schema.TaggedError<InvalidConfig>("disruption
 export class AuthenticationFailed extends Schema.TaggedError<AuthenticationFailed>(
   "disruption-gateway/GatewayError/AuthenticationFailed"
 )("AuthenticationFailed", {}) {
-  readonly recovery: Recovery = "fatal"
+  readonly recovery: GatewayRecovery = "fatal"
   override get message() {
     return (
       "Discord refused the bot's token. Copy it from the Developer Portal " +
@@ -59,7 +59,7 @@ export class InvalidShard extends Schema.TaggedError<InvalidShard>("disruption-g
     total: Schema.Int
   }
 ) {
-  readonly recovery: Recovery = "fatal"
+  readonly recovery: GatewayRecovery = "fatal"
   override get message() {
     return `Discord refused shard ${this.id} of ${this.total}. Check the option shards (DISCORD_SHARDS).`
   }
@@ -76,7 +76,7 @@ export class ShardingRequired extends Schema.TaggedError<ShardingRequired>(
 )("ShardingRequired", {
   total: Schema.Int
 }) {
-  readonly recovery: Recovery = "fatal"
+  readonly recovery: GatewayRecovery = "fatal"
   override get message() {
     return (
       `The bot is in too many guilds for ${this.total} shard${this.total === 1 ? "" : "s"} (2500 guilds a shard at most). ` +
@@ -94,7 +94,7 @@ export class ShardingRequired extends Schema.TaggedError<ShardingRequired>(
 export class InvalidApiVersion extends Schema.TaggedError<InvalidApiVersion>(
   "disruption-gateway/GatewayError/InvalidApiVersion"
 )("InvalidApiVersion", {}) {
-  readonly recovery: Recovery = "fatal"
+  readonly recovery: GatewayRecovery = "fatal"
   override get message() {
     return "Discord does not serve version 10 of the gateway any more. Update disruption-gateway."
   }
@@ -112,7 +112,7 @@ export class InvalidIntents extends Schema.TaggedError<InvalidIntents>(
   /** The bit field that was sent. */
   intents: Schema.Int
 }) {
-  readonly recovery: Recovery = "fatal"
+  readonly recovery: GatewayRecovery = "fatal"
   override get message() {
     const names = namesOfIntents(this.intents)
     return (
@@ -134,9 +134,9 @@ export class DisallowedIntents extends Schema.TaggedError<DisallowedIntents>(
   /** The bit field that was sent. */
   intents: Schema.Int
 }) {
-  readonly recovery: Recovery = "fatal"
+  readonly recovery: GatewayRecovery = "fatal"
   override get message() {
-    const privileged = privilegedIn(this.intents)
+    const privileged = privilegedIntentsIn(this.intents)
     return (
       `The bot may not use ${privileged.length === 0 ? "one of its intents" : privileged.join(", ")}. ` +
       "Enable it in the Developer Portal (https://discord.com/developers/applications, your application, Bot, " +
@@ -164,14 +164,14 @@ export class IdentifyBudgetExhausted extends Schema.TaggedError<IdentifyBudgetEx
   total: Schema.Int,
   /** IDENTIFYs that remain as the reserve. */
   remaining: Schema.Int,
-  /** Time of the next budget, in milliseconds since the epoch. */
-  resetAt: Schema.Finite
+  /** Time of the next budget. */
+  resetAt: Schema.DateTimeUtcFromString
 }) {
-  readonly recovery: Recovery = "fatal"
+  readonly recovery: GatewayRecovery = "fatal"
   override get message() {
     return (
       `${describeBudget(this)} Going over it would reset the bot's token. ` +
-      `There are new ones at ${DateTime.formatIso(DateTime.makeUnsafe(this.resetAt))}.`
+      `There are new ones at ${DateTime.formatIso(this.resetAt)}.`
     )
   }
 }
@@ -188,7 +188,7 @@ export class ReconnectScheduleEnded extends Schema.TaggedError<ReconnectSchedule
   /** Message of the last connection's reason. */
   last: Schema.String
 }) {
-  readonly recovery: Recovery = "fatal"
+  readonly recovery: GatewayRecovery = "fatal"
   override get message() {
     return `Gave up reconnecting, as the option reconnect says. The last reason: ${this.last}`
   }

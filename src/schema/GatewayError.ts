@@ -5,7 +5,7 @@
  * `ShardStatus` and in the log; only direct callers of the smaller services receive them.
  */
 import * as Schema from "effect/Schema"
-import { CloseCode, type Recovery } from "./CloseCode.ts"
+import { CloseCode, type GatewayRecovery } from "./CloseCode.ts"
 import {
   ConnectionClosed,
   DecompressionFailed,
@@ -116,7 +116,7 @@ export class GatewayError extends Schema.TaggedError<GatewayError>("disruption-g
   }
 
   /** The shard's recovery; undefined for a failed send, which does not concern the connection. */
-  get recovery(): Recovery | undefined {
+  get recovery(): GatewayRecovery | undefined {
     return "recovery" in this.reason ? this.reason.recovery : undefined
   }
 }

@@ -5,6 +5,7 @@
  * unknown values are left out.
  */
 import * as Schema from "effect/Schema"
+import { IdentifyBudget } from "./IdentifyBudget.ts"
 import { ShardStatus } from "./ShardStatus.ts"
 
 /**
@@ -83,27 +84,6 @@ export const ConnectionChange = Schema.Struct({
 export interface ConnectionChange extends Schema.Schema.Type<typeof ConnectionChange> {}
 
 /**
- * Schema of the IDENTIFY budget.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const BudgetSnapshot = Schema.Struct({
-  total: Schema.Int,
-  remaining: Schema.Int,
-  /** Time of the next budget. */
-  resetAt: Schema.DateTimeUtcFromString
-})
-
-/**
- * The day's budget of IDENTIFYs.
- *
- * @category models
- * @since 0.1.0
- */
-export interface BudgetSnapshot extends Schema.Schema.Type<typeof BudgetSnapshot> {}
-
-/**
  * Schema of the identify queue's length.
  *
  * @category schemas
@@ -141,7 +121,7 @@ export const GatewaySnapshot = Schema.Struct({
   /** The last 200 changes of interest to people, oldest first. */
   changes: Schema.Array(ConnectionChange),
   /** None before Discord's first answer. */
-  budget: Schema.OptionFromOptionalKey(BudgetSnapshot),
+  budget: Schema.OptionFromOptionalKey(IdentifyBudget),
   queue: IdentifyBacklog
 })
 

@@ -90,7 +90,7 @@ export const namesOfIntents = (bits: number): ReadonlyArray<IntentName> =>
  * @category getters
  * @since 0.1.0
  */
-export const privilegedIn = (bits: number): ReadonlyArray<IntentName> =>
+export const privilegedIntentsIn = (bits: number): ReadonlyArray<IntentName> =>
   privilegedIntents.filter((name) => (bits & Intents[name]) !== 0)
 
 /**

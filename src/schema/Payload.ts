@@ -30,7 +30,13 @@ export interface Payload {
   readonly shard: number
 }
 
-type DataByName = { [P in GatewayDispatchPayload as `${P["t"]}`]: P["d"] }
+/**
+ * Data of the dispatches by their names, as discord-api-types has it: `DispatchData["MESSAGE_CREATE"]`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type DispatchData = { [P in GatewayDispatchPayload as `${P["t"]}`]: P["d"] }
 
 /**
  * Name of a dispatch whose data has a type: `"MESSAGE_CREATE"`.
@@ -38,7 +44,7 @@ type DataByName = { [P in GatewayDispatchPayload as `${P["t"]}`]: P["d"] }
  * @category models
  * @since 0.1.0
  */
-export type DispatchName = keyof DataByName
+export type DispatchName = keyof DispatchData
 
 /**
  * A dispatch by name, its data typed by discord-api-types: `Dispatch<"MESSAGE_CREATE">`.
@@ -48,7 +54,7 @@ export type DispatchName = keyof DataByName
  */
 export interface Dispatch<Name extends DispatchName = DispatchName> extends Payload {
   readonly op: typeof GatewayOpcode.Dispatch
-  readonly d: DataByName[Name]
+  readonly d: DispatchData[Name]
   readonly s: number
   readonly t: Name
 }

@@ -23,7 +23,7 @@ export class Session extends Schema.Class<Session>("disruption-gateway/Session")
   /** Capabilities of its IDENTIFY, which a RESUME cannot change, either. Absent for none. */
   capabilities: Schema.optionalKey(Schema.Int),
   /**
-   * How many processes have taken the session over at this sequence without getting any further. Absent where the last one
+   * Number of processes that have taken the session over at this sequence without getting any further. Absent where the last one
    * ended in peace, with everything handled that it had been given.
    */
   starts: Schema.optionalKey(Schema.Int),

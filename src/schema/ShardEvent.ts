@@ -67,7 +67,7 @@ const schema = Schema.TaggedUnion({
     sequence: Schema.NullOr(Schema.Int),
     /** The name of the dispatch; null for another payload. */
     event: Schema.NullOr(Schema.String),
-    /** How long ago it was handed out. */
+    /** Time since it was handed out. */
     after: Schema.DurationFromMillis
   },
   /** A subscriber failed and no other one took over its payloads in time: they count as handled. */

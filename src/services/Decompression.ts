@@ -9,24 +9,17 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { Unzlib, unzlibSync } from "fflate"
-import type { Compression, TransportCompression } from "../schema/Compression.ts"
+import type { GatewayCompression, TransportCompression } from "../schema/Compression.ts"
 import { DecompressionFailed } from "../schema/ConnectionError.ts"
 
 /**
- * Inflates one connection's binary messages, in order.
+ * Inflates one connection's binary messages, in order: the payload's text as UTF-8, valid until the next message;
+ * undefined while the payload is not complete.
  *
  * @category models
  * @since 0.1.0
  */
-export type Decompressor = (message: Uint8Array) => Result.Result<Inflated, DecompressionFailed>
-
-/**
- * The payload's text as UTF-8, valid until the next message; undefined while the payload is not complete.
- *
- * @category models
- * @since 0.1.0
- */
-export type Inflated = Uint8Array | undefined
+export type Decompressor = (message: Uint8Array) => Result.Result<Uint8Array | undefined, DecompressionFailed>
 
 /**
  * The decompressors of a runtime.
@@ -39,7 +32,7 @@ export interface Decompressors {
   readonly transports: ReadonlyArray<TransportCompression>
   /** Makes a connection's decompressor; the scope frees it. `limit` is the largest payload in bytes. */
   readonly make: (
-    compression: Exclude<Compression, "none">,
+    compression: Exclude<GatewayCompression, "none">,
     limit: number
   ) => Effect.Effect<Decompressor, never, Scope.Scope>
 }
@@ -125,6 +118,9 @@ export const portable: Decompressors = {
  * @category services
  * @since 0.1.0
  */
-export const Decompression: Context.Reference<Decompressors> = Context.Reference("disruption-gateway/Decompression", {
-  defaultValue: () => portable
-})
+export const Decompression: Context.Reference<Decompressors> = Context.Reference(
+  "disruption-gateway/services/Decompression",
+  {
+    defaultValue: () => portable
+  }
+)

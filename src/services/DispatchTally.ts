@@ -5,8 +5,9 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
+import type * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
+import * as GatewayMetrics from "../schema/GatewayMetrics.ts"
 import * as LazyMetric from "./LazyMetric.ts"
 
 /** The count of one name. */
@@ -34,22 +35,18 @@ export const make = Effect.fnUntraced(function* (
   context: Context.Context<never>
 ): Effect.fn.Return<DispatchTally, never, Scope.Scope> {
   const registrations: Array<Metric.Registration> = []
-  const register = (name: string, description: string, event: string, value: () => number) => {
-    const metric = Metric.counter(name, { description, attributes: { event }, incremental: true })
-    registrations.push(LazyMetric.registerCounter(metric, context, value))
+  const register = (counter: Metric.Counter<number>, event: string, value: () => number) => {
+    registrations.push(LazyMetric.registerCounter(counter, { event }, context, value))
   }
 
-  const counting = (names: {
-    readonly dispatches: readonly [name: string, description: string]
-    readonly bytes: readonly [name: string, description: string]
-  }) => {
+  const counting = (dispatches: Metric.Counter<number>, bytes: Metric.Counter<number>) => {
     const counts = new Map<string, Count>()
     const start = (event: string): Count => {
       if (counts.size >= capacity && event !== rest) return counts.get(rest) ?? start(rest)
       const count = { dispatches: 0, bytes: 0 }
       counts.set(event, count)
-      register(...names.dispatches, event, () => count.dispatches)
-      register(...names.bytes, event, () => count.bytes)
+      register(dispatches, event, () => count.dispatches)
+      register(bytes, event, () => count.bytes)
       return count
     }
     return (event: string, bytes: number) => {
@@ -65,13 +62,7 @@ export const make = Effect.fnUntraced(function* (
     })
   )
   return {
-    decoded: counting({
-      dispatches: ["discord_gateway_dispatches_total", "Dispatches decoded, by event"],
-      bytes: ["discord_gateway_dispatch_bytes_total", "Their JSON, inflated, in bytes"]
-    }),
-    dropped: counting({
-      dispatches: ["discord_gateway_dropped_dispatches_total", "Dispatches dropped before parsing: not in `events`"],
-      bytes: ["discord_gateway_dropped_dispatch_bytes_total", "Their JSON, inflated, in bytes"]
-    })
+    decoded: counting(GatewayMetrics.dispatches, GatewayMetrics.dispatchBytes),
+    dropped: counting(GatewayMetrics.droppedDispatches, GatewayMetrics.droppedDispatchBytes)
   }
 })

@@ -20,7 +20,7 @@ import type { DispatchTally } from "./DispatchTally.ts"
  */
 export type ReceivedPayload = Payload | number | MalformedPayload | DecompressionFailed
 
-/** What the library itself waits for, whatever the program wants. */
+/** Dispatches that the library itself needs, always decoded. */
 const alwaysSeen: ReadonlySet<string> = new Set(["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"])
 
 /** Options of a connection's decoder. */

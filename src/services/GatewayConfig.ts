@@ -16,7 +16,7 @@ import * as Result from "effect/Result"
 import type * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import type { CapabilitiesInput } from "../schema/Capabilities.ts"
-import type { Compression } from "../schema/Compression.ts"
+import type { GatewayCompression } from "../schema/Compression.ts"
 import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
 import type { IdentifyProperties } from "../schema/Handshake.ts"
@@ -58,7 +58,7 @@ export interface GatewayOptions {
    * Compression of inbound payloads. Default: "auto", the best that the runtime has (on Node.js zstd-stream from 22.15,
    * zlib-stream before).
    */
-  readonly compression?: "auto" | Compression | undefined
+  readonly compression?: "auto" | GatewayCompression | undefined
   /**
    * Names of the dispatches that the program wants. All others are dropped before they are parsed, except READY,
    * RESUMED and the answers to the library's own requests. Default: all.
@@ -192,7 +192,7 @@ export class GatewayConfig extends Context.Service<
     /** A bit field; zero for none. */
     readonly capabilities: number
     readonly shards: "auto" | ReadonlyArray<ShardId>
-    readonly compression: "auto" | Compression
+    readonly compression: "auto" | GatewayCompression
     /** Undefined for all. */
     readonly events: ReadonlySet<string> | undefined
     readonly presence: GatewayPresenceUpdateData | undefined
@@ -223,7 +223,7 @@ export class GatewayConfig extends Context.Service<
     readonly identifyReserve: number | undefined
     readonly whenBudgetExhausted: "wait" | "fail"
   }
->()("disruption-gateway/GatewayConfig") {
+>()("disruption-gateway/services/GatewayConfig") {
   /**
    * The configuration from options. Fails with `InvalidConfig`, which names the option.
    *

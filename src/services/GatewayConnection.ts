@@ -14,7 +14,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
-import type { Compression, TransportCompression } from "../schema/Compression.ts"
+import type { GatewayCompression, TransportCompression } from "../schema/Compression.ts"
 import { ConnectionClosed, OpenFailed, SendStalled } from "../schema/ConnectionError.ts"
 import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason, reasonOfClose } from "../schema/GatewayError.ts"
@@ -77,7 +77,7 @@ export class GatewayConnection extends Context.Service<
       readonly wanted: () => ReadonlySet<string> | undefined
     }) => Effect.Effect<OpenConnection, GatewayError, Scope.Scope>
   }
->()("disruption-gateway/GatewayConnection") {
+>()("disruption-gateway/services/GatewayConnection") {
   /** Connections over the WebSockets of `effect/socket`'s `WebSocketConstructor`. */
   static readonly layer: Layer.Layer<GatewayConnection, never, GatewayConfig | Socket.WebSocketConstructor> =
     Layer.effect(
@@ -182,7 +182,8 @@ const maxBuffered = 1024 * 1024
 const bufferedIn = (ws: Socket.WebSocketLike): number =>
   Predicate.hasProperty(ws, "bufferedAmount") && typeof ws.bufferedAmount === "number" ? ws.bufferedAmount : 0
 
-const isTransport = (compression: Compression): compression is TransportCompression => compression.endsWith("-stream")
+const isTransport = (compression: GatewayCompression): compression is TransportCompression =>
+  compression.endsWith("-stream")
 
 /** First byte of a zlib header; JSON cannot begin with it. */
 const beginsZlib = (frame: Uint8Array): boolean => frame[0] === 0x78

@@ -6,6 +6,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
@@ -28,6 +29,7 @@ import {
 import { AuthenticationFailed } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { GatewayInfo } from "../schema/GatewayInfo.ts"
+import type { IdentifyBudget } from "../schema/IdentifyBudget.ts"
 import { version } from "../version.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import * as MonotonicTime from "./MonotonicTime.ts"
@@ -41,23 +43,9 @@ import { maskOf } from "./TokenConcealment.ts"
  */
 export interface DirectoryAnswer {
   readonly info: GatewayInfo
-  /** Milliseconds since the epoch. */
-  readonly at: number
+  readonly at: DateTime.Utc
   /** Milliseconds of the monotonic clock, which setting the wall clock does not move. */
   readonly monotonicAt: number
-}
-
-/**
- * The day's remaining IDENTIFYs: Discord's last answer, less those sent since.
- *
- * @category models
- * @since 0.1.0
- */
-export interface IdentifyBudget {
-  readonly total: number
-  readonly remaining: number
-  /** Time of the next budget, in milliseconds since the epoch. */
-  readonly resetAt: number
 }
 
 /**
@@ -85,7 +73,7 @@ export class GatewayDirectory extends Context.Service<
     /** Marks the URL as failed: the next `url` makes a request, and falls back to this URL if that fails. */
     readonly invalidateUrl: Effect.Effect<void>
   }
->()("disruption-gateway/GatewayDirectory") {
+>()("disruption-gateway/services/GatewayDirectory") {
   static readonly layer: Layer.Layer<GatewayDirectory, never, GatewayConfig | HttpClient.HttpClient> = Layer.effect(
     GatewayDirectory,
     Effect.gen(function* () {
@@ -102,8 +90,9 @@ export class GatewayDirectory extends Context.Service<
       let doubtful = false
 
       const fetch = request(client, config).pipe(
-        Effect.map((info): DirectoryAnswer => {
-          const answer = { info, at: clock.currentTimeMillisUnsafe(), monotonicAt: MonotonicTime.of(clock) }
+        Effect.zip(DateTime.now),
+        Effect.map(([info, at]): DirectoryAnswer => {
+          const answer = { info, at, monotonicAt: MonotonicTime.of(clock) }
           last = answer
           if (config.gatewayUrl === undefined) url = info.url
           doubtful = false
@@ -118,11 +107,14 @@ export class GatewayDirectory extends Context.Service<
         return orElse(oneAtATime.withPermits(1)(orElse(findOut)))
       }
       const recentAnswer = (maxAge: Duration.Duration) =>
-        Effect.sync(() => {
+        Effect.map(DateTime.now, (now) => {
           if (last === undefined) return undefined
           // The older of both: the monotonic clock stands still while a machine sleeps.
-          const age = Math.max(MonotonicTime.of(clock) - last.monotonicAt, clock.currentTimeMillisUnsafe() - last.at)
-          return age <= Duration.toMillis(maxAge) ? last : undefined
+          const age = Duration.max(
+            Duration.millis(MonotonicTime.of(clock) - last.monotonicAt),
+            DateTime.distance(last.at, now)
+          )
+          return Duration.isLessThanOrEqualTo(age, maxAge) ? last : undefined
         })
 
       return GatewayDirectory.of({
@@ -137,7 +129,7 @@ export class GatewayDirectory extends Context.Service<
             return {
               total: limit.total,
               remaining: Math.max(0, limit.remaining - identifies.length),
-              resetAt: timeAfter(clock, answer, limit.reset_after)
+              resetAt: timeAfter(clock, answer, Duration.millis(limit.reset_after))
             }
           }),
         countIdentify: Effect.map(MonotonicTime.now, (now) => void identifies.push(now)),
@@ -162,9 +154,15 @@ export class GatewayDirectory extends Context.Service<
   )
 }
 
-/** The time so many milliseconds after an answer, in milliseconds since the epoch by the wall clock as it is set now. */
-export const timeAfter = (clock: Clock.Clock, { monotonicAt }: DirectoryAnswer, millis: number): number =>
-  Math.round(clock.currentTimeMillisUnsafe() + millis - (MonotonicTime.of(clock) - monotonicAt))
+/** The time so long after an answer, by the wall clock as it is set now. */
+export const timeAfter = (
+  clock: Clock.Clock,
+  { monotonicAt }: DirectoryAnswer,
+  duration: Duration.Duration
+): DateTime.Utc =>
+  DateTime.makeUnsafe(
+    Math.round(clock.currentTimeMillisUnsafe() + Duration.toMillis(duration) - (MonotonicTime.of(clock) - monotonicAt))
+  )
 
 /**
  * Uncertainty window: IDENTIFYs sent this shortly before an answer may be missing from its count, so they count again.
@@ -219,7 +217,7 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
     HttpClient.withScope(client).execute,
     Effect.mapError(unreachable),
     Effect.flatMap(read),
-    // Whatever was not read of the answer is dropped with its connection.
+    // The rest of the answer is dropped with its connection.
     Effect.scoped,
     Effect.timeoutOrElse({
       duration: config.timeouts.directory,

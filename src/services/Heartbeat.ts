@@ -54,7 +54,7 @@ export class Heartbeat extends Context.Service<
      */
     readonly make: (send: Effect.Effect<void, GatewayError>) => Effect.Effect<ConnectionHeartbeat>
   }
->()("disruption-gateway/Heartbeat") {
+>()("disruption-gateway/services/Heartbeat") {
   static readonly layer: Layer.Layer<Heartbeat> = Layer.succeed(Heartbeat, {
     make: (send) => Effect.sync(() => new DefaultConnectionHeartbeat(send))
   })

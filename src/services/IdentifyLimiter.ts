@@ -6,6 +6,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
@@ -40,8 +41,7 @@ export type IdentifyTurn =
       readonly _tag: "BudgetExhausted"
       readonly total: number
       readonly remaining: number
-      /** Milliseconds since the epoch. */
-      readonly resetAt: number
+      readonly resetAt: DateTime.Utc
     }
 
 /**
@@ -64,7 +64,7 @@ export class IdentifyLimiter extends Context.Service<
     /** Asks for the turn to IDENTIFY now. `Granted` takes the bucket and counts against the budget. */
     readonly takeTurn: (shard: ShardId) => Effect.Effect<IdentifyTurn, GatewayError>
   }
->()("disruption-gateway/IdentifyLimiter") {
+>()("disruption-gateway/services/IdentifyLimiter") {
   /** Limits of this process alone. */
   static readonly layerMemory: Layer.Layer<IdentifyLimiter, never, GatewayConfig | GatewayDirectory> = Layer.effect(
     IdentifyLimiter,
@@ -187,7 +187,7 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
       const { info } = answer.value
       const { remaining, reset_after, total } = info.session_start_limit
       // If only our own recent IDENTIFYs exhaust it, the next answer will have counted them.
-      const wait = remaining > reserveOf(info.session_start_limit) ? Duration.toMillis(askAgainAfter) : reset_after
+      const wait = remaining > reserveOf(info.session_start_limit) ? askAgainAfter : Duration.millis(reset_after)
       return { _tag: "BudgetExhausted", total, remaining, resetAt: timeAfter(clock, answer.value, wait) } as const
     }
     const consumed = yield* take(`identify:${bot}:${shard.bucket(limit?.max_concurrency ?? 1)}`, spacing)

@@ -40,21 +40,21 @@ export const make = (): IdentifyQueue => {
   return {
     acquire: Effect.fnUntraced(function* (shard, onWait) {
       let mine: "waiting" | "turn" | "over" = "waiting"
-      const place: Waiting = { shard, turn: Deferred.makeUnsafe() }
+      const entry: Waiting = { shard, turn: Deferred.makeUnsafe() }
       const end = Effect.sync(() => {
-        const called = mine === "turn" || (mine === "waiting" && !waiting.delete(place))
+        const called = mine === "turn" || (mine === "waiting" && !waiting.delete(entry))
         mine = "over"
         if (called) callNext()
       })
       yield* Effect.acquireRelease(
         Effect.sync(() => {
-          waiting.add(place)
+          waiting.add(entry)
           if (!busy) callNext()
         }),
         () => end
       )
-      if (waiting.has(place)) yield* onWait(waiting.size)
-      yield* Deferred.await(place.turn)
+      if (waiting.has(entry)) yield* onWait(waiting.size)
+      yield* Deferred.await(entry.turn)
       mine = "turn"
       return { release: end }
     })

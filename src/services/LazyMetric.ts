@@ -28,14 +28,16 @@ const counters = new WeakMap<Metric.MetricRegistry, Map<string, CounterSeries>>(
  * continues from it.
  */
 export const registerCounter = (
-  metric: Metric.Counter<number>,
+  counter: Metric.Counter<number>,
+  attributes: Metric.Metric.AttributeSet,
   context: Context.Context<never>,
   source: () => number
 ): Metric.Registration => {
+  const metric = Metric.withAttributes(counter, attributes)
   const registry = Context.get(context, Metric.MetricRegistry)
   const all = counters.get(registry) ?? new Map<string, CounterSeries>()
   counters.set(registry, all)
-  const key = JSON.stringify([metric.id, metric.attributes, Context.get(context, Metric.CurrentMetricAttributes)])
+  const key = JSON.stringify([counter.id, attributes, Context.get(context, Metric.CurrentMetricAttributes)])
   const series = all.get(key) ?? startSeries(metric, context)
   all.set(key, series)
   series.sources.add(source)
@@ -51,7 +53,10 @@ export const registerCounter = (
   }
 }
 
-const startSeries = (metric: Metric.Counter<number>, context: Context.Context<never>): CounterSeries => {
+const startSeries = (
+  metric: Metric.Metric<number, Metric.CounterState<number>>,
+  context: Context.Context<never>
+): CounterSeries => {
   const sources = new Set<() => number>()
   const series: CounterSeries = {
     sources,

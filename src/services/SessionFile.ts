@@ -6,6 +6,7 @@
  * overwritten.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
@@ -51,7 +52,12 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
             })
           )
         )
-      }).pipe(oneAtATime.withPermits(1))
+      }).pipe(
+        oneAtATime.withPermits(1),
+        // The disk goes on with what it was told when nobody waits for it any more, so it is not told anything else meanwhile.
+        Effect.forkDetach,
+        Effect.flatMap(Fiber.join)
+      )
 
       const change = (f: () => void) =>
         Effect.suspend(() => {
@@ -63,7 +69,7 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
           )
         })
 
-      // What cannot be written is better known at start.
+      // A file that cannot be written is reported at start.
       wanted++
       yield* replace
 

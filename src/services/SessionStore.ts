@@ -49,7 +49,7 @@ export class SessionStore extends Context.Service<
      */
     readonly durable: boolean
   }
->()("disruption-gateway/SessionStore") {
+>()("disruption-gateway/services/SessionStore") {
   /** Keeps sessions for as long as the layer lives. */
   static readonly layerMemory: Layer.Layer<SessionStore> = Layer.sync(SessionStore, () => {
     const sessions = new Map<string, Session>()
@@ -110,10 +110,10 @@ const decodeOrForget = (value: unknown, shard: ShardId): Effect.Effect<Option.Op
 /** The name under which sessions are in a store. */
 export const sessionsStoreId = "disruption-gateway_sessions"
 
-/** What is in the store. Another version is not ours to understand. */
+/** Stored form of a session. Other versions are not read. */
 const Stored = Schema.Struct({ version: Schema.Literal(1), session: Session })
 /** Reads what is in a store. */
 export const decodeStored = Schema.decodeUnknownEffect(Stored)
 const encode = Schema.encodeSync(Stored)
-/** What a store keeps of a session. */
+/** Encodes a session for a store. */
 export const encodeStored = (session: Session): object => encode({ version: 1, session })

@@ -12,6 +12,8 @@ export interface MarkSegment {
   readonly progress: (sequence: number) => void
   /** All of it is handled. */
   readonly complete: () => void
+  /** Whether the mark is where it began: at the payload at which the processes before this one ended. */
+  readonly isAtStart: () => boolean
 }
 
 class Segment implements MarkSegment {
@@ -35,19 +37,23 @@ class Segment implements MarkSegment {
   readonly complete = (): void => {
     if (this.isComplete) return
     this.isComplete = true
-    this.mark.settle(this)
+    this.mark.complete(this)
   }
+
+  readonly isAtStart = (): boolean => this.mark.isAtStart
 }
 
 /** The mark of one session. */
 export class LowWaterMark {
   private readonly onChange: () => void
+  private readonly start: number | null
   private current: number | null
   private head: Segment | undefined
   private tail: Segment | undefined
 
   /** A mark that begins at a sequence. `onChange` is told when it has moved. */
   constructor(start: number | null, onChange: () => void) {
+    this.start = start
     this.current = start
     this.onChange = onChange
   }
@@ -55,6 +61,11 @@ export class LowWaterMark {
   /** The sequence up to which all is handled. Null before the first. */
   get value(): number | null {
     return this.current
+  }
+
+  /** True where it has not moved. */
+  get isAtStart(): boolean {
+    return this.current === this.start
   }
 
   /** True where everything that was appended is handled. */
@@ -80,7 +91,7 @@ export class LowWaterMark {
   }
 
   /** A segment is complete: the mark moves over it, or it waits for those before it, merged with its neighbours. */
-  settle(segment: Segment): void {
+  complete(segment: Segment): void {
     if (segment.before === undefined) {
       let head: Segment | undefined = segment
       let reached: number | null = null

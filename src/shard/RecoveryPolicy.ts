@@ -28,7 +28,7 @@ export interface RecoveryLimits {
 
 /** The memory of one shard's failures. */
 export class RecoveryPolicy {
-  private readonly patience: RecoveryLimits
+  private readonly limits: RecoveryLimits
   private failures = 0
   private failingSince = 0
   private resumeHostAnswers = true
@@ -38,13 +38,13 @@ export class RecoveryPolicy {
   private malformedAfter = Number.NaN
   private malformedTimes = 0
 
-  constructor(patience: RecoveryLimits) {
-    this.patience = patience
+  constructor(limits: RecoveryLimits) {
+    this.limits = limits
   }
 
   /** Learns from the end of a connection, and says whether the session is kept. */
   judge({ error, now, received, state }: Outcome): "keep" | "drop" {
-    const { giveUpResume, malformedReplays } = this.patience
+    const { giveUpResume, malformedReplays } = this.limits
     if (state === "ready") {
       this.failures = 0
       this.unansweredIdentifies = 0
@@ -96,11 +96,11 @@ export class RecoveryPolicy {
 
   /** True while inflating works; after several failures in a row it is tried without compression. */
   canInflate(): boolean {
-    return this.inflateFailures < this.patience.malformedReplays
+    return this.inflateFailures < this.limits.malformedReplays
   }
 
   /** True where the payload after this sequence was malformed so often that it is to be skipped. */
   skipMalformed(received: number | null): boolean {
-    return this.malformedTimes >= this.patience.malformedReplays && this.malformedAfter === (received ?? 0)
+    return this.malformedTimes >= this.limits.malformedReplays && this.malformedAfter === (received ?? 0)
   }
 }

@@ -13,7 +13,7 @@ import type { SendWindow } from "./SendWindow.ts"
 
 interface Waiting {
   readonly frame: string
-  readonly settle: (result: Effect.Effect<void, GatewayError>) => void
+  readonly complete: (result: Effect.Effect<void, GatewayError>) => void
 }
 
 /** The queue of one shard. */
@@ -44,7 +44,7 @@ export class SendQueue {
       if (this.waiting.size >= this.capacity) {
         return resume(this.failure(new SendQueueFull({ capacity: this.capacity })))
       }
-      const entry: Waiting = { frame, settle: resume }
+      const entry: Waiting = { frame, complete: resume }
       this.waiting.add(entry)
       this.arrival.notify()
       return Effect.sync(() => {
@@ -65,7 +65,7 @@ export class SendQueue {
         Effect.map(connection.send(entry.frame), () => {
           window.add("payload")
           this.waiting.delete(entry)
-          entry.settle(Effect.void)
+          entry.complete(Effect.void)
         })
       )
     })
@@ -75,7 +75,7 @@ export class SendQueue {
   /** Fails what waits, and what comes. */
   close(reason: GatewayErrorReason): void {
     this.closed = reason
-    for (const { settle } of this.waiting) settle(this.failure(reason))
+    for (const { complete } of this.waiting) complete(this.failure(reason))
     this.waiting.clear()
   }
 

@@ -24,7 +24,7 @@ const maxAnswers = 30
 /** Frames that the program leaves to answers to op 1. */
 const reservedForAnswers = 4
 
-/** What a frame is: an IDENTIFY or RESUME, a heartbeat, or a payload of the program. */
+/** Kind of a frame: an IDENTIFY or RESUME, a heartbeat, or a payload of the program. */
 export type FrameKind = "handshake" | "heartbeat" | "payload"
 
 /** The window of one connection. */

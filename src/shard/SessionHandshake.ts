@@ -1,9 +1,8 @@
 /**
  * Handshake from HELLO to a session: RESUME where there is one, otherwise IDENTIFY when it is this shard's turn.
  */
-import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { IdentifyBudgetExhausted } from "../schema/FatalError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
@@ -31,7 +30,7 @@ export const sendResume = Effect.fnUntraced(function* (
   yield* connection.send(encodeHandshake(resume(session, token)))
 })
 
-/** A place in the queue of a bucket. */
+/** A slot in the identify queue of a bucket. */
 export type IdentifySlot = Effect.Success<ReturnType<IdentifyLimiter["Service"]["acquire"]>>
 
 /** Waits for the shard's turn and sends IDENTIFY, which lets the next shard of the bucket connect. */
@@ -55,7 +54,7 @@ export const sendIdentify = Effect.fnUntraced(function* (
 
 /**
  * Waits in the identify queue of the shard's bucket before anything is dialled: shards that wait for hours should not hold a
- * connection meanwhile. `release` gives the place up, as does the scope's end.
+ * connection meanwhile. `release` or the end of the scope gives the slot up.
  */
 export const acquireIdentifySlot = Effect.fnUntraced(function* (shard: ShardLifecycle) {
   const limiter = yield* IdentifyLimiter
@@ -84,10 +83,9 @@ const awaitTurn = Effect.fnUntraced(function* (shard: ShardLifecycle) {
       return yield* new GatewayError({ reason: new IdentifyBudgetExhausted({ total, remaining, resetAt }) })
     }
     shard.enter("queued")
-    yield* shard.announce((common) =>
-      ShardEvent.IdentifyBudgetExhausted({ ...common, total, remaining, resetAt: DateTime.makeUnsafe(resetAt) })
-    )
-    // Not sooner than this, should the answer be older than the reset that it names.
-    yield* Effect.sleep(Math.max(resetAt - (yield* Clock.currentTimeMillis), 5000))
+    yield* shard.announce((common) => ShardEvent.IdentifyBudgetExhausted({ ...common, total, remaining, resetAt }))
+    // At least 5 seconds, in case the answer is older than its reset.
+    const untilReset = DateTime.distance(yield* DateTime.now, resetAt)
+    yield* Effect.sleep(Duration.max(untilReset, Duration.seconds(5)))
   }
 })

@@ -27,20 +27,24 @@ export interface SaverParts {
   /** The least time between two writes. */
   readonly every: Duration.Duration
   /** Time for which a read that fails is tried again, before the session counts as none. */
-  readonly patience: Duration.Duration
+  readonly readFor: Duration.Duration
   /** Timeout of one call of the store. */
   readonly timeout: Duration.Duration
 }
 
 const betweenReads = Duration.seconds(1)
 
-/** Keeps the store of one shard's session up to date. Between two changes it is nothing but this object. */
+/** Write-behind of one shard's session. Between two changes it has no fiber. */
 export class SessionSaver {
   private readonly parts: SaverParts
   private isLoaded = false
   private isChanged = false
   private isClosed = false
   private hasFailed = false
+  /** A call of the store is on its way. */
+  private isCalling = false
+  /** The last call of the store got no answer. */
+  private isHanging = false
   /** One write at a time: two at once may come to the store in another order. */
   private readonly oneWrite = Semaphore.makeUnsafe(1)
   private writing: Fiber.Fiber<void> | undefined
@@ -49,11 +53,11 @@ export class SessionSaver {
     this.parts = parts
   }
 
-  /** The session in the store; none where it cannot be read for longer than the saver is patient. */
+  /** The session in the store; none where it cannot be read within `readFor`. */
   get load(): Effect.Effect<Option.Option<Session>> {
-    const { id, patience, store } = this.parts
+    const { id, readFor, store } = this.parts
     return Effect.gen({ self: this }, function* () {
-      const until = (yield* MonotonicTime.now) + Duration.toMillis(patience)
+      const until = (yield* MonotonicTime.now) + Duration.toMillis(readFor)
       while (true) {
         const read = yield* this.attempt("read", store.get(id))
         if (Result.isSuccess(read)) return read.success
@@ -69,7 +73,7 @@ export class SessionSaver {
     )
   }
 
-  /** There is progress to write: at once, or when the last writing is long enough ago. */
+  /** Schedules a write: at once, or `every` after the last one. */
   readonly changed = (): void => {
     this.isChanged = true
     if (this.writing === undefined && !this.isClosed) this.writing = this.parts.host.fork(this.write)
@@ -77,7 +81,9 @@ export class SessionSaver {
 
   /** Writes the session as it is now, and returns when that is done or has failed. */
   get flush(): Effect.Effect<void> {
-    return this.oneWrite.withPermits(1)(Effect.suspend(() => this.save(this.parts.session.toStore())))
+    return this.oneWrite.withPermits(1)(
+      Effect.suspend(() => (this.isClosed ? Effect.void : this.save(this.parts.session.toStore())))
+    )
   }
 
   private save(session: Option.Option<Session>): Effect.Effect<void> {
@@ -111,18 +117,24 @@ export class SessionSaver {
 
   /**
    * Writes the last state, if the store outlives the program; otherwise the session has ended, too. Before the store was read
-   * there is nothing to write: what it has is for the next process.
+   * there is nothing to write: what it has is for the next process. A write on its way is waited for, since it could come to
+   * the store after the last one; where that gets no answer, the last one would not, either.
    */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       // Another process may go on with the session from here.
       this.isClosed = true
-      return Effect.andThen(
-        this.writing === undefined ? Effect.void : Fiber.interrupt(this.writing),
-        Effect.suspend(() => {
-          if (!this.parts.store.durable) return this.forget
-          return this.isLoaded ? this.save(this.parts.session.atClose()) : Effect.void
-        })
+      const { isCalling } = this
+      const writeLast = Effect.suspend(() => {
+        if (!this.parts.store.durable) return this.forget
+        const isFutile = !this.isLoaded || (isCalling && this.isHanging)
+        return isFutile ? Effect.void : this.save(this.parts.session.atClose())
+      })
+      return this.oneWrite.withPermits(1)(
+        Effect.andThen(
+          Effect.suspend(() => (this.writing === undefined ? Effect.void : Fiber.interrupt(this.writing))),
+          writeLast
+        )
       )
     })
   }
@@ -134,13 +146,22 @@ export class SessionSaver {
   ): Effect.Effect<Result.Result<A, SessionStoreError>> {
     const { host, id, timeout } = this.parts
     return Effect.gen({ self: this }, function* () {
+      this.isCalling = true
+      this.isHanging = false
       const result = yield* call.pipe(
         Effect.timeoutOrElse({
           duration: timeout,
-          orElse: () =>
-            Effect.fail(new SessionStoreError({ description: `no answer within ${Duration.format(timeout)}` }))
+          orElse: () => {
+            this.isHanging = true
+            return Effect.fail(new SessionStoreError({ description: `no answer within ${Duration.format(timeout)}` }))
+          }
         }),
-        Effect.result
+        Effect.result,
+        Effect.ensuring(
+          Effect.sync(() => {
+            this.isCalling = false
+          })
+        )
       )
       if (Result.isFailure(result)) {
         const { message: description } = result.failure

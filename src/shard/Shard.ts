@@ -88,7 +88,7 @@ export class Shard {
       host,
       session: this.session,
       every: config.saveEvery,
-      patience: config.timeouts.storeRead,
+      readFor: config.timeouts.storeRead,
       timeout: config.timeouts.store
     })
     this.lifecycle = new ShardLifecycle({

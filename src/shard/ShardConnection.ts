@@ -26,6 +26,7 @@ import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { acquireIdentifySlot, type IdentifySlot, sendIdentify, sendResume } from "./SessionHandshake.ts"
 import { SendWindow } from "./SendWindow.ts"
 import { SessionStore } from "../services/SessionStore.ts"
+import { ReplayEnd } from "./ReplayEnd.ts"
 import { maskOf } from "../services/TokenConcealment.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
 import { type Milestones, ShardReader } from "./ShardReader.ts"
@@ -71,8 +72,12 @@ export const run = Effect.fnUntraced(function* (
   shard.enter("greeting")
   const heartbeats = yield* Heartbeat
   const window = new SendWindow(yield* Clock.Clock)
+  const replayEnd = new ReplayEnd()
   const connectionHeartbeat = yield* heartbeats.make(
-    Effect.andThen(window.take("heartbeat"), sendHeartbeat(shard, connection, durable))
+    window.take("heartbeat").pipe(
+      Effect.andThen(sendHeartbeat(shard, connection, durable)),
+      Effect.tap(() => Effect.sync(() => replayEnd.sent()))
+    )
   )
   const end = Deferred.makeUnsafe<never, GatewayError>()
   shard.connected(connectionHeartbeat, end)
@@ -81,13 +86,22 @@ export const run = Effect.fnUntraced(function* (
     shard,
     options: { ...options, mask },
     heartbeat: connectionHeartbeat,
+    replayEnd,
     milestones,
     window
   })
   yield* forkParts(end, [
     reader.read(connection),
     beat(shard, connectionHeartbeat, milestones, window),
-    converse(shard, { connection, milestones, reader, readyTimeout: options.readyTimeout, session, slot, window })
+    handshakeAndSend(shard, {
+      connection,
+      milestones,
+      reader,
+      readyTimeout: options.readyTimeout,
+      session,
+      slot,
+      window
+    })
   ])
   return yield* Deferred.await(end)
 })
@@ -146,7 +160,7 @@ const beat = Effect.fnUntraced(function* (
   return yield* connectionHeartbeat.run(heartbeatInterval)
 })
 
-const converse = Effect.fnUntraced(function* (
+const handshakeAndSend = Effect.fnUntraced(function* (
   shard: ShardLifecycle,
   {
     connection,

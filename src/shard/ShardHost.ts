@@ -20,7 +20,7 @@ export interface ShardHost {
   readonly onDispatch: (payload: Payload) => void
   /** A heartbeat was acknowledged. */
   readonly onLatency: (latency: Duration.Duration) => void
-  /** Nothing was read for this time, since the buffer was full. */
+  /** Reading was held for this time because the buffer was full. */
   readonly onHeld: (shard: number, time: Duration.Duration) => void
   /** The dispatches that the program wants at the moment; undefined for all. */
   readonly wanted: () => ReadonlySet<string> | undefined
@@ -42,13 +42,13 @@ export interface ShardBuffer {
     size: number,
     /** Told how far they are handled. */
     mark: MarkSegment,
-    /** How often they may have been handed out by processes before this one. */
+    /** Count of times that earlier processes may have handed them out. */
     handedOutBefore: number
   ) => void
   /** Whether the buffer holds as much as it may. */
   readonly isFull: () => boolean
   /** Waits until the buffer holds less than it may. */
   readonly room: Effect.Effect<void>
-  /** How many payloads wait, for how many subscribers, and the share of the room that they take. */
+  /** Count of payloads that wait, of subscribers, and the share of the room that is taken. */
   readonly size: () => { readonly payloads: number; readonly subscribers: number; readonly fill: number }
 }

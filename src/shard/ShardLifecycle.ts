@@ -21,7 +21,7 @@ import type { SessionSaver } from "./SessionSaver.ts"
 import type { ShardHost } from "./ShardHost.ts"
 import type { ShardSession } from "./ShardSession.ts"
 
-/** An event of a shard, but for which shard it is and when. */
+/** Event of a shard, given the shard and the time. */
 export type Announcement = (common: { readonly shard: number; readonly at: DateTime.Utc }) => ShardEvent
 
 /** The parts that live as long as the shard. */
@@ -96,7 +96,7 @@ export class ShardLifecycle {
     return this.host.announce((at) => event({ shard: this.id.id, at }))
   }
 
-  /** Comes into a state. */
+  /** Enters a state. */
   enter(next: ShardState): void {
     if (this.current === next) return
     this.current = next

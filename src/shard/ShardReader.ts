@@ -26,6 +26,7 @@ import type { ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
 import type { ConnectionBatch } from "../services/SocketInbox.ts"
 import type { SendWindow } from "./SendWindow.ts"
+import type { ReplayEnd } from "./ReplayEnd.ts"
 import type { Announcement, ShardLifecycle } from "./ShardLifecycle.ts"
 
 /** The milestones of a connection, reached by what is read. */
@@ -36,7 +37,7 @@ export interface Milestones {
   readonly session: Deferred.Deferred<void>
 }
 
-/** What follows from one read: what to hand on, what to do, and whether the connection is over. */
+/** Result of one read: payloads to hand on, effects to run, and whether the connection is over. */
 interface Reaction {
   payloads: Array<Payload>
   readonly effects: Array<Effect.Effect<unknown, GatewayError>>
@@ -45,7 +46,7 @@ interface Reaction {
   last: number | null
 }
 
-/** What a reader works with. */
+/** Parts that a reader works with. */
 export interface ReaderParts {
   readonly shard: ShardLifecycle
   readonly options: {
@@ -57,6 +58,7 @@ export interface ReaderParts {
     readonly mask: (text: string) => string
   }
   readonly heartbeat: ConnectionHeartbeat
+  readonly replayEnd: ReplayEnd
   readonly milestones: Milestones
   /** Bounds the answers to op 1. */
   readonly window: SendWindow
@@ -65,7 +67,7 @@ export interface ReaderParts {
 /** Reads one connection. */
 export class ShardReader {
   private readonly parts: ReaderParts
-  /** How many dispatches came before RESUMED. */
+  /** Count of dispatches before RESUMED. */
   private replayed = 0
 
   /** Moves on with each dispatch that comes. */
@@ -160,8 +162,8 @@ export class ShardReader {
 
   private onResumed(reaction: Reaction): void {
     const missed = this.replayed
-    this.append(reaction, 0)
-    this.parts.shard.session.resumed()
+    const { replayEnd, shard } = this.parts
+    if (shard.session.handedOutBefore > 0 && replayEnd.resumed()) reaction.effects.push(this.parts.heartbeat.beat)
     const sessionId = Option.match(this.parts.shard.session.current(), { onNone: () => "", onSome: ({ id }) => id })
     this.reachSession(reaction)
     this.announce(reaction, (common) => ShardEvent.Resumed({ ...common, sessionId, replayed: missed }))
@@ -230,6 +232,10 @@ export class ShardReader {
   private onControl(payload: Payload, reaction: Reaction): void {
     switch (payload.op) {
       case GatewayOpcode.HeartbeatAck:
+        if (this.parts.replayEnd.acknowledged()) {
+          this.append(reaction, 0)
+          this.parts.shard.session.replayed()
+        }
         reaction.effects.push(this.acknowledge)
         return
       case GatewayOpcode.Hello:

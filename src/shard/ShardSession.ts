@@ -10,7 +10,7 @@ import { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import { LowWaterMark, type MarkSegment } from "./LowWaterMark.ts"
 
-/** How a dispatch's sequence relates to those before it. */
+/** Relation of a dispatch's sequence to those before it. */
 export type Arrival =
   | { readonly _tag: "New" }
   | { readonly _tag: "Duplicate" }
@@ -37,7 +37,7 @@ export class ShardSession {
   private mark: LowWaterMark
   /** The mark at which this process has taken the session over from another. */
   private restoredAt: number | undefined
-  /** How many processes have taken it over at this mark, this one included. */
+  /** Count of processes that have taken it over at this mark, this one included. */
   private starts = 0
   /** Whether the replay of a session taken over is still coming. */
   private isReplaying = false
@@ -95,7 +95,7 @@ export class ShardSession {
     this.isReplaying = session.starts !== undefined
   }
 
-  /** How often payloads that come now may have been handed out by processes before this one. */
+  /** Count of times that earlier processes may have handed out the payloads that come now. */
   get handedOutBefore(): number {
     return this.isReplaying ? this.starts : 0
   }
@@ -115,8 +115,8 @@ export class ShardSession {
     if (isNew) this.begin()
   }
 
-  /** RESUMED came: from now on everything is new. */
-  resumed(): void {
+  /** The replay has ended: from now on everything is new. */
+  replayed(): void {
     this.isReplaying = false
   }
 

@@ -13,17 +13,17 @@ import * as Random from "effect/Random"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { WebSocketConstructor } from "effect/socket/Socket"
-import { Act } from "./Act.ts"
+import * as Act from "./Act.ts"
 import type { Fault } from "./Fault.ts"
 import * as MemoryNetwork from "./MemoryNetwork.ts"
-import type { ConnectionRecord, Counts, DialRecord, RequestRecord, SessionRecord } from "./Observations.ts"
-import { SimulatedDiscord, type Target } from "./SimulatedDiscord.ts"
+import type { ConnectionRecord, SimulatorCounts, DialRecord, RequestRecord, SessionRecord } from "./Observations.ts"
+import { SimulatedDiscord, type SimulatorTarget } from "./SimulatedDiscord.ts"
 import * as Served from "./Served.ts"
 import {
   type Addresses,
   type MemoryOptions,
   type ServeOptions,
-  settle,
+  withDefaults,
   type SimulatorOptions
 } from "./SimulatorOptions.ts"
 import * as Timers from "./Timers.ts"
@@ -35,7 +35,7 @@ import * as Traffic from "./Traffic.ts"
  * @since 0.1.0
  * @category models
  */
-export interface SimulatedEvent extends Target {
+export interface SimulatedEvent extends SimulatorTarget {
   readonly t: string
   readonly d: unknown
 }
@@ -66,30 +66,30 @@ export class DiscordSimulator extends Context.Service<
      * Dispatches an event to every session whose intents include it: `dispatch("MESSAGE_CREATE", { content: "hi" })`.
      * Disconnected sessions get it when they resume. Returns the number of sessions.
      */
-    readonly dispatch: (name: string, d: unknown, target?: Target) => Effect.Effect<number>
+    readonly dispatch: (name: string, d: unknown, target?: SimulatorTarget) => Effect.Effect<number>
     /** Dispatches many events in order: `dispatchAll([{ t: "TYPING_START", d: {} }])`. Returns the sum over the sessions. */
     readonly dispatchAll: (events: Iterable<SimulatedEvent>) => Effect.Effect<number>
 
     /** Performs an act on open connections: `act(Act.close(4000), { shard: 1 })`. Returns their number. */
-    readonly act: (act: Act, target?: Target) => Effect.Effect<number>
+    readonly act: (act: Act.Act, target?: SimulatorTarget) => Effect.Effect<number>
     /** Sends Reconnect (op 7). */
-    readonly reconnect: (target?: Target) => Effect.Effect<number>
+    readonly reconnect: (target?: SimulatorTarget) => Effect.Effect<number>
     /** Sends Invalid Session (op 9). The session ends unless `resumable`. */
-    readonly invalidateSession: (resumable: boolean, target?: Target) => Effect.Effect<number>
+    readonly invalidateSession: (resumable: boolean, target?: SimulatorTarget) => Effect.Effect<number>
     /** Requests a heartbeat (op 1). */
-    readonly requestHeartbeat: (target?: Target) => Effect.Effect<number>
+    readonly requestHeartbeat: (target?: SimulatorTarget) => Effect.Effect<number>
     /** Closes connections: `close(4000)`, or `close()` for a close frame without a code. Codes are 1000 to 4999. */
-    readonly close: (code?: number, target?: Target & { readonly reason?: string }) => Effect.Effect<number>
+    readonly close: (code?: number, target?: SimulatorTarget & { readonly reason?: string }) => Effect.Effect<number>
     /** Resets TCP connections, without a close frame. */
-    readonly drop: (target?: Target) => Effect.Effect<number>
+    readonly drop: (target?: SimulatorTarget) => Effect.Effect<number>
     /** Sends one frame of arbitrary text or bytes: `sendRaw("{")`. */
-    readonly sendRaw: (frame: string | Uint8Array, target?: Target) => Effect.Effect<number>
+    readonly sendRaw: (frame: string | Uint8Array, target?: SimulatorTarget) => Effect.Effect<number>
     /** Mutes the open connections: nothing is sent or read until `unmute`. New connections are not affected. */
-    readonly mute: (target?: Target) => Effect.Effect<number>
+    readonly mute: (target?: SimulatorTarget) => Effect.Effect<number>
     /** Unmutes connections: sends the frames held back and reads those that arrived. Returns their number. */
-    readonly unmute: (target?: Target) => Effect.Effect<number>
+    readonly unmute: (target?: SimulatorTarget) => Effect.Effect<number>
     /** Expires sessions: they can no longer be resumed. Connected ones last as long as their connection. */
-    readonly endSessions: (target?: Target) => Effect.Effect<number>
+    readonly endSessions: (target?: SimulatorTarget) => Effect.Effect<number>
 
     /** Injected faults: see `Fault`. */
     readonly faults: {
@@ -104,7 +104,7 @@ export class DiscordSimulator extends Context.Service<
     }
 
     /** Totals since the start. */
-    readonly counts: Effect.Effect<Counts>
+    readonly counts: Effect.Effect<SimulatorCounts>
     /** Attempts to open a WebSocket connection. */
     readonly dials: Effect.Effect<ReadonlyArray<DialRecord>>
     /** Opened WebSocket connections, with the frames that the client sent. */
@@ -114,7 +114,7 @@ export class DiscordSimulator extends Context.Service<
     /** REST requests. */
     readonly requests: Effect.Effect<ReadonlyArray<RequestRecord>>
   }
->()("disruption-gateway/DiscordSimulator") {
+>()("disruption-gateway/simulator/DiscordSimulator") {
   /** Simulator in memory that replaces the network, with options. */
   static readonly layerWith = (
     options: MemoryOptions = {}
@@ -167,17 +167,17 @@ const makeDiscord = Effect.fnUntraced(function* (
 ): Effect.fn.Return<SimulatedDiscord, never, Scope.Scope> {
   const timers = yield* Timers.make
   const run = yield* Random.nextIntBetween(0, 2 ** 48)
-  return new SimulatedDiscord(settle(options, addresses), timers, run.toString(16).padStart(16, "0"))
+  return new SimulatedDiscord(withDefaults(options, addresses), timers, run.toString(16).padStart(16, "0"))
 })
 
 const serviceOf = (discord: SimulatedDiscord): DiscordSimulator["Service"] => {
-  const act = (act: Act, target?: Target) =>
+  const act = (act: Act.Act, target?: SimulatorTarget) =>
     Effect.sync(() => {
       const connections = discord.connectionsOf(target)
       for (const connection of connections) discord.perform(act, connection)
       return connections.length
     })
-  const unmute = (target?: Target) =>
+  const unmute = (target?: SimulatorTarget) =>
     Effect.sync(() => {
       const mute = discord.connectionsOf(target).filter((connection) => connection.isMute)
       for (const connection of mute) connection.unmute()

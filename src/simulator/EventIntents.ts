@@ -3,7 +3,7 @@
  */
 import { type IntentName, intentNames, Intents } from "../schema/Intents.ts"
 
-/** Events of each intent. Discord, "List of Intents": https://docs.discord.com/developers/events/gateway#list-of-intents */
+/** Events of each intent. Discord, "List of Intents": https://discord.com/developers/docs/events/gateway#list-of-intents */
 export const eventsOfIntent: Readonly<Record<IntentName, ReadonlyArray<string>>> = {
   GUILDS: [
     "GUILD_CREATE",

@@ -17,6 +17,8 @@
  * | RESUME is answered by op 9 twice | `Fault.resume(Act.invalidSession(true), { times: 2 })` |
  * | the connection is lost right after RESUMED | `Fault.resume(Act.drop, { when: "after" })` |
  * | the REST API is down, or rate limits the bot | `Fault.http({ status: 503 })`, `Fault.http({ status: 429, retryAfter: "2 seconds" })` |
+ *
+ * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import type { Act } from "./Act.ts"
@@ -103,35 +105,70 @@ export type Fault =
   | ({ readonly at: "dial"; readonly answer: DialAnswer } & DialOptions)
   | ({ readonly at: "hello" | "heartbeat" | "identify" | "resume"; readonly answer: Answer } & AnswerOptions)
 
-/** Point of the protocol at which a fault applies. */
-export type FaultPoint = Fault["at"]
+/**
+ * Answer to REST requests.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const http = (answer: HttpFault, options: Times = {}): Fault => ({ at: "http", answer, ...options })
 
-/** Fault at a given point. */
-export type FaultAt<At extends FaultPoint> = Extract<Fault, { readonly at: At }>
+/**
+ * Answer to attempts to open a WebSocket connection.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const dial = (answer: DialAnswer, options: DialOptions = {}): Fault => ({ at: "dial", answer, ...options })
 
-/** Answer to REST requests. */
-const http = (answer: HttpFault, options: Times = {}): Fault => ({ at: "http", answer, ...options })
+/**
+ * Replacement for HELLO on a new connection.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const hello = (answer: Answer, options: AnswerOptions = {}): Fault => ({ at: "hello", answer, ...options })
 
-/** Answer to attempts to open a WebSocket connection. */
-const dial = (answer: DialAnswer, options: DialOptions = {}): Fault => ({ at: "dial", answer, ...options })
+/**
+ * Replacement for the acknowledgement of a heartbeat.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const heartbeat = (answer: Answer, options: AnswerOptions = {}): Fault => ({
+  at: "heartbeat",
+  answer,
+  ...options
+})
 
-/** Replacement for HELLO on a new connection. */
-const hello = (answer: Answer, options: AnswerOptions = {}): Fault => ({ at: "hello", answer, ...options })
+/**
+ * Replacement for READY. The IDENTIFY counts against the limits.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const identify = (answer: Answer, options: AnswerOptions = {}): Fault => ({ at: "identify", answer, ...options })
 
-/** Replacement for the acknowledgement of a heartbeat. */
-const heartbeat = (answer: Answer, options: AnswerOptions = {}): Fault => ({ at: "heartbeat", answer, ...options })
+/**
+ * Replacement for the replay and RESUMED.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const resume = (answer: Answer, options: AnswerOptions = {}): Fault => ({ at: "resume", answer, ...options })
 
-/** Replacement for READY. The IDENTIFY counts against the limits. */
-const identify = (answer: Answer, options: AnswerOptions = {}): Fault => ({ at: "identify", answer, ...options })
+/**
+ * No answer; the connection works otherwise.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const nothing: Answer = { _tag: "Nothing" }
 
-/** Replacement for the replay and RESUMED. */
-const resume = (answer: Answer, options: AnswerOptions = {}): Fault => ({ at: "resume", answer, ...options })
-
-/** No answer; the connection works otherwise. */
-const nothing: Answer = { _tag: "Nothing" }
-
-/** Regular answer, delayed. `when` is ignored. */
-const late = (by: Duration.Input): Answer => ({ _tag: "Late", by: Duration.fromInputUnsafe(by) })
-
-/** Constructors of faults, by point of the protocol: `Fault.dial("refuse", { times: 3 })`. */
-export const Fault = { http, dial, hello, heartbeat, identify, resume, nothing, late } as const
+/**
+ * Regular answer, delayed. `when` is ignored.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const late = (by: Duration.Input): Answer => ({ _tag: "Late", by: Duration.fromInputUnsafe(by) })

@@ -1,7 +1,7 @@
 /**
  * Discord's side of the gateway protocol on one connection: HELLO, and the answer to every frame of the client.
  *
- * An injected fault may replace an answer. Discord, "Connection Lifecycle": https://docs.discord.com/developers/events/gateway#connection-lifecycle
+ * An injected fault may replace an answer. Discord, "Connection Lifecycle": https://discord.com/developers/docs/events/gateway#connection-lifecycle
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -12,15 +12,15 @@ import { CloseCode } from "../schema/CloseCode.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import { encoderOf, largePayloads } from "./Compression.ts"
 import { hostOf } from "./Dial.ts"
-import type { FaultAt } from "./Fault.ts"
+import type { FaultAt } from "./StandingFaults.ts"
 import { ClientPayload, Identify, judgeIntents, judgeShard, Resume } from "./Identify.ts"
 import { guildsOfShard, ready } from "./Ready.ts"
 import type { Peer, SimulatedConnection } from "./SimulatedConnection.ts"
 import type { Session, SimulatedDiscord } from "./SimulatedDiscord.ts"
 
-/** Bytes of one payload. Discord, "Sending Events": https://docs.discord.com/developers/events/gateway#sending-events */
+/** Bytes of one payload. Discord, "Sending Events": https://discord.com/developers/docs/events/gateway#sending-events */
 const maxFrameBytes = 4096
-/** Frames of a connection in 60 seconds. Discord, "Rate Limiting": https://docs.discord.com/developers/events/gateway#rate-limiting */
+/** Frames of a connection in 60 seconds. Discord, "Rate Limiting": https://discord.com/developers/docs/events/gateway#rate-limiting */
 const maxFrames = 120
 const framesWindow = 60_000
 
@@ -41,12 +41,12 @@ export interface GatewayProtocol {
 /** Runs the protocol on a connection that has just been opened. */
 export const open = (discord: SimulatedDiscord, url: URL, peer: Peer): GatewayProtocol => {
   const connection = discord.connect(url, hostOf(discord, url), peer)
-  const conversation = new OpenConversation(discord, connection)
-  conversation.begin()
-  return conversation
+  const protocol = new ConnectionProtocol(discord, connection)
+  protocol.begin()
+  return protocol
 }
 
-class OpenConversation implements GatewayProtocol {
+class ConnectionProtocol implements GatewayProtocol {
   private readonly discord: SimulatedDiscord
   private readonly connection: SimulatedConnection
   private lastHeartbeat: number
@@ -208,8 +208,7 @@ class OpenConversation implements GatewayProtocol {
       session.attach(connection)
       connection.carry(session)
       session.replay(resume.seq)
-      // RESUMED has a sequence of its own and is buffered like every dispatch, so sequences have no gap.
-      tell(session, "RESUMED", {})
+      session.sayResumed()
     })
   }
 
@@ -234,19 +233,19 @@ class OpenConversation implements GatewayProtocol {
     if (when === "before" && !connection.isOver) giveRightAnswer()
   }
 
-  private watchHeartbeats(patience: number): void {
+  private watchHeartbeats(limit: number): void {
     const { connection, discord } = this
     const check = (): void => {
       const idle = discord.timers.now() - this.lastHeartbeat
       // A muted connection reads no heartbeats, so none can be missed.
       if (connection.isMute) this.lastHeartbeat = discord.timers.now()
-      else if (idle >= patience) {
+      else if (idle >= limit) {
         if (connection.session !== undefined) discord.endSession(connection.session)
         return this.refuse(CloseCode.SessionTimedOut, "Session timed out.")
       }
-      callOff = discord.timers.after(connection.isMute ? patience : patience - idle, check)
+      callOff = discord.timers.after(connection.isMute ? limit : limit - idle, check)
     }
-    let callOff = discord.timers.after(patience, check)
+    let callOff = discord.timers.after(limit, check)
     connection.onEnd(() => callOff())
   }
 

@@ -1,11 +1,11 @@
 /**
  * Limits of IDENTIFY: one per bucket in 5 seconds, and a daily budget.
  *
- * Discord, "Session Start Limit Object": https://docs.discord.com/developers/events/gateway#session-start-limit-object
+ * Discord, "Session Start Limit Object": https://discord.com/developers/docs/events/gateway#session-start-limit-object
  */
 import type { Settings } from "./SimulatorOptions.ts"
 
-/** Milliseconds between two IDENTIFYs of a bucket. Discord, "Rate Limiting": https://docs.discord.com/developers/events/gateway#rate-limiting */
+/** Milliseconds between two IDENTIFYs of a bucket. Discord, "Rate Limiting": https://discord.com/developers/docs/events/gateway#rate-limiting */
 const bucketWindow = 5000
 
 /** `granted` within the limits, `violation` too early for the bucket, `overrun` beyond the daily budget. */

@@ -22,7 +22,7 @@ const decode = Schema.decodeUnknownOption(Request)
 
 /**
  * Milliseconds between two requests for all members of a guild. Discord, "Request Guild Members":
- * https://docs.discord.com/developers/events/gateway-events#request-guild-members
+ * https://discord.com/developers/docs/events/gateway-events#request-guild-members
  */
 const allMembersCooldown = 30_000
 

@@ -39,19 +39,19 @@ export const webSocketConstructor =
   (discord: SimulatedDiscord, network: Network): WebSocketConstructor["Service"] =>
   (href) => {
     const url = new URL(href)
-    let conversation: GatewayProtocol.GatewayProtocol | undefined
+    let protocol: GatewayProtocol.GatewayProtocol | undefined
     const up = new Link<Upward>(discord.timers, network.latency, (item) => {
       switch (item._tag) {
         case "Dial":
-          conversation = answerDial(discord, url, socket, peer)
+          protocol = answerDial(discord, url, socket, peer)
           return
         case "Frame":
-          return conversation?.received(item.data)
+          return protocol?.received(item.data)
         case "Close":
-          conversation?.closed(item.code, item.reason)
+          protocol?.closed(item.code, item.reason)
           return socket.down.hurry()
         case "Lost":
-          return conversation?.lost()
+          return protocol?.lost()
       }
     })
     const socket = new MemorySocket(discord.timers, network.latency, up)

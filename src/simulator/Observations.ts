@@ -102,7 +102,7 @@ export interface SessionRecord {
   readonly connected: boolean
   /** Whether it is connected or can be resumed. */
   readonly alive: boolean
-  /** All dispatches in order of the sequence, READY, RESUMED and those not sent yet included. */
+  /** All numbered dispatches in order of the sequence, READY and those not sent yet included; RESUMED where it is replayed. */
   readonly dispatched: ReadonlyArray<DispatchRecord>
 }
 
@@ -125,7 +125,7 @@ export interface RequestRecord {
  * @since 0.1.0
  * @category models
  */
-export interface Counts {
+export interface SimulatorCounts {
   /** Attempts to open a WebSocket connection, including refused ones. */
   readonly dials: number
   /** WebSocket connections that were opened. */

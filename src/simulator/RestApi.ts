@@ -1,7 +1,7 @@
 /**
  * REST API of the simulator: GET /gateway and GET /gateway/bot.
  *
- * Discord, "Get Gateway Bot": https://docs.discord.com/developers/events/gateway#get-gateway-bot
+ * Discord, "Get Gateway Bot": https://discord.com/developers/docs/events/gateway#get-gateway-bot
  */
 import * as Duration from "effect/Duration"
 import type { HttpFault } from "./Fault.ts"

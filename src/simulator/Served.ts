@@ -113,13 +113,13 @@ const respond = (discord: SimulatedDiscord, url: URL, request: IncomingMessage, 
 }
 
 const converse = (discord: SimulatedDiscord, url: URL, ws: WebSocket): void => {
-  const conversation = GatewayProtocol.open(discord, url, peerOf(ws))
-  ws.on("message", (data, isBinary) => conversation.received(isBinary ? bytesOf(data) : bytesOf(data).toString()))
+  const protocol = GatewayProtocol.open(discord, url, peerOf(ws))
+  ws.on("message", (data, isBinary) => protocol.received(isBinary ? bytesOf(data) : bytesOf(data).toString()))
   // A violation of the WebSocket protocol ends the connection; the event "close" follows.
   ws.on("error", constVoid)
   ws.on("close", (code, reason) => {
-    if (code === 1006) conversation.lost()
-    else conversation.closed(code === 1005 ? undefined : code, reason.toString())
+    if (code === 1006) protocol.lost()
+    else protocol.closed(code === 1005 ? undefined : code, reason.toString())
   })
 }
 

@@ -5,12 +5,12 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import { recoveryOf } from "../schema/CloseCode.ts"
+import { recoveryOfCloseCode } from "../schema/CloseCode.ts"
 import { shardOfGuild } from "../schema/ShardId.ts"
 import type { Act } from "./Act.ts"
 import type { Host } from "./Fault.ts"
 import { IdentifyLimits } from "./IdentifyLimits.ts"
-import { type Counts, type DialRecord, History, type RequestRecord } from "./Observations.ts"
+import { type SimulatorCounts, type DialRecord, History, type RequestRecord } from "./Observations.ts"
 import { type Peer, SimulatedConnection } from "./SimulatedConnection.ts"
 import { SimulatedSession } from "./SimulatedSession.ts"
 import type { Settings } from "./SimulatorOptions.ts"
@@ -23,7 +23,7 @@ import type { Timers } from "./Timers.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Target {
+export interface SimulatorTarget {
   /** Restricts to the sessions of this shard. */
   readonly shard?: number
   /** Restricts to the sessions of the shard of this guild. */
@@ -39,7 +39,7 @@ export class SimulatedDiscord {
   readonly timers: Timers
   readonly faults = new StandingFaults()
   readonly limits: IdentifyLimits
-  readonly counts: { -readonly [Name in keyof Counts]: Counts[Name] } = {
+  readonly counts: { -readonly [Name in keyof SimulatorCounts]: SimulatorCounts[Name] } = {
     dials: 0,
     connections: 0,
     identifies: 0,
@@ -106,7 +106,7 @@ export class SimulatedDiscord {
    * Dispatches an event to the sessions whose intents include it; one with a `guild_id` only to the shard of the guild.
    * Returns the number of sessions.
    */
-  dispatch(event: string, d: unknown, target: Target = guildOf(d)): number {
+  dispatch(event: string, d: unknown, target: SimulatorTarget = guildOf(d)): number {
     const now = this.timers.now()
     // All sessions get the same `d`, so it is encoded once. Values outside of JSON, such as `undefined`, become `null`.
     const json = JSON.stringify(d) ?? "null"
@@ -121,7 +121,7 @@ export class SimulatedDiscord {
   }
 
   /** Open connections, restricted to those with a session of the target if there is one. */
-  connectionsOf(target: Target = {}): ReadonlyArray<SimulatedConnection> {
+  connectionsOf(target: SimulatorTarget = {}): ReadonlyArray<SimulatedConnection> {
     return [...this.open].filter((connection) => isTarget(target, connection.session))
   }
 
@@ -131,7 +131,12 @@ export class SimulatedDiscord {
       if (!act.resumable && session !== undefined) this.endSession(session)
       connection.release()
     }
-    if (act._tag === "Close" && act.code !== undefined && recoveryOf(act.code) !== "resume" && session !== undefined) {
+    if (
+      act._tag === "Close" &&
+      act.code !== undefined &&
+      recoveryOfCloseCode(act.code) !== "resume" &&
+      session !== undefined
+    ) {
       this.endSession(session)
     }
     connection.perform(act)
@@ -139,7 +144,7 @@ export class SimulatedDiscord {
 
   /**
    * Ends all sessions and resets the token: the penalty for exceeding the daily budget of IDENTIFYs. Discord, "Identifying":
-   * https://docs.discord.com/developers/events/gateway#identifying
+   * https://discord.com/developers/docs/events/gateway#identifying
    */
   resetToken(): void {
     this.counts.overruns += 1
@@ -149,7 +154,7 @@ export class SimulatedDiscord {
   }
 
   /** Expires sessions: they can no longer be resumed. Connected ones last as long as their connection. */
-  expireSessions(target: Target = {}): number {
+  expireSessions(target: SimulatorTarget = {}): number {
     const expired = [...this.alive.values()].filter((session) => isTarget(target, session))
     for (const session of expired) session.expire()
     this.forgetTheDead()
@@ -164,12 +169,12 @@ export class SimulatedDiscord {
   }
 }
 
-/** Target of an event: the shard of its guild. Discord, "Sharding": https://docs.discord.com/developers/events/gateway#sharding */
-const guildOf = (d: unknown): Target =>
+/** Target of an event: the shard of its guild. Discord, "Sharding": https://discord.com/developers/docs/events/gateway#sharding */
+const guildOf = (d: unknown): SimulatorTarget =>
   Predicate.hasProperty(d, "guild_id") && Predicate.isString(d.guild_id) && /^\d+$/.test(d.guild_id)
     ? { guild: d.guild_id }
     : {}
 
-const isTarget = ({ guild, shard }: Target, session: Session | undefined): boolean =>
+const isTarget = ({ guild, shard }: SimulatorTarget, session: Session | undefined): boolean =>
   (shard === undefined || session?.shard[0] === shard) &&
   (guild === undefined || (session !== undefined && session.shard[0] === shardOfGuild(guild, session.shard[1])))

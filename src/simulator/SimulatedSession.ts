@@ -81,13 +81,26 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
   /** Numbers and buffers a dispatch, and sends it if there is a connection. `json` is the encoded `d`. */
   dispatch(event: string, d: unknown, json: string): void {
     this.sequence += 1
-    const frame = `{"t":${JSON.stringify(event)},"s":${this.sequence},"op":0,"d":${json}}`
+    const frame = this.encode(event, json)
     this.dispatched.push({ op: 0, d, s: this.sequence, t: event })
     this.kept.push({ sequence: this.sequence, frame })
     // Amortized trimming: each trim copies the list. `canReplay` applies the exact limit.
     const { replayBuffer } = this.settings
     if (this.kept.length > 2 * replayBuffer + 64) this.kept = this.kept.slice(this.kept.length - replayBuffer)
     this.connection?.sendFrame(frame)
+  }
+
+  /**
+   * Sends RESUMED, the end of a replay. Discord documents that every dispatch behind it is new, so it is not replayed itself
+   * unless the settings say so; without a number of its own it leaves no gap in a replay.
+   */
+  sayResumed(): void {
+    if (this.settings.replaysResumed) this.dispatch("RESUMED", {}, "{}")
+    else this.connection?.sendFrame(this.encode("RESUMED", "{}"))
+  }
+
+  private encode(event: string, json: string): string {
+    return `{"t":${JSON.stringify(event)},"s":${this.sequence},"op":0,"d":${json}}`
   }
 
   /** A heartbeat told this sequence. */

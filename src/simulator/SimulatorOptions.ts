@@ -45,6 +45,11 @@ export interface SimulatorOptions {
    * `false`.
    */
   readonly forgetsAcknowledged?: boolean
+  /**
+   * Whether RESUMED is numbered and kept for replay like any other dispatch, so that a replay may contain those of connections
+   * before. Otherwise RESUMED is the end of the replay, as documented, and repeats the last sequence. Default: `false`.
+   */
+  readonly replaysResumed?: boolean
   /** Entries kept of every record. Default: all of them in memory, the last 1000 when served. */
   readonly history?: number
 }
@@ -99,13 +104,14 @@ export interface Settings extends Addresses {
   readonly sessionTimeout: number
   readonly replayBuffer: number
   readonly forgetsAcknowledged: boolean
+  readonly replaysResumed: boolean
   readonly history: number
 }
 
 const millis = (duration: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(duration))
 
 /** Applies the defaults. */
-export const settle = (options: SimulatorOptions, addresses: Addresses): Settings => {
+export const withDefaults = (options: SimulatorOptions, addresses: Addresses): Settings => {
   const { remaining, resetAfter = "24 hours", total = 1000 } = options.sessionStartLimit ?? {}
   const token = options.token ?? "simulated-token"
   return {
@@ -125,6 +131,7 @@ export const settle = (options: SimulatorOptions, addresses: Addresses): Setting
     sessionTimeout: millis(options.sessionTimeout ?? "3 minutes"),
     replayBuffer: options.replayBuffer ?? 50_000,
     forgetsAcknowledged: options.forgetsAcknowledged ?? false,
+    replaysResumed: options.replaysResumed ?? false,
     history: options.history ?? Infinity
   }
 }

@@ -1,7 +1,13 @@
 /**
  * Injected faults and their remaining counts.
  */
-import type { Fault, FaultAt, FaultPoint, Host } from "./Fault.ts"
+import type { Fault, Host } from "./Fault.ts"
+
+/** Point of the protocol at which a fault applies. */
+type FaultPoint = Fault["at"]
+
+/** Fault at a given point. */
+export type FaultAt<At extends FaultPoint> = Extract<Fault, { readonly at: At }>
 
 /** Host and shard at a point of the protocol, matched against the faults. */
 export interface Passer {

@@ -6,10 +6,10 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import { Act } from "./Act.ts"
+import * as Act from "./Act.ts"
 import { snowflake } from "./SampleData.ts"
-import { Fault } from "./Fault.ts"
-import type { Target } from "./SimulatedDiscord.ts"
+import * as Fault from "./Fault.ts"
+import type { SimulatorTarget } from "./SimulatedDiscord.ts"
 import { randomEvent, type Scene } from "./TrafficEvents.ts"
 
 /**
@@ -29,9 +29,9 @@ export interface TrafficOptions {
 
 /** Simulator, reduced to the parts that traffic uses. */
 export interface TrafficTarget {
-  readonly dispatch: (name: string, d: unknown, target?: Target) => Effect.Effect<number>
-  readonly act: (act: Act, target?: Target) => Effect.Effect<number>
-  readonly faults: { readonly inject: (...faults: ReadonlyArray<Fault>) => Effect.Effect<void> }
+  readonly dispatch: (name: string, d: unknown, target?: SimulatorTarget) => Effect.Effect<number>
+  readonly act: (act: Act.Act, target?: SimulatorTarget) => Effect.Effect<number>
+  readonly faults: { readonly inject: (...faults: ReadonlyArray<Fault.Fault>) => Effect.Effect<void> }
 }
 
 /** Dispatches events, and causes incidents, for ever. */

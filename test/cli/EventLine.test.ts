@@ -12,7 +12,7 @@ const at = DateTime.makeUnsafe("2026-08-01T12:30:15Z")
 const payload = (t: string, d: unknown) => ({ op: 0, t, s: 42, d, shard: 3 })
 
 describe("EventLine", () => {
-  it("tells time, shard, sequence, name and gist of a dispatch", () => {
+  it("tells time, shard, sequence, name and summary of a dispatch", () => {
     const line = dispatchLine(payload("MESSAGE_CREATE", { author: { username: "ada" }, content: "hi" }), at, paper)
     expect(line).toBe(`${timeOfDay(at)} 3    42  MESSAGE_CREATE        ada: hi`)
   })

@@ -29,7 +29,7 @@ export interface Machine {
   readonly signal: (signal: "SIGSTOP" | "SIGCONT") => Effect.Effect<void>
 }
 
-/** What became of the messages. */
+/** Result of a run, by messages. */
 export interface Tally {
   readonly dispatched: number
   readonly lost: number
@@ -136,7 +136,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const traffics: Array<Fiber.Fiber<never>> = []
 
-  /** Dispatches that many messages a second and shard, spread over the second, until `settled`. */
+  /** Dispatches that many messages a second and shard, spread over the second, until `outcome`. */
   const traffic = (perSecond: number) =>
     Effect.forEach(
       Array.from({ length: 10 }, (_, from) => from),
@@ -167,7 +167,7 @@ export const make = Effect.fnUntraced(function* (options: {
   })
 
   /** Stops the traffic, waits until no message is under way any more, and gives what became of all. */
-  const settled = Effect.gen(function* () {
+  const outcome = Effect.gen(function* () {
     yield* Fiber.interruptAll(traffics)
     const wellDone = yield* Effect.exit(until(tally, ({ lost }) => lost === 0))
     return Exit.isSuccess(wellDone) ? wellDone.value : yield* tally
@@ -176,7 +176,7 @@ export const make = Effect.fnUntraced(function* (options: {
   return {
     simulator,
     start,
-    /** What all machines have printed. */
+    /** Output of all machines. */
     describe,
     connected,
     allConnected,
@@ -185,7 +185,7 @@ export const make = Effect.fnUntraced(function* (options: {
     traffic,
     /** How many messages were dispatched so far. */
     dispatched: () => dispatched.reduce((sum, count) => sum + count, 0),
-    settled
+    outcome
   }
 })
 

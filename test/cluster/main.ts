@@ -42,12 +42,12 @@ const clusterOf = Effect.fnUntraced(function* (shards: number, databaseUrl: stri
   return { ...cluster, machines, identifies }
 })
 
-/** What the run comes to. */
+/** Result of the run. */
 const report = Effect.fnUntraced(function* (
   cluster: Effect.Success<ReturnType<typeof Machines.make>>,
   identifies: number
 ) {
-  const tally = yield* cluster.settled
+  const tally = yield* cluster.outcome
   const counts = yield* cluster.simulator.counts
   yield* Console.log(
     `  dispatched ${tally.dispatched}, lost ${tally.lost}, seen twice ${tally.duplicated}; ` +
@@ -161,7 +161,7 @@ const outage = Effect.fnUntraced(
   Effect.provide(discord(64, 64))
 )
 
-/** What the cluster asks of the database. */
+/** Load on the database. */
 const database = Effect.fnUntraced(
   function* (env: Record<string, string>, what: string) {
     const database = yield* Database.make
@@ -186,7 +186,7 @@ const database = Effect.fnUntraced(
   Effect.provide(discord(64, 64))
 )
 
-/** What a shard takes of a machine's memory. */
+/** Memory of a shard. */
 const memory = Effect.fnUntraced(
   function* (shards: number) {
     const database = yield* Database.make

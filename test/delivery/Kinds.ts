@@ -2,9 +2,9 @@
  * The ways in which programs take events, each of which is put to the proof.
  */
 
-/** What is known of a way of taking events. */
+/** Facts about a way of taking events. */
 export interface Kind {
-  /** What ends its process again and again; null for one that runs through. */
+  /** Cause that ends its process again and again; null for one that runs through. */
   readonly endedBy: "SIGKILL" | "SIGTERM" | null
   /** Whether what one of its handlers records is in the order of each guild. */
   readonly isOrdered: boolean

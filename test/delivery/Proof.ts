@@ -17,7 +17,7 @@ import { until, untilTrue } from "../support/Patience.ts"
 import * as Process from "../support/Process.ts"
 import { fromLines, type Kind, type KindName, kinds, type Taken, workOf } from "./Kinds.ts"
 
-/** What became of the events. */
+/** Result of a run, by events. */
 export interface Verdict {
   readonly kind: KindName
   readonly events: number

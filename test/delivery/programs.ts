@@ -158,7 +158,7 @@ const program = Effect.gen(function* () {
     Effect.sync(() => openSync(path, "a")),
     (file) => Effect.sync(() => closeSync(file))
   )
-  // What is written outlives the process, if not the machine; waiting for the disk would starve heartbeats.
+  // Written lines outlive the process, if not the machine; waiting for the disk would starve heartbeats.
   const take: Tools["take"] = (payload, by = "all", redelivered = false) =>
     Effect.sync(() => {
       const event = eventOf(payload)

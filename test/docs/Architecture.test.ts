@@ -10,7 +10,7 @@ const placeOf = (path: string): string => path.split("/")[0] ?? ""
 
 const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))
 
-/** What imports what in `src`, by folders and entries. */
+/** Imports in `src`, by folders and entries. */
 const imports = new Set(
   files.flatMap((file) =>
     [...readFileSync(source + file, "utf8").matchAll(/from "(\.[^"]+)"/g)]
@@ -37,7 +37,7 @@ describe("the drawing of the architecture", () => {
 
   it("names only files that there are", () => {
     const named = [
-      ...page("docs/architecture.md").matchAll(/`((?:schema|services|shard|gateway|node)\/\w+\.ts)`/g)
+      ...page("docs/architecture.md").matchAll(/`((?:schema|services|shard|gateway|node|cluster)\/\w+\.ts)`/g)
     ].map(([, file]) => file)
     assert.isAbove(named.length, 10)
     assert.deepStrictEqual(

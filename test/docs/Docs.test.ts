@@ -29,6 +29,19 @@ describe("the documentation", () => {
     }
   })
 
+  it("has every entry of the package in its reference", () => {
+    const { exports }: { readonly exports: Record<string, { readonly types?: string }> } = JSON.parse(
+      readFileSync(`${root}package.json`, "utf8")
+    )
+    const { entryPoints }: { readonly entryPoints: ReadonlyArray<string> } = JSON.parse(
+      readFileSync(`${root}docs/reference/typedoc.json`, "utf8")
+    )
+    const sources = Object.values(exports).flatMap(({ types }) =>
+      types === undefined ? [] : [types.replace("./dist/", "../../src/").replace(".d.ts", ".ts")]
+    )
+    assert.sameMembers([...entryPoints], sources)
+  })
+
   it("names npm scripts that there are", () => {
     const { scripts }: { readonly scripts: Record<string, string> } = JSON.parse(
       readFileSync(`${root}package.json`, "utf8")

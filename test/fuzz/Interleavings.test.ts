@@ -5,13 +5,13 @@ import { type Action, injected, type Step } from "../simulation/FaultSchedule.ts
 import * as Program from "../simulation/Program.ts"
 import * as Run from "../simulation/Run.ts"
 import type { Scenario } from "../simulation/Scenario.ts"
-import { Act } from "../../src/simulator/Act.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Act from "../../src/simulator/Act.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import { scaled } from "../support/Scale.ts"
 
 const code = FastCheck.constantFrom(undefined, 1000, 1001, 3050, 4000, 4001, 4003, 4007, 4008, 4009, 4242)
 
-const act: FastCheck.Arbitrary<Act> = FastCheck.oneof(
+const act: FastCheck.Arbitrary<Act.Act> = FastCheck.oneof(
   code.map((code) => Act.close(code, injected)),
   FastCheck.boolean().map((resumable) => Act.invalidSession(resumable)),
   FastCheck.constantFrom(Act.drop, Act.mute, Act.reconnect, Act.requestHeartbeat),
@@ -20,7 +20,7 @@ const act: FastCheck.Arbitrary<Act> = FastCheck.oneof(
 
 const ending = act.filter(({ _tag }) => _tag !== "Mute" && _tag !== "RequestHeartbeat" && _tag !== "SendRaw")
 
-const fault: FastCheck.Arbitrary<Fault> = FastCheck.oneof(
+const fault: FastCheck.Arbitrary<Fault.Fault> = FastCheck.oneof(
   act.map((act) => Fault.hello(act, { times: 1 })),
   act.map((act) => Fault.hello(act, { times: 1, when: "after" })),
   ending.map((act) => Fault.resume(act, { times: 1 })),
@@ -36,10 +36,10 @@ const fault: FastCheck.Arbitrary<Fault> = FastCheck.oneof(
 )
 
 /** A frame, a close, a stop, a lost network: in any order. */
-const doing: FastCheck.Arbitrary<Action> = FastCheck.oneof(
+const action: FastCheck.Arbitrary<Action> = FastCheck.oneof(
   FastCheck.nat(30).map((count): Action => ({ _tag: "Dispatch", count, bytes: 0, shard: undefined })),
   act.map((act): Action => ({ _tag: "Act", act, times: 1, shard: undefined })),
-  fault.map((fault): Action => ({ _tag: "Inject", faults: [fault], lasting: 60_000 })),
+  fault.map((fault): Action => ({ _tag: "Inject", faults: [fault], duration: 60_000 })),
   FastCheck.nat(5000).map((down): Action => ({ _tag: "Stop", down })),
   FastCheck.nat(5000).map((down): Action => ({ _tag: "Crash", down })),
   FastCheck.nat(30_000).map((millis): Action => ({ _tag: "Pause", millis })),
@@ -54,7 +54,7 @@ const doing: FastCheck.Arbitrary<Action> = FastCheck.oneof(
 const step: FastCheck.Arbitrary<Step> = FastCheck.record({
   // A timer: within a handshake (frames travel 10 ms), at its edges, within a wait, or over a heartbeat.
   after: FastCheck.oneof(FastCheck.constantFrom(0, 1, 9, 10, 11, 20, 30), FastCheck.nat(2000), FastCheck.nat(60_000)),
-  doing
+  action
 })
 
 const programs: readonly [Program.Program, ...ReadonlyArray<Program.Program>] = [

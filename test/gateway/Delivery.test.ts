@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -6,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
+import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
@@ -14,6 +17,7 @@ import type { Delivery } from "../../src/gateway/Delivery.ts"
 import { DeliveryLog } from "../../src/gateway/DeliveryLog.ts"
 import { Gateway } from "../../src/gateway/Gateway.ts"
 import * as Handlers from "../../src/gateway/Handlers.ts"
+import type { GatewayError } from "../../src/schema/GatewayError.ts"
 import type { Payload } from "../../src/schema/Payload.ts"
 import { LowWaterMark } from "../../src/shard/LowWaterMark.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
@@ -135,6 +139,11 @@ describe("delivery", () => {
 })
 
 const payload = (s: number): Payload => ({ op: 0, d: null, s, t: "X", shard: 0 })
+
+const collectGarbage = (): void => {
+  setFlagsFromString("--expose-gc")
+  runInNewContext("gc")()
+}
 
 /** A log of one session. */
 const arrange = Effect.fnUntraced(function* (capacity: number = 10) {
@@ -321,6 +330,29 @@ describe("a payload that nobody acknowledges", () => {
   )
 })
 
+describe("a payload that has left the log", () => {
+  it.effect("is not kept by one before it that nobody acknowledges", () =>
+    Effect.gen(function* () {
+      const { append, log } = yield* arrange(1000)
+      yield* Effect.forkChild(
+        Stream.runForEach(Deliveries.acknowledged(log), ({ ack, payload }) => (payload.s === 1 ? Effect.void : ack))
+      )
+      yield* TestClock.adjust("1 millis")
+      const left: Array<WeakRef<Payload>> = []
+      for (let s = 1; s <= 500; s++) {
+        const own = payload(s)
+        left.push(new WeakRef(own))
+        append([own])
+        yield* TestClock.adjust("1 millis")
+      }
+      yield* TestClock.adjust("1 second")
+      collectGarbage()
+      assert.isBelow(left.filter((ref) => ref.deref() !== undefined).length, 10)
+      assert.strictEqual(log.size().payloads, 1)
+    })
+  )
+})
+
 describe("the rest of a subscriber that leaves", () => {
   const fails = (at: number, seen: Array<number | null>) => (payload: Payload) =>
     Effect.suspend(() => {
@@ -349,6 +381,141 @@ describe("the rest of a subscriber that leaves", () => {
         })
     )
   }
+
+  /** Programs of deliveries, in each of which a failing handler interrupts what reads the log. */
+  const composed = {
+    merge: (deliveries, handle) =>
+      Stream.merge(deliveries, Stream.never).pipe(Stream.mapEffect(handle), Stream.runDrain),
+    buffer: (deliveries, handle) =>
+      Stream.buffer(deliveries, { capacity: 4 }).pipe(Stream.mapEffect(handle), Stream.runDrain),
+    groupByKey: (deliveries, handle) =>
+      deliveries.pipe(
+        Stream.groupByKey(({ payload }) => (payload.s ?? 0) % 2),
+        Stream.flatMap(([, group]) => Stream.mapEffect(group, handle), { concurrency: "unbounded" }),
+        Stream.runDrain
+      ),
+    broadcast: (deliveries, handle) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const [handled, seen] = yield* Stream.broadcastN(deliveries, { n: 2, capacity: 4 })
+          yield* Effect.all([Stream.runForEach(handled, handle), Stream.runDrain(seen)], {
+            concurrency: "unbounded",
+            discard: true
+          })
+        })
+      ),
+    pool: (deliveries, handle) =>
+      Effect.gen(function* () {
+        const queue = yield* Queue.bounded<Delivery>(4)
+        const worker = Effect.forever(Effect.flatMap(Queue.take(queue), handle))
+        yield* Effect.all([Stream.runForEach(deliveries, (delivery) => Queue.offer(queue, delivery)), worker, worker], {
+          concurrency: "unbounded",
+          discard: true
+        })
+      })
+  } satisfies Record<
+    string,
+    (
+      deliveries: Stream.Stream<Delivery, GatewayError>,
+      handle: (delivery: Delivery) => Effect.Effect<void, string>
+    ) => Effect.Effect<void, GatewayError | string>
+  >
+
+  for (const [name, program] of Object.entries(composed)) {
+    it.effect(`goes to the next one when its program failed in ${name}, with another beside`, () =>
+      Effect.gen(function* () {
+        const { append, log, mark } = yield* arrange(1000)
+        yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, undefined)))
+        const handled = new Set<number | null>()
+        let failures = 0
+        const handle = ({ ack, attempts, payload }: Delivery) =>
+          Effect.suspend(() => {
+            if (payload.s === 7 && attempts < 3) {
+              failures++
+              return Effect.fail("twice")
+            }
+            handled.add(payload.s)
+            return ack
+          })
+        yield* Effect.forkChild(
+          Effect.retry(program(Deliveries.acknowledged(log), handle), { schedule: Schedule.spaced("1 second") })
+        )
+        yield* TestClock.adjust("1 millis")
+        for (let s = 1; s <= 20; s++) {
+          append([payload(s)])
+          yield* TestClock.adjust("100 millis")
+        }
+        yield* TestClock.adjust("5 seconds")
+        assert.deepStrictEqual(
+          [...handled].toSorted((a, b) => (a ?? 0) - (b ?? 0)),
+          range(1, 20)
+        )
+        assert.strictEqual(failures, 2)
+        assert.strictEqual(mark.value, 20)
+        assert.strictEqual(log.size().payloads, 0)
+      })
+    )
+  }
+
+  it.effect("goes to the program that it is of, where two have failed", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange(1000)
+      const seen: Record<string, Array<number | null>> = { one: [], other: [] }
+      const run = (who: string, at: number, again: Duration.Input) => {
+        let hasFailed = false
+        const handler = ({ s }: Payload) =>
+          Effect.suspend(() => {
+            if (s === at && !hasFailed) {
+              hasFailed = true
+              return Effect.fail("once")
+            }
+            seen[who]?.push(s)
+            return Effect.void
+          })
+        return Effect.forkChild(
+          Effect.retry(Handlers.run({ log, flush: Effect.void }, undefined, handler), Schedule.spaced(again))
+        )
+      }
+      yield* run("one", 9, "200 millis")
+      yield* run("other", 5, "2 seconds")
+      yield* TestClock.adjust("1 millis")
+      for (let s = 1; s <= 20; s++) {
+        append([payload(s)])
+        yield* TestClock.adjust("100 millis")
+      }
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(seen, { one: range(1, 20), other: range(1, 20) })
+      assert.strictEqual(mark.value, 20)
+    })
+  )
+
+  it.effect("is kept where those beside want other names, and costs them no room", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange(10)
+      yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, new Set(["Y"]))))
+      yield* TestClock.adjust("1 millis")
+      const stuck = yield* Effect.forkChild(
+        Stream.runForEach(Deliveries.payloads(log, new Set(["X"])), () => Effect.never)
+      )
+      yield* TestClock.adjust("1 millis")
+      append([payload(1)])
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.interrupt(stuck)
+      for (let s = 2; s <= 40; s++) {
+        append([{ ...payload(s), t: s % 2 === 0 ? "X" : "Y" }])
+        yield* TestClock.adjust("100 millis")
+      }
+      assert.strictEqual(log.size().payloads, 1)
+      assert.strictEqual(mark.value, 0)
+      const seen: Array<number | null> = []
+      yield* Effect.forkChild(
+        Stream.runForEach(Deliveries.payloads(log, new Set(["X"])), ({ s }) => Effect.sync(() => seen.push(s)))
+      )
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(seen, [1])
+      assert.strictEqual(mark.value, 40)
+    })
+  )
 
   it.effect("goes to the next one when it had enough, however much came together", () =>
     Effect.gen(function* () {
@@ -495,7 +662,37 @@ describe("handlers", () => {
     })
   )
 
-  it.effect("are given what may have killed the process before alone, and set it aside in the end", () =>
+  it.effect("set aside only the payload that fails again and again, not those that came with it", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange(1000)
+      const letters: Array<readonly [number | null, number]> = []
+      const handled: Array<number | null> = []
+      const run = Handlers.run(
+        { log, flush: Effect.void },
+        undefined,
+        ({ s }: Payload) => (s === 2 ? Effect.die("broken") : Effect.sync(() => handled.push(s))),
+        {
+          maxAttempts: 3,
+          onFailure: {
+            retry: Schedule.recurs(0),
+            deadLetter: ({ attempts, cause, payload }) =>
+              Cause.hasDies(cause) && String(Cause.squash(cause)).includes("Handed out")
+                ? Effect.sync(() => letters.push([payload.s, attempts]))
+                : Effect.fail("not yet")
+          }
+        }
+      )
+      yield* Effect.forkChild(Effect.retry(run, Schedule.spaced("1 second")))
+      yield* TestClock.adjust("1 millis")
+      append([payload(1), payload(2), payload(3), payload(4)])
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(letters, [[2, 4]])
+      assert.deepStrictEqual(handled, [1, 3, 4])
+      assert.strictEqual(mark.value, 4)
+    })
+  )
+
+  it.effect("are given alone what may have killed the processes before, and set aside the first of it in the end", () =>
     Effect.gen(function* () {
       const { append, log } = yield* arrange(1000)
       const seen: Array<number | null> = []
@@ -513,12 +710,12 @@ describe("handlers", () => {
         )
       )
       yield* TestClock.adjust("1 millis")
-      append([payload(1)], 1, 1, 2)
+      append([payload(1)], 1, 1, 3)
       append([payload(2)], 1, 2, 3)
       append([payload(3)], 1, 3, 0)
       yield* TestClock.adjust("1 millis")
       yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(seen, [1, 3])
+      assert.deepStrictEqual(seen, [2, 3])
       assert.strictEqual(letters, 1)
       assert.strictEqual(flushed, 2)
     })

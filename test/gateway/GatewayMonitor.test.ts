@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { GatewayMonitor } from "../../src/gateway/GatewayMonitor.ts"
 import { GatewaySnapshot } from "../../src/schema/GatewaySnapshot.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const bot = (arrangement: SimulatedBot.Arrangement = {}) =>
@@ -102,6 +102,18 @@ describe("the monitor", () => {
         bot({ config: { shards: 10 }, simulator: { maxConcurrency: 2, sessionStartLimit: { total: 100 } } })
       )
     )
+  )
+
+  it.effect("says the same of the day's budget as the gateway, also while Discord may not have counted all", () =>
+    Effect.gen(function* () {
+      const { gateway } = yield* SimulatedBot.ready
+      const monitor = yield* GatewayMonitor
+      for (let second = 0; second < 90; second++) {
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual((yield* monitor.snapshot).budget, yield* gateway.identifyBudget, `second ${second}`)
+      }
+      assert.isTrue(Option.isSome(yield* gateway.identifyBudget))
+    }).pipe(Effect.provide(bot({ config: { shards: 30 } })))
   )
 
   it.effect("gives a slow reader the last snapshot, not all of them", () =>

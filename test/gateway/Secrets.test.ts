@@ -21,9 +21,9 @@ import { GatewayDirectory } from "../../src/services/GatewayDirectory.ts"
 import { Heartbeat } from "../../src/services/Heartbeat.ts"
 import { IdentifyLimiter } from "../../src/services/IdentifyLimiter.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
-import { Act } from "../../src/simulator/Act.ts"
+import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 
 const token = "MTk4NjIyNDgzNDcxOTI1MjQ4.c2VjcmV0.dG9rZW4"
 

@@ -7,20 +7,12 @@ import * as References from "effect/References"
 import { TestClock } from "effect/testing"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
 import { shardOfGuild } from "../../src/schema/ShardId.ts"
-import { Act } from "../../src/simulator/Act.ts"
+import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const quietly = Effect.provideService(References.MinimumLogLevel, "None")
-
-const identifies = Effect.gen(function* () {
-  const simulator = yield* DiscordSimulator
-  const connections = yield* simulator.connections
-  return connections.flatMap(({ frames, shard }) =>
-    frames.filter(({ op }) => op === 2).map(({ at }) => ({ at, shard }))
-  )
-})
 
 describe("shards", () => {
   it.effect("start by bucket in order, one IDENTIFY per bucket and 5 s", () =>
@@ -32,7 +24,7 @@ describe("shards", () => {
         shards.map(({ shard, state }) => [shard.toString(), state]),
         Array.from({ length: 16 }, (_, id) => [`${id}/16`, "ready"])
       )
-      const times = yield* identifies
+      const times = yield* SimulatedBot.identifies
       // Three waits of 5 s for four rounds of four buckets.
       assert.deepStrictEqual(
         times.map(({ at, shard }) => [Math.floor((at - (times[0]?.at ?? 0)) / 1000), shard]),

@@ -11,14 +11,6 @@ const total = scaled(10_000)
 
 const quietly = Effect.provideService(References.MinimumLogLevel, "None")
 
-const identifies = Effect.gen(function* () {
-  const simulator = yield* DiscordSimulator
-  const connections = yield* simulator.connections
-  return connections.flatMap(({ frames, shard }) =>
-    frames.filter(({ op }) => op === 2).map(({ at }) => ({ at, shard }))
-  )
-})
-
 describe(`${total} shards with max_concurrency 16`, () => {
   it.effect("are ready when they have had their turns to IDENTIFY, one in 5 s and bucket, and no sooner", () =>
     Effect.gen(function* () {
@@ -40,7 +32,7 @@ describe(`${total} shards with max_concurrency 16`, () => {
         { count, identifyViolations, overruns },
         { count: total, identifyViolations: 0, overruns: 0 }
       )
-      const times = yield* identifies
+      const times = yield* SimulatedBot.identifies
       const [first, last] = [times[0]?.at ?? 0, times.at(-1)?.at ?? 0]
       assert.strictEqual(last - first, waits * 5100)
     }).pipe(

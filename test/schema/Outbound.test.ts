@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { ClusterShardStatus, movingStatus } from "../../src/cluster/DiscordShard.ts"
 import { ConnectionClosed, HeartbeatTimeout } from "../../src/schema/ConnectionError.ts"
-import { DisallowedIntents } from "../../src/schema/FatalError.ts"
+import { DisallowedIntents, IdentifyBudgetExhausted } from "../../src/schema/FatalError.ts"
 import { GatewaySnapshot } from "../../src/schema/GatewaySnapshot.ts"
 import { describeShardEvent, levelOfShardEvent, ShardEvent } from "../../src/schema/ShardEvent.ts"
 import { ShardId } from "../../src/schema/ShardId.ts"
@@ -53,6 +53,10 @@ const events: ReadonlyArray<ShardEvent> = [
   ShardEvent.StoreRecovered(common),
   ShardEvent.Resharded({ ...common, from: 4, to: 8 }),
   ShardEvent.Stopped({ ...common, reason: new DisallowedIntents({ intents: 32_768 }) }),
+  ShardEvent.Stopped({
+    ...common,
+    reason: new IdentifyBudgetExhausted({ total: 1000, remaining: 10, resetAt: DateTime.add(at, { hours: 24 }) })
+  }),
   ShardEvent.Stopped({ ...common, reason: undefined }),
   ShardEvent.Stopped(common)
 ]

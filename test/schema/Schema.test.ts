@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { SessionStartLimit } from "../../src/schema/GatewayInfo.ts"
 import { isTrustedResumeUrl } from "../../src/schema/GatewayUrl.ts"
-import { namesOfIntents, parseIntents, privilegedIn } from "../../src/schema/Intents.ts"
+import { namesOfIntents, parseIntents, privilegedIntentsIn } from "../../src/schema/Intents.ts"
 import { decodePayload, isDispatch, type Payload } from "../../src/schema/Payload.ts"
 import { encodeHandshake, identify } from "../../src/schema/Handshake.ts"
 import { ShardId, shardOfGuild } from "../../src/schema/ShardId.ts"
@@ -22,7 +22,7 @@ describe("intents", () => {
     }
     assert.deepStrictEqual(parseIntents(""), Result.succeed(0))
     assert.deepStrictEqual(namesOfIntents(513), ["GUILDS", "GUILD_MESSAGES"])
-    assert.deepStrictEqual(privilegedIn(513 | 2), ["GUILD_MEMBERS"])
+    assert.deepStrictEqual(privilegedIntentsIn(513 | 2), ["GUILD_MEMBERS"])
   })
 
   it("name what is wrong", () => {

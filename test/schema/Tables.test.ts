@@ -10,7 +10,7 @@ import {
   PresenceUpdateStatus
 } from "discord-api-types/v10"
 import { Capabilities } from "../../src/schema/Capabilities.ts"
-import { closeCodes, recoveryOf } from "../../src/schema/CloseCode.ts"
+import { closeCodes, recoveryOfCloseCode } from "../../src/schema/CloseCode.ts"
 import { dispatchNames } from "../../src/schema/DispatchNames.ts"
 import { GatewayOpcode } from "../../src/schema/GatewayOpcode.ts"
 import { identify } from "../../src/schema/Handshake.ts"
@@ -41,8 +41,8 @@ describe("the tables are Discord's", () => {
       closeCodes.map(({ code, name, recovery }) => ({ code, name, reconnect: recovery !== "fatal" })),
       rows.map(({ code, name, reconnect }) => ({ code, name, reconnect }))
     )
-    assert.deepStrictEqual([4003, 4007, 4009].map(recoveryOf), ["identify", "identify", "identify"])
-    assert.deepStrictEqual([1000, 1001, 1006, 3050, 4998].map(recoveryOf), Array(5).fill("resume"))
+    assert.deepStrictEqual([4003, 4007, 4009].map(recoveryOfCloseCode), ["identify", "identify", "identify"])
+    assert.deepStrictEqual([1000, 1001, 1006, 3050, 4998].map(recoveryOfCloseCode), Array(5).fill("resume"))
   })
 
   it("intents", () => {

@@ -8,7 +8,7 @@ import { TestClock } from "effect/testing"
 import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
 import { GatewayDirectory } from "../../src/services/GatewayDirectory.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault, type HttpFault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const layer = (token = "simulated-token") =>
@@ -71,7 +71,7 @@ describe("GET /gateway/bot", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  const answers: ReadonlyArray<readonly [HttpFault, tag: string, recovery: string]> = [
+  const answers: ReadonlyArray<readonly [Fault.HttpFault, tag: string, recovery: string]> = [
     [{ status: 429, retryAfter: "3.5 seconds" }, "DirectoryRateLimited", "resume"],
     [{ status: 500 }, "DirectoryRejected", "resume"],
     [{ status: 503 }, "DirectoryRejected", "resume"],

@@ -1,6 +1,8 @@
+import { renameSync } from "node:fs"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -9,6 +11,7 @@ import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as Persistence from "effect/persistence/Persistence"
 import { ShardId } from "../../src/schema/ShardId.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
+import { untilTrue } from "../support/Patience.ts"
 import { behaves, outlives, session, shard } from "../support/SessionStores.ts"
 
 /** Runs an effect with a log that can be read. */
@@ -97,6 +100,50 @@ describe("sessions in a file", () => {
       yield* Effect.provide(behaves, SessionStore.layerFile(path))
       assert.strictEqual(yield* files.readFileString(other), "of somebody else")
       assert.strictEqual((yield* files.stat(path)).mode & 0o777, 0o600)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.live("are written one after the other, though one is given up that the disk has not done yet", () =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const path = yield* temporaryFile
+      const renames: Array<() => void> = []
+      let [isSlow, meanwhile] = [false, 0]
+      // A call of the disk goes on when nobody waits for it any more.
+      const slow = FileSystem.FileSystem.of({
+        ...files,
+        remove: (...file) => {
+          meanwhile += renames.length
+          return files.remove(...file)
+        },
+        rename: (from, to) =>
+          isSlow
+            ? Effect.callback((resume) => {
+                renames.push(() => {
+                  renameSync(from, to)
+                  resume(Effect.void)
+                })
+              })
+            : files.rename(from, to)
+      })
+      yield* Effect.gen(function* () {
+        const store = yield* SessionStore
+        isSlow = true
+        const givenUp = yield* Effect.forkChild(store.set(session(1)))
+        yield* untilTrue(() => renames.length === 1)
+        yield* Fiber.interrupt(givenUp)
+        isSlow = false
+        const next = yield* Effect.forkChild(store.set(session(2)), { startImmediately: true })
+        renames.shift()?.()
+        yield* Fiber.join(next)
+        assert.strictEqual(meanwhile, 0)
+      }).pipe(
+        Effect.provide(SessionStore.layerFile(path).pipe(Layer.provide(Layer.succeed(FileSystem.FileSystem, slow))))
+      )
+      yield* Effect.gen(function* () {
+        const store = yield* SessionStore
+        assert.deepStrictEqual(yield* store.get(shard), Option.some(session(2)))
+      }).pipe(Effect.provide(SessionStore.layerFile(path)))
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 

@@ -6,50 +6,50 @@ import { TestClock } from "effect/testing"
 import { Signal } from "../../src/services/Signal.ts"
 
 /** Whether it waits for longer than a second. */
-const waits = (bell: Signal) =>
+const waits = (signal: Signal) =>
   Effect.gen(function* () {
-    const fiber = yield* Effect.forkChild(Effect.timeoutOption(bell.wait, "1 second"))
+    const fiber = yield* Effect.forkChild(Effect.timeoutOption(signal.wait, "1 second"))
     yield* TestClock.adjust("1 second")
     return Option.isNone(yield* Fiber.join(fiber))
   })
 
-describe("a doorbell", () => {
+describe("a signal", () => {
   it.effect("wakes who waits", () =>
     Effect.gen(function* () {
-      const bell = new Signal()
-      bell.reset()
-      const fiber = yield* Effect.forkChild(bell.wait)
+      const signal = new Signal()
+      signal.reset()
+      const fiber = yield* Effect.forkChild(signal.wait)
       yield* Effect.yieldNow
-      bell.notify()
+      signal.notify()
       yield* Fiber.join(fiber)
     })
   )
 
   it.effect("is not missed between looking and waiting", () =>
     Effect.gen(function* () {
-      const bell = new Signal()
-      bell.reset()
-      bell.notify()
-      assert.isFalse(yield* waits(bell))
+      const signal = new Signal()
+      signal.reset()
+      signal.notify()
+      assert.isFalse(yield* waits(signal))
     })
   )
 
-  it.effect("that rang before one listened is no reason to wake", () =>
+  it.effect("given before one listens is no reason to wake", () =>
     Effect.gen(function* () {
-      const bell = new Signal()
-      bell.notify()
-      bell.reset()
-      assert.isTrue(yield* waits(bell))
+      const signal = new Signal()
+      signal.notify()
+      signal.reset()
+      assert.isTrue(yield* waits(signal))
     })
   )
 
-  it.effect("does not ring for one who has left", () =>
+  it.effect("is not given to one who has left", () =>
     Effect.gen(function* () {
-      const bell = new Signal()
-      bell.reset()
-      assert.isTrue(yield* waits(bell))
-      bell.notify()
-      assert.isFalse(yield* waits(bell))
+      const signal = new Signal()
+      signal.reset()
+      assert.isTrue(yield* waits(signal))
+      signal.notify()
+      assert.isFalse(yield* waits(signal))
     })
   )
 })

@@ -5,9 +5,9 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { TestClock } from "effect/testing"
-import { Act } from "../../src/simulator/Act.ts"
+import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const seconds = (waits: ReadonlyArray<number>) => waits.map((wait) => wait / 1000)

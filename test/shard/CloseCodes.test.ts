@@ -8,9 +8,9 @@ import { TestClock } from "effect/testing"
 import { closeCodes } from "../../src/schema/CloseCode.ts"
 import type { GatewayError } from "../../src/schema/GatewayError.ts"
 import { Gateway } from "../../src/gateway/Gateway.ts"
-import { Act } from "../../src/simulator/Act.ts"
+import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const errorOf = (exit: Exit.Exit<void, GatewayError>): GatewayError =>

@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
-import { Act } from "../../src/simulator/Act.ts"
+import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 describe("a session on which RESUME fails again and again", () => {

@@ -171,6 +171,110 @@ describe("a program that is started again", () => {
     }).pipe(Effect.provide(SimulatedBot.discord()))
   )
 
+  for (const replaysResumed of [false, true]) {
+    it.effect(
+      `is told so for the whole replay and for nothing behind it, ${replaysResumed ? "with" : "without"} the RESUMEDs of processes before in it`,
+      () =>
+        Effect.gen(function* () {
+          const simulator = yield* DiscordSimulator
+          const store = makeStore()
+          const seen: Array<ReadonlyArray<readonly [n: number, redelivered: boolean]>> = []
+          for (let process = 1; process <= 3; process++) {
+            const program = yield* start(store.layer)
+            const own: Array<readonly [n: number, redelivered: boolean]> = []
+            seen.push(own)
+            yield* Effect.gen(function* () {
+              const { deliveries } = yield* Gateway
+              yield* Effect.forkIn(
+                Stream.runForEach(deliveries, ({ payload, redelivered }) =>
+                  Effect.sync(() => own.push(...numbers([payload]).map((n) => [n, redelivered] as const)))
+                ),
+                program.scope
+              )
+            }).pipe(Effect.provideContext(program.context))
+            yield* TestClock.adjust("1 second")
+            yield* simulator.dispatch("MESSAGE_CREATE", { n: process })
+            yield* TestClock.adjust("1 second")
+            // It is killed: what it would write at its end is not written.
+            const left = store.stored()
+            yield* program.stop
+            store.put(Option.getOrThrow(left))
+            yield* TestClock.adjust("10 seconds")
+          }
+          assert.deepStrictEqual(seen, [
+            [[1, false]],
+            [
+              [1, true],
+              [2, false]
+            ],
+            [
+              [1, true],
+              [2, true],
+              [3, false]
+            ]
+          ])
+        }).pipe(Effect.provide(SimulatedBot.discord({ replaysResumed })))
+    )
+  }
+
+  for (const concurrency of [1, 8]) {
+    it.effect(
+      `sets aside the payload that ends each process, and nothing else, with ${concurrency} handler${concurrency === 1 ? "" : "s"} at once`,
+      () =>
+        Effect.gen(function* () {
+          const simulator = yield* DiscordSimulator
+          const store = makeStore()
+          const letters: Array<number> = []
+          const handled: Array<number> = []
+          let lives = 0
+          for (let isAlive = false; !isAlive && lives < 20; lives++) {
+            const program = yield* start(store.layer)
+            let isKilled = false
+            yield* Effect.gen(function* () {
+              const gateway = yield* Gateway
+              const handler = (payload: Payload) =>
+                Effect.suspend(() => {
+                  const [n] = numbers([payload])
+                  if (n === 13) {
+                    isKilled = true
+                    return Effect.never
+                  }
+                  if (n !== undefined) handled.push(n)
+                  return Effect.void
+                })
+              yield* Effect.forkIn(
+                gateway.runForEach(handler, {
+                  concurrency,
+                  maxAttempts: 5,
+                  onFailure: { deadLetter: ({ payload }) => Effect.sync(() => letters.push(...numbers([payload]))) }
+                }),
+                program.scope
+              )
+            }).pipe(Effect.provideContext(program.context))
+            yield* TestClock.adjust("100 millis")
+            if (lives === 0) {
+              yield* TestClock.adjust("1 second")
+              yield* simulator.dispatchAll(Array.from({ length: 30 }, (_, n) => message(n)))
+            }
+            // It ends so soon that nothing is written beyond what must be.
+            yield* TestClock.adjust("100 millis")
+            isAlive = !isKilled
+            const left = store.stored()
+            if (isAlive) yield* TestClock.adjust("2 seconds")
+            yield* program.stop
+            if (!isAlive) store.put(Option.getOrThrow(left))
+            yield* TestClock.adjust("10 seconds")
+          }
+          assert.deepStrictEqual(letters, [13])
+          assert.isBelow(lives, 12)
+          assert.sameMembers(
+            [...new Set(handled)],
+            Array.from({ length: 30 }, (_, n) => n).filter((n) => n !== 13)
+          )
+        }).pipe(Effect.provide(SimulatedBot.discord({ sessionTimeout: "1 hour" })))
+    )
+  }
+
   it.effect("acknowledges to Discord only what was handled", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator

@@ -6,9 +6,9 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
 import { Gateway } from "../../src/gateway/Gateway.ts"
-import { Act } from "../../src/simulator/Act.ts"
+import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 const idle = { since: null, activities: [], status: PresenceUpdateStatus.Idle, afk: false }

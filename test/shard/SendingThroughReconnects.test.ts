@@ -46,7 +46,7 @@ describe("10,000 payloads sent through reconnects", () => {
           frames.flatMap(({ op, payload }) => (op === 43 ? [(payload as { d: { n: number } }).d.n] : []))
         )
         assert.strictEqual(new Set(arrived).size, arrived.length, "none twice")
-        // What is on its way when the connection is lost is lost with it: nobody acknowledges a payload.
+        // Payloads in flight are lost with the connection: Discord acknowledges none.
         const lost = [...written].filter(([n]) => !arrived.includes(n))
         for (const [n, at] of lost) {
           const isOnItsWay = connections.some(({ end }) => end !== undefined && Math.abs(end.at - at) <= 2 * latency)

@@ -33,7 +33,7 @@ import * as Wire from "./Wire.ts"
 /** How a process came to its end. `failed`: its stream failed, with what nobody but a person can mend. */
 export type BotEnd = "running" | "stopped" | "crashed" | "failed"
 
-/** What a process did. */
+/** Record of a process. */
 export interface BotRecord {
   readonly startedAt: number
   endedAt: number | undefined
@@ -45,9 +45,9 @@ export interface BotRecord {
   readonly events: Array<ShardEvent>
   readonly consumer: Consumer.ConsumerRecord
   readonly second: Consumer.ConsumerRecord | undefined
-  /** What the program asked to send, by number, and what became of it. */
+  /** Sends of the program, by number, with their results. */
   readonly sends: Map<number, "waiting" | "sent" | "failed">
-  /** What became of its requests for members, by number. */
+  /** Results of its requests for members, by number. */
   readonly requests: Map<number, "waiting" | "answered" | "failed">
   /** How its stream ended, if it did. */
   exit: Exit.Exit<void, GatewayError> | undefined
@@ -147,11 +147,11 @@ export const start = Effect.fnUntraced(function* (options: {
   ).pipe(Effect.orDie)
   const gateway = Context.get(context, Gateway)
 
-  const consume = (program: Program, temper: ConsumerSpeed, consumer: Consumer.ConsumerRecord) =>
+  const consume = (program: Program, speed: ConsumerSpeed, consumer: Consumer.ConsumerRecord) =>
     Consumer.run({
       gateway,
       program,
-      temper,
+      speed,
       rest,
       record: consumer,
       sessionOf: origins.sessionOf,
@@ -184,9 +184,9 @@ export const start = Effect.fnUntraced(function* (options: {
   )
   let consumer: Fiber.Fiber<unknown> = yield* Effect.forkIn(subscribe(scenario.subscribesAfter), scope)
   if (scenario.second !== undefined && record.second !== undefined) {
-    const { after, program, temper } = scenario.second
+    const { after, program, speed } = scenario.second
     // It subscribes late, to whatever session there is then.
-    yield* consume(program, temper, record.second).pipe(Effect.exit, Effect.delay(after), Effect.forkIn(scope))
+    yield* consume(program, speed, record.second).pipe(Effect.exit, Effect.delay(after), Effect.forkIn(scope))
   }
 
   return {
@@ -196,7 +196,7 @@ export const start = Effect.fnUntraced(function* (options: {
       Effect.sync(() => end(record.exit === undefined ? "stopped" : "failed")),
       Scope.close(scope, Exit.void)
     ),
-    // What is left of it may take its time, and nobody waits for it.
+    // The rest of the shutdown may take its time; nobody waits for it.
     kill: Effect.suspend(() => {
       vanish()
       return Effect.asVoid(Effect.forkDetach(Scope.close(scope, Exit.void), { startImmediately: true }))

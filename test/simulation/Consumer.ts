@@ -1,5 +1,5 @@
 /**
- * A program that takes what the gateway hands out, each in its kind and temper, and takes down what it got and what it has
+ * A program that takes what the gateway hands out, each in its kind and speed, and takes down what it got and what it has
  * handled.
  */
 import * as Clock from "effect/Clock"
@@ -23,7 +23,7 @@ export interface Delivered {
   readonly session: string
   readonly s: number
   readonly t: string
-  /** What the simulation numbered it with, undefined for Discord's own dispatches. */
+  /** Number given by the simulation, undefined for Discord's own dispatches. */
   readonly n: number | undefined
   /** Its guild, or nothing. */
   readonly guild: string
@@ -35,11 +35,11 @@ export interface Deed {
   readonly delivered: Delivered
 }
 
-/** What a consumer did. */
+/** Record of a consumer. */
 export interface ConsumerRecord {
   /** In order. */
   readonly log: Array<Deed>
-  /** What it has in hand: given to it, and not handled. */
+  /** Payloads in hand: given to it, and not handled. */
   readonly inHand: Set<Payload>
   /** How many handlers run. */
   running: number
@@ -84,11 +84,11 @@ export const guildOf = (t: string | null, d: unknown): string => {
   return t === "GUILD_CREATE" && Predicate.hasProperty(d, "id") && typeof d.id === "string" ? d.id : ""
 }
 
-/** What a consumer works with. */
+/** Parts that a consumer works with. */
 export interface ConsumerOptions {
   readonly gateway: Gateway["Service"]
   readonly program: Program.Program
-  readonly temper: ConsumerSpeed
+  readonly speed: ConsumerSpeed
   readonly rest: Rest
   readonly record: ConsumerRecord
   /** Over the connection of which session a payload came. */
@@ -103,7 +103,7 @@ export interface ConsumerOptions {
   readonly onHandler: (what: "handler begins" | "handler has succeeded") => void
 }
 
-/** What one has in hand who leaves, and whom another one hears with, does not come again to it unless it has failed. */
+/** Payloads in hand of a consumer that leaves while another one listens: they do not come again to it unless it has failed. */
 const leaveInHand = (record: ConsumerRecord, now: number): void => {
   record.inHand.clear()
   record.leftAt = now
@@ -111,13 +111,14 @@ const leaveInHand = (record: ConsumerRecord, now: number): void => {
 
 /** Subscribes, and takes what comes. */
 export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError> => {
-  const { program, record, rest, temper } = options
+  const { program, record, rest, speed } = options
   const around = program.fails?.around === "program" ? program.fails.retryAfter : 0
   let sinceRest = 0
 
   const read = (payload: Payload): Delivered | undefined => {
     const { d, s, shard, t } = payload
-    if (s === null || t === null) return undefined
+    // RESUMED is of a connection: it may be replayed, or not be numbered.
+    if (s === null || t === null || t === "RESUMED") return undefined
     const n = Predicate.hasProperty(d, "n") && typeof d.n === "number" ? d.n : undefined
     return { shard, session: options.sessionOf(payload) ?? "unknown", s, t, n, guild: guildOf(t, d) }
   }
@@ -145,7 +146,7 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
   })
 
   const work = Effect.fnUntraced(function* () {
-    const { every = Infinity, millis = 0 } = temper.rest ?? {}
+    const { every = Infinity, millis = 0 } = speed.rest ?? {}
     const runs = record.runs
     if (++sinceRest >= every) {
       sinceRest = 0
@@ -161,9 +162,9 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
       return yield* new HandlerFailed({ run: runs })
     }
   })
-  const isQuick = temper.rest === undefined && Program.isQuick(program)
+  const isQuick = speed.rest === undefined && Program.isQuick(program)
 
-  /** What a handler does, until it has succeeded or failed. */
+  /** Handler of a payload, until it has succeeded or failed. */
   const handle: Effect.Effect<void, HandlerFailed> = Effect.suspend(() => {
     record.runs++
     if (!options.isDead()) options.onHandler("handler begins")

@@ -3,7 +3,7 @@
  */
 import type * as Random from "effect/Random"
 
-/** What can be drawn. */
+/** Draws of chance. */
 export interface Dice {
   /** An integer from `least` to `most`, both included. */
   readonly integer: (least: number, most: number) => number

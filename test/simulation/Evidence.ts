@@ -21,11 +21,12 @@ export const gather = (options: {
   const { client, program, second, steps } = options.scenario
   const events: ReadonlyArray<string> | undefined = client.events
   const isWanted = (name: string) =>
+    name !== "RESUMED" &&
     (events === undefined || events.includes(name) || alwaysSeen.includes(name)) &&
     (program.names === undefined || program.names.includes(name))
   // With another one beside, who fails or leaves does not get everything: the two of them do.
   const sharesWork =
-    second !== undefined && (program.fails !== undefined || steps.some(({ doing }) => doing._tag === "Leave"))
+    second !== undefined && (program.fails !== undefined || steps.some(({ action }) => action._tag === "Leave"))
   // A session whose READY went to a connection that the client had left is nobody's.
   const reached = new Set(options.bots.flatMap(({ wire }) => wire.connections.map(({ sessionId }) => sessionId)))
   const sessions = options.sessions.map(({ alive, dispatched, id, sequence, shard }): SessionEvidence => ({
@@ -47,8 +48,8 @@ export const gather = (options: {
   }
 }
 
-/** What the library itself asks for, whatever the program wants. */
-const alwaysSeen: ReadonlyArray<string> = ["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
+/** Dispatches that the library itself needs, whatever the program wants. */
+const alwaysSeen: ReadonlyArray<string> = ["READY", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
 
 /** Behind which sequence of each session a process began. */
 const begunAfter = ({ wire }: BotRecord): ReadonlyMap<string, number> => {

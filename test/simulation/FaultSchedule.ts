@@ -1,14 +1,14 @@
 /**
- * What goes wrong and when, drawn from dice: every trouble that has bitten users of other libraries (PROTOCOL.md), one after
+ * Schedule of faults, drawn from dice: every trouble that has bitten users of other libraries (PROTOCOL.md), one after
  * the other or several at once.
  */
 import * as Duration from "effect/Duration"
-import { Act } from "../../src/simulator/Act.ts"
-import { Fault, type Host } from "../../src/simulator/Fault.ts"
+import * as Act from "../../src/simulator/Act.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import type { Dice } from "./Dice.ts"
 import type { StoreTrouble } from "./Store.ts"
 
-/** What a process may be at when it is killed. */
+/** Moments at which a process may be killed. */
 export type Moment =
   | "handler begins"
   | "handler has succeeded"
@@ -24,9 +24,9 @@ export type Action =
   | { readonly _tag: "Dispatch"; readonly count: number; readonly bytes: number; readonly shard: number | undefined }
   /** The program sends so many payloads. */
   | { readonly _tag: "Send"; readonly count: number; readonly shard: number }
-  | { readonly _tag: "Act"; readonly act: Act; readonly times: number; readonly shard: number | undefined }
+  | { readonly _tag: "Act"; readonly act: Act.Act; readonly times: number; readonly shard: number | undefined }
   /** Faults stand until they are met, and at most for so long. */
-  | { readonly _tag: "Inject"; readonly faults: ReadonlyArray<Fault>; readonly lasting: number }
+  | { readonly _tag: "Inject"; readonly faults: ReadonlyArray<Fault.Fault>; readonly duration: number }
   /** Discord sends so many dispatches once more that it has sent on the same connection. */
   | { readonly _tag: "Repeat"; readonly count: number }
   | { readonly _tag: "ExpireSessions" }
@@ -43,8 +43,8 @@ export type Action =
   /** The program is killed when it comes to this the next time. */
   | { readonly _tag: "CrashAt"; readonly moment: Moment }
   /** The store of sessions cannot be relied upon for a while. */
-  | { readonly _tag: "StoreWrites"; readonly trouble: StoreTrouble; readonly lasting: number }
-  | { readonly _tag: "StoreReads"; readonly trouble: Exclude<StoreTrouble, "lies">; readonly lasting: number }
+  | { readonly _tag: "StoreWrites"; readonly trouble: StoreTrouble; readonly duration: number }
+  | { readonly _tag: "StoreReads"; readonly trouble: Exclude<StoreTrouble, "lies">; readonly duration: number }
   /** The program gives a shard a new connection. */
   | { readonly _tag: "Restart"; readonly shard: number }
   /** The program asks for the members of this guild, so often. */
@@ -54,10 +54,10 @@ export type Action =
 export interface Step {
   /** So long after the step before. */
   readonly after: number
-  readonly doing: Action
+  readonly action: Action
 }
 
-/** What a schedule may contain. */
+/** Options of a schedule. */
 export interface ScheduleOptions {
   readonly shards: number
   /** How many troubles. */
@@ -91,23 +91,23 @@ export const draw = (dice: Dice, options: ScheduleOptions): ReadonlyArray<Step> 
     steps.push({ ...first, after: first.after + drawGap(dice) })
     steps.push(...rest)
   }
-  return options.mutes ? steps : steps.map(({ after, doing }) => ({ after, doing: withoutMutes(doing) }))
+  return options.mutes ? steps : steps.map(({ after, action }) => ({ after, action: withoutMutes(action) }))
 }
 
-const withoutMutes = (doing: Action): Action => {
+const withoutMutes = (action: Action): Action => {
   const other = <A extends { readonly _tag: string }>(act: A) => (act._tag === "Mute" ? Act.drop : act)
-  switch (doing._tag) {
+  switch (action._tag) {
     case "Act":
-      return { ...doing, act: other(doing.act) }
+      return { ...action, act: other(action.act) }
     case "Inject":
       return {
-        ...doing,
-        faults: doing.faults.map((fault) =>
+        ...action,
+        faults: action.faults.map((fault) =>
           fault.at === "http" || fault.at === "dial" ? fault : { ...fault, answer: other(fault.answer) }
         )
       }
     default:
-      return doing
+      return action
   }
 }
 
@@ -128,14 +128,14 @@ const drawTraffic = (dice: Dice, options: ScheduleOptions, steps: Array<Step>): 
     const count = dice.chance(0.1) ? dice.integer(20, 200) : dice.integer(1, 3)
     steps.push({
       after: dice.magnitude(1, second),
-      doing: { _tag: "Send", count, shard: dice.integer(0, options.shards - 1) }
+      action: { _tag: "Send", count, shard: dice.integer(0, options.shards - 1) }
     })
   }
   for (let left = dice.integer(0, 3); left > 0; left--) {
     const isBurst = dice.chance(0.03)
     steps.push({
       after: dice.magnitude(1, 5 * second),
-      doing: {
+      action: {
         _tag: "Dispatch",
         count: isBurst ? dice.integer(100, 2000) : dice.magnitude(1, 20),
         bytes: dice.chance(0.1) ? dice.magnitude(10, 4000) : 0,
@@ -156,12 +156,12 @@ const sessionEndingCodes = [4003, 4007, 4009] as const
 /** Closes that nothing but a person can mend. */
 export const fatalCodes = [4004, 4010, 4011, 4012, 4013, 4014] as const
 
-/** What marks a close as one of ours: anything else Discord has to complain about is the client's doing. */
+/** Reason of injected closes: any other complaint of Discord's is the client's fault. */
 export const injected = "injected by the simulation"
 
-const close = (code?: number): Act => Act.close(code, injected)
+const close = (code?: number): Act.Act => Act.close(code, injected)
 
-/** What is no payload, and payloads that no client has to understand. None of them has a sequence. */
+/** Frames that are no payload, and payloads that no client has to understand. None has a sequence. */
 const garbage = [
   "{",
   "",
@@ -185,18 +185,19 @@ const garbage = [
 
 const harmless = ['{"op":99,"d":null,"s":null,"t":null}', '{"op":12,"d":{"x":1}}', '{"op":11}'] as const
 
-const now = (doing: Action): Step => ({ after: 0, doing })
-const later = (after: number, doing: Action): Step => ({ after, doing })
+const now = (action: Action): Step => ({ after: 0, action })
+const later = (after: number, action: Action): Step => ({ after, action })
 
 type Trouble = (dice: Dice, options: ScheduleOptions) => ReadonlyArray<Step>
 
 const drawTrouble: Trouble = (dice, options) => {
-  const act = (act: Act, times = 1): Step => now({ _tag: "Act", act, times, shard: drawShard(dice, options) })
-  const inject = (lasting: number, ...faults: ReadonlyArray<Fault>): Step => now({ _tag: "Inject", faults, lasting })
+  const act = (act: Act.Act, times = 1): Step => now({ _tag: "Act", act, times, shard: drawShard(dice, options) })
+  const inject = (duration: number, ...faults: ReadonlyArray<Fault.Fault>): Step =>
+    now({ _tag: "Inject", faults, duration })
   const times = (most: number) => ({ times: dice.integer(1, most) })
   const when = () => ({ when: dice.pick(["instead", "before", "after"] as const) })
-  const host = (): { readonly host?: Host } =>
-    dice.weighted<{ readonly host?: Host }>([
+  const host = (): { readonly host?: Fault.Host } =>
+    dice.weighted<{ readonly host?: Fault.Host }>([
       [3, {}],
       [2, { host: "resume" }],
       [1, { host: "main" }]
@@ -205,7 +206,7 @@ const drawTrouble: Trouble = (dice, options) => {
   const cut = () => act(dice.pick([Act.drop, Act.drop, Act.reconnect, close(4000), Act.invalidSession(true)]))
   /** Something that makes the client IDENTIFY. */
   const renew = () => act(dice.pick([Act.invalidSession(false), Act.invalidSession(false), close(4009)]))
-  /** What ends the connection: an IDENTIFY or RESUME that never gets an answer is waited upon while it is alive. */
+  /** Act that ends the connection: a client waits for the answer to IDENTIFY or RESUME while the connection is alive. */
   const anyEnd = () =>
     dice.pick([
       Act.drop,
@@ -347,7 +348,7 @@ const drawTrouble: Trouble = (dice, options) => {
       2,
       () => [
         now({ _tag: "AskForMembers", guild: dice.integer(1, 4 * options.shards), times: dice.integer(1, 3) }),
-        ...(dice.chance(0.5) ? [later(dice.magnitude(1, 500), cut().doing)] : [])
+        ...(dice.chance(0.5) ? [later(dice.magnitude(1, 500), cut().action)] : [])
       ]
     ],
     [2, () => [now({ _tag: "ExpireSessions" }), ...(dice.chance(0.7) ? [cut()] : [])]],
@@ -355,15 +356,15 @@ const drawTrouble: Trouble = (dice, options) => {
     [
       1,
       () => {
-        const lasting = dice.weighted<() => number>([
+        const duration = dice.weighted<() => number>([
           [4, () => dice.magnitude(10 * second, 5 * minute)],
           [2, () => 10 * minute],
           [1, () => dice.magnitude(10 * minute, 3 * hour)]
         ])()
         return [
-          inject(lasting, Fault.dial(dice.pick(["refuse", "refuse", "ignore"])), Fault.http("unreachable")),
+          inject(duration, Fault.dial(dice.pick(["refuse", "refuse", "ignore"])), Fault.http("unreachable")),
           act(dice.chance(0.8) ? Act.drop : Act.mute),
-          later(lasting, { _tag: "Unmute" })
+          later(duration, { _tag: "Unmute" })
         ]
       }
     ],
@@ -420,7 +421,7 @@ const drawTrouble: Trouble = (dice, options) => {
               now({
                 _tag: "StoreWrites",
                 trouble: dice.pick(["fails", "hangs", "lies"]),
-                lasting: dice.magnitude(second, 3 * minute)
+                duration: dice.magnitude(second, 3 * minute)
               }),
               ...(options.restarts && dice.chance(0.4)
                 ? [later(dice.magnitude(1, minute), { _tag: "Crash", down: dice.magnitude(10, minute) } as const)]
@@ -436,11 +437,11 @@ const drawTrouble: Trouble = (dice, options) => {
             () => {
               const down = dice.magnitude(10, 10 * second)
               return [
-                // Within the patience of a client that starts.
+                // Within the time for which a client that starts reads.
                 now({
                   _tag: "StoreReads",
                   trouble: dice.pick(["fails", "hangs"]),
-                  lasting: down + dice.magnitude(10, 40 * second)
+                  duration: down + dice.magnitude(10, 40 * second)
                 }),
                 now({ _tag: dice.pick(["Crash", "Stop"]), down })
               ]
@@ -463,9 +464,9 @@ const drawTrouble: Trouble = (dice, options) => {
 }
 
 /** A step in words. */
-export const describe = (doing: Action): string => {
-  const details = JSON.stringify(doing, (key, value: unknown) =>
-    key === "_tag" && value === doing._tag
+export const describe = (action: Action): string => {
+  const details = JSON.stringify(action, (key, value: unknown) =>
+    key === "_tag" && value === action._tag
       ? undefined
       : value instanceof Uint8Array
         ? `bytes ${value.join(" ")}`
@@ -473,5 +474,5 @@ export const describe = (doing: Action): string => {
           ? Duration.toMillis(value)
           : value
   )
-  return `${doing._tag} ${details}`
+  return `${action._tag} ${details}`
 }

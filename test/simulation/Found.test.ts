@@ -20,9 +20,9 @@ import { LowWaterMark } from "../../src/shard/LowWaterMark.ts"
 import { SessionSaver } from "../../src/shard/SessionSaver.ts"
 import { ShardSession } from "../../src/shard/ShardSession.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
-import { Act } from "../../src/simulator/Act.ts"
+import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 describe("the day's budget of IDENTIFYs", () => {
@@ -199,37 +199,81 @@ describe("a handler that fails and is started again, beside another subscriber",
   )
 })
 
+/** A saver on a store in which a write takes so many milliseconds. */
+const makeSaver = Effect.fnUntraced(function* (durationOf: (sequence: number) => number) {
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+  const shard = new ShardId({ id: 0, total: 1 })
+  const session = new ShardSession(shard, { intents: 0, origin: "" })
+  const written: Array<number> = []
+  const saver = new SessionSaver({
+    id: shard,
+    session,
+    store: SessionStore.of({
+      durable: true,
+      get: () => Effect.succeedNone,
+      remove: () => Effect.void,
+      set: ({ sequence }) =>
+        // What was sent to a store is not taken back.
+        Effect.callback<void>((resume) => {
+          const write = Effect.sync(() => {
+            written.push(sequence)
+            resume(Effect.void)
+          })
+          fork(Effect.delay(write, durationOf(sequence)))
+        })
+    }),
+    host: { announce: () => Effect.void, fork },
+    every: Duration.seconds(1),
+    readFor: Duration.seconds(1),
+    timeout: Duration.seconds(5)
+  })
+  yield* saver.load
+  session.establish("session", "wss://gateway.discord.gg")
+  session.append(1).complete()
+  return { saver, session, written }
+})
+
 describe("two writes of one session at once", () => {
   it.effect("leave the later state in the store, though the earlier write takes longer", () =>
     Effect.gen(function* () {
-      const shard = new ShardId({ id: 0, total: 1 })
-      const session = new ShardSession(shard, { intents: 0, origin: "" })
-      const written: Array<number> = []
-      const saver = new SessionSaver({
-        id: shard,
-        session,
-        store: SessionStore.of({
-          durable: true,
-          get: () => Effect.succeedNone,
-          remove: () => Effect.void,
-          set: ({ sequence }) =>
-            Effect.delay(
-              Effect.sync(() => void written.push(sequence)),
-              sequence === 1 ? 1000 : 10
-            )
-        }),
-        host: { announce: () => Effect.void, fork: Effect.runFork },
-        every: Duration.seconds(1),
-        patience: Duration.seconds(1),
-        timeout: Duration.seconds(5)
-      })
-      session.establish("session", "wss://gateway.discord.gg")
-      session.append(1).complete()
+      const { saver, session, written } = yield* makeSaver((sequence) => (sequence === 1 ? 1000 : 10))
       yield* Effect.forkChild(saver.flush, { startImmediately: true })
       session.append(2).complete()
       yield* Effect.forkChild(saver.flush, { startImmediately: true })
       yield* TestClock.adjust("3 seconds")
       assert.deepStrictEqual([written.at(-1), session.stored], [2, 2])
+    })
+  )
+
+  for (const how of ["flush", "changed"] as const) {
+    it.effect(`leave the last state in the store when the shard is closed meanwhile (${how})`, () =>
+      Effect.gen(function* () {
+        const { saver, session, written } = yield* makeSaver((sequence) => (sequence === 1 ? 1000 : 10))
+        if (how === "changed") saver.changed()
+        else yield* Effect.forkChild(saver.flush, { startImmediately: true })
+        yield* TestClock.adjust("1 millis")
+        session.append(2).complete()
+        const closing = yield* Effect.forkChild(saver.close, { startImmediately: true })
+        yield* TestClock.adjust("3 seconds")
+        assert.isDefined(closing.pollUnsafe())
+        assert.deepStrictEqual(written, [1, 2])
+        // A handler that is still running wants its progress stored.
+        yield* Effect.forkChild(saver.flush)
+        yield* TestClock.adjust("3 seconds")
+        assert.deepStrictEqual(written, [1, 2], "another process may go on with the session")
+      })
+    )
+  }
+
+  it.effect("that hang hold up the close of the shard for no longer than one", () =>
+    Effect.gen(function* () {
+      const { saver, session } = yield* makeSaver(() => 3_600_000)
+      saver.changed()
+      yield* TestClock.adjust("2 seconds")
+      session.append(2).complete()
+      const closing = yield* Effect.forkChild(saver.close, { startImmediately: true })
+      yield* TestClock.adjust("4 seconds")
+      assert.isDefined(closing.pollUnsafe())
     })
   )
 })

@@ -1,5 +1,5 @@
 /**
- * What is in the simulator's frames, whether compressed or not, read by other means than the client's.
+ * Reader of the simulator's frames, compressed or not, by other means than the client's.
  *
  * The simulator compresses by blocks that carry bytes as they are (`src/simulator/Compression.ts`), so nothing has to be
  * inflated.

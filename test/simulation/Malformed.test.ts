@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
-import { Act } from "../../src/simulator/Act.ts"
-import { Fault } from "../../src/simulator/Fault.ts"
+import * as Act from "../../src/simulator/Act.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 describe("a payload that is malformed in every replay", () => {

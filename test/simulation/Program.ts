@@ -1,5 +1,5 @@
 /**
- * What kind of program takes the payloads, as data: drawn with a scenario, and named in it.
+ * Kind of program that takes the payloads, as data: drawn with a scenario, and named in it.
  */
 import type { Dice } from "./Dice.ts"
 

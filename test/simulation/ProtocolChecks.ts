@@ -18,7 +18,7 @@ const dialsPerMinute = 20
 const atOnce = 100
 const stableAfter = 10_000
 
-/** What one process did that it must not do. `wallJumps` says whether the machine was asleep in this run. */
+/** Violations of one process. `wallJumps` says whether the machine was asleep in this run. */
 export const judge = (bot: BotRecord, scenario: Scenario, wallJumps: boolean): ReadonlyArray<string> => [
   ...judgeDials(bot, scenario),
   ...judgeHeartbeats(bot),
@@ -31,7 +31,7 @@ export const judge = (bot: BotRecord, scenario: Scenario, wallJumps: boolean): R
 ]
 
 /**
- * What a heartbeat told, Discord may forget: no RESUME of a session is behind it, in this process or in one after it.
+ * Discord may forget what a heartbeat told: no RESUME of a session is behind it, in this process or in one after it.
  */
 export const judgeResumes = (wires: ReadonlyArray<Pick<WireRecord, "told">>): ReadonlyArray<string> => {
   const told = new Map<string, number>()
@@ -87,7 +87,7 @@ const judgeHeartbeats = (bot: BotRecord): ReadonlyArray<string> =>
     return breaches
   })
 
-/** What Discord sent in good order can be read. */
+/** Well-formed frames of Discord's can be read. */
 const judgeReading = (bot: BotRecord): ReadonlyArray<string> =>
   bot.events.flatMap((event) => {
     if (event._tag !== "Disconnected") return []
@@ -103,11 +103,11 @@ const judgeReading = (bot: BotRecord): ReadonlyArray<string> =>
 /** A connection on which nothing is acknowledged for two intervals is left, by a client that reads. */
 const judgePatience = ({ wire }: BotRecord, scenario: Scenario, wallJumps: boolean): ReadonlyArray<string> => {
   if (wallJumps || canBeBehind(scenario)) return []
-  const patience = 2 * Number(scenario.discord.heartbeatInterval) + 1000
+  const limit = 2 * Number(scenario.discord.heartbeatInterval) + 1000
   return wire.connections.flatMap(({ acknowledgements, beats, closed, leftAt }) => {
     const end = leftAt ?? closed?.at ?? beats.at(-1) ?? -Infinity
     const missed = beats.find(
-      (beat) => end > beat + patience && !acknowledgements.some((at) => at > beat && at < beat + patience)
+      (beat) => end > beat + limit && !acknowledgements.some((at) => at > beat && at < beat + limit)
     )
     return missed === undefined ? [] : [`a heartbeat of ${missed} was not acknowledged, and nothing followed from it`]
   })
@@ -165,7 +165,7 @@ const isUnavoidable = (
   wallJumps: boolean
 ): boolean => {
   switch (code) {
-    // What was sent in good time may be heard when the session is gone.
+    // A payload sent in time may arrive when the session is gone.
     case 4003:
       return sent.length > 0 || asked > 0
     // Room is kept for the heartbeats of a client's own, and for a few that it is asked for.
@@ -196,7 +196,7 @@ const canBeBehind = ({ consumer, program, second, steps, subscribesAfter }: Scen
   consumer.rest !== undefined ||
   second !== undefined ||
   subscribesAfter > 0 ||
-  steps.some(({ doing }) => doing._tag === "Leave" || doing._tag === "Pause")
+  steps.some(({ action }) => action._tag === "Leave" || action._tag === "Pause")
 
 const judgeFatal = ({ wire }: BotRecord, scenario: Scenario): ReadonlyArray<string> => {
   if (canBeBehind(scenario)) return []

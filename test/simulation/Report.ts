@@ -1,5 +1,5 @@
 /**
- * What came of many seeds, for people and as one line of JSON.
+ * Report of many seeds, for people and as one line of JSON.
  */
 import type { Outcome } from "./Run.ts"
 
@@ -10,7 +10,7 @@ export interface Report {
   readonly faults: number
   readonly dispatched: number
   readonly delivered: number
-  /** What a client did not get though Discord still held it, or though it had reached the client. */
+  /** Payloads that a client did not get though Discord still held them, or though they had reached the client. */
   readonly lost: number
   readonly duplicated: number
   readonly outOfOrder: number
@@ -47,7 +47,7 @@ export const ofOutcomes = (outcomes: ReadonlyArray<Outcome>): Report => {
 /** Whether there is anything to hold against the client. */
 export const hasFailed = ({ failures }: Outcome): boolean => failures.length > 0
 
-/** What is held against the client, and how to see it again. */
+/** Findings against the client, and the command that repeats them. */
 export const describeFailure = ({ failures, seed }: Outcome): string =>
   [
     `Seed ${seed} failed:`,

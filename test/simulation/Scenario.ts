@@ -1,5 +1,5 @@
 /**
- * What a seed stands for: a Discord, a network, a client, its consumers, and a schedule of what goes wrong. Data only.
+ * Scenario of a seed: a Discord, a network, a client, its consumers, and a schedule of faults. Data only.
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
@@ -30,7 +30,7 @@ export interface Scenario {
   readonly subscribesAfter: number
   /** Another one, that subscribes later. */
   readonly second:
-    | { readonly program: Program.Program; readonly temper: ConsumerSpeed; readonly after: number }
+    | { readonly program: Program.Program; readonly speed: ConsumerSpeed; readonly after: number }
     | undefined
   readonly steps: ReadonlyArray<FaultSchedule.Step>
 }
@@ -41,7 +41,7 @@ export const token = "MTk4NjIyNDgzNDcxOTI1MjQ4.simulated.0f-a-bot"
 const second = 1000
 const minute = 60 * second
 
-const drawTemper = (dice: Dice.Dice): ConsumerSpeed =>
+const drawSpeed = (dice: Dice.Dice): ConsumerSpeed =>
   dice.weighted<() => ConsumerSpeed>([
     [4, () => ({ name: "quick", rest: undefined })],
     [2, () => ({ name: "slow", rest: { every: dice.integer(1, 20), millis: dice.magnitude(1, 200) } })],
@@ -60,7 +60,7 @@ const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
   const heartbeatInterval = dice.chance(0.5) ? 41_250 : dice.integer(10 * second, minute)
   const sessionTimeout = dice.magnitude(minute, 20 * minute)
   const program = Program.draw(dice)
-  const consumer = drawTemper(dice)
+  const consumer = drawSpeed(dice)
   const subscribesAfter = dice.chance(0.7) ? 0 : dice.magnitude(1, minute)
   const durable = restarts || dice.chance(0.3)
   const leaves = dice.chance(hasSecond && !Program.acknowledges(program) ? 0 : 0.25)
@@ -76,6 +76,8 @@ const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
       guilds: dice.chance(0.3) ? dice.integer(1, 5) : 0,
       maxConcurrency: dice.chance(0.7) ? 1 : dice.integer(2, 4),
       replayBuffer: dice.chance(0.1) ? dice.magnitude(20, 500) : 50_000,
+      // Discord documents neither.
+      replaysResumed: seed % 2 === 0,
       forgetsAcknowledged: dice.chance(durable ? 0.8 : 0.3),
       ...(isTight
         ? {
@@ -107,7 +109,7 @@ const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
     second: hasSecond
       ? {
           program: dice.chance(0.5) ? Program.stream : { ...Program.stream, kind: "runForEach" },
-          temper: drawTemper(dice),
+          speed: drawSpeed(dice),
           after: subscribesAfter + dice.magnitude(1, 5 * minute)
         }
       : undefined,

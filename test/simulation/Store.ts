@@ -16,7 +16,7 @@ export interface StoreHealth {
   reads: Exclude<StoreTrouble, "lies"> | undefined
 }
 
-/** What one process did with the store. */
+/** Record of one process's calls to the store. */
 export interface StoreRecord {
   /** The sessions that were written. */
   readonly sessions: Set<string>

@@ -129,7 +129,7 @@ describe("the verdict", () => {
     const crashed = process(got("a", 1, 2, 3, 4), { end: "crashed", wasIdle: false, processed: 2 })
     const again = Verdict.judge({ sessions: [session("a", 5)], processes: [crashed, process(got("a", 2, 3, 4, 5))] })
     assert.deepStrictEqual(sums(again), { ...none, delivered: 5 })
-    // What it was given and had not finished with is to come again.
+    // Payloads that it had not finished with are to come again.
     const leftOut = Verdict.judge({ sessions: [session("a", 5)], processes: [crashed, process(got("a", 4, 5))] })
     assert.deepStrictEqual(sums(leftOut), { ...none, delivered: 4, lost: 1 })
   })

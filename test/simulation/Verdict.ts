@@ -33,7 +33,7 @@ export interface SessionEvidence {
   readonly heldUntil: number
 }
 
-/** What one consumer did. */
+/** Record of one consumer. */
 export interface ConsumerEvidence {
   readonly log: ReadonlyArray<Deed>
   /** In which order it begins with dispatches for the first time. */
@@ -54,11 +54,11 @@ export interface ProcessEvidence {
   readonly sharesWork: boolean
   /** Behind which sequence of each session it began: 0 for one that it started. */
   readonly begunAfter: ReadonlyMap<string, number>
-  /** What had certainly reached the process, since the end of the connection that it came over was read behind it. */
+  /** Payloads that had certainly reached the process: it had read the end of their connection after them. */
   readonly reached: ReadonlyArray<{ readonly sessionId: string; readonly s: number }>
 }
 
-/** What is held against the client. */
+/** Findings against the client. */
 export interface Verdict {
   readonly dispatched: number
   readonly delivered: number
@@ -76,9 +76,9 @@ export const judge = (evidence: {
   readonly sessions: ReadonlyArray<SessionEvidence>
   readonly processes: ReadonlyArray<ProcessEvidence>
 }): Verdict => {
-  const docket = new Findings()
+  const findings = new Findings()
   const sessions = new Map(evidence.sessions.map((session) => [session.id, session]))
-  /** What the consumers have finished with, by session. */
+  /** Sequences that the consumers have finished with, by session. */
   const finished = new Map<string, Set<number>>()
   let previous: ProcessEvidence | undefined
 
@@ -88,12 +88,12 @@ export const judge = (evidence: {
   for (const [index, process] of evidence.processes.entries()) {
     const where = `process ${index + 1}`
     const all = process.sharesWork ? [process.consumer, process.second] : [process.consumer]
-    judgeOrder(docket, process.consumer, `the consumer of ${where}`, sessions, process.sharesWork)
+    judgeOrder(findings, process.consumer, `the consumer of ${where}`, sessions, process.sharesWork)
     if (process.second !== undefined) {
-      judgeOrder(docket, process.second, `the second consumer of ${where}`, sessions, false)
+      judgeOrder(findings, process.second, `the second consumer of ${where}`, sessions, false)
     }
-    judgeRestart(docket, process, where, previous)
-    if (process.end === "running") judgeEnd(docket, process, where, evidence.sessions)
+    judgeRestart(findings, process, where, previous)
+    if (process.end === "running") judgeEnd(findings, process, where, evidence.sessions)
     for (const { delivered, did } of all.flatMap((consumer) => consumer?.log ?? [])) {
       const { s, session } = delivered
       const last = lastOf.get(session)
@@ -117,18 +117,18 @@ export const judge = (evidence: {
       if (!wanted) continue
       dispatched++
       if (those.has(s)) delivered++
-      else if (s <= (owed ?? 0)) docket.lose(session.id, s, `${owed} of the same session came`)
-      else if (s <= session.heldUntil) docket.lose(session.id, s, "Discord still held it")
+      else if (s <= (owed ?? 0)) findings.lose(session.id, s, `${owed} of the same session came`)
+      else if (s <= session.heldUntil) findings.lose(session.id, s, "Discord still held it")
     }
   }
-  const lost = docket.lost.size
-  const { duplicated, findings, outOfOrder } = docket
-  return { dispatched, delivered, lost, duplicated, outOfOrder, gone: dispatched - delivered - lost, findings }
+  const lost = findings.lost.size
+  const { duplicated, outOfOrder, texts } = findings
+  return { dispatched, delivered, lost, duplicated, outOfOrder, gone: dispatched - delivered - lost, findings: texts }
 }
 
 class Findings {
   readonly lost = new Set<string>()
-  readonly findings: Array<string> = []
+  readonly texts: Array<string> = []
   duplicated = 0
   outOfOrder = 0
 
@@ -150,7 +150,7 @@ class Findings {
   }
 
   private note(finding: string): void {
-    if (this.findings.length < 20) this.findings.push(finding)
+    if (this.texts.length < 20) this.texts.push(finding)
   }
 }
 
@@ -161,7 +161,7 @@ const keyOf = ({ s, session }: { readonly session: string; readonly s: number })
  * has begun and was not handled may begin again.
  */
 const judgeOrder = (
-  docket: Findings,
+  findings: Findings,
   { beginsBy, finishesBy, log }: ConsumerEvidence,
   who: string,
   sessions: ReadonlyMap<string, SessionEvidence>,
@@ -170,7 +170,7 @@ const judgeOrder = (
   const begun = new Map<string, { readonly seen: Set<number>; last: number }>()
   const handled = new Map<string, { readonly seen: Set<number>; last: number }>()
   const done = new Set<string>()
-  /** What came as it should not is blamed once. */
+  /** Payloads found out of order: each is blamed once. */
   const blamed = new Set<string>()
   const current = new Map<number, string>()
   const laneOf = ({ guild, session }: Delivered, order: Order) => (order === "guild" ? `${session} ${guild}` : session)
@@ -180,11 +180,11 @@ const judgeOrder = (
     const known = sessions.get(session)
     const original = known?.dispatched[s - 1]
     if (known?.shard !== shard || original?.t !== t || original.n !== n) {
-      docket.misplace(delivered, `${who} was handed a ${t} which was not dispatched as that`)
+      findings.misplace(delivered, `${who} was handed a ${t} which was not dispatched as that`)
     }
     if (done.has(keyOf(delivered))) {
       blamed.add(keyOf(delivered))
-      return docket.duplicate(delivered, `${who} was handed it again`)
+      return findings.duplicate(delivered, `${who} was handed it again`)
     }
     const lane = laneOf(delivered, beginsBy)
     const before = begun.get(lane)
@@ -193,15 +193,15 @@ const judgeOrder = (
     else if (!comesAgain) {
       if (s < before.last) {
         blamed.add(keyOf(delivered))
-        docket.misplace(delivered, `${who} was handed it after ${before.last}`)
+        findings.misplace(delivered, `${who} was handed it after ${before.last}`)
       } else if (beginsBy === "shard" && current.get(shard) !== session) {
-        docket.misplace(delivered, `${who} was handed it after another session`)
+        findings.misplace(delivered, `${who} was handed it after another session`)
       }
       const firstMissing = mayMiss ? s : before.last + 1
       for (let missing = firstMissing; missing < s; missing++) {
         const other = known?.dispatched[missing - 1]
         if (other?.wanted === false || (beginsBy === "guild" && other?.guild !== guild)) continue
-        docket.lose(session, missing, `${who} was handed ${s} without it`)
+        findings.lose(session, missing, `${who} was handed ${s} without it`)
       }
       before.seen.add(s)
       before.last = Math.max(before.last, s)
@@ -212,13 +212,13 @@ const judgeOrder = (
   const finish = (delivered: Delivered): void => {
     const { s } = delivered
     const isBlamed = blamed.has(keyOf(delivered))
-    if (done.has(keyOf(delivered)) && !isBlamed) docket.duplicate(delivered, `${who} has handled it twice`)
+    if (done.has(keyOf(delivered)) && !isBlamed) findings.duplicate(delivered, `${who} has handled it twice`)
     done.add(keyOf(delivered))
     if (isBlamed || finishesBy === "none") return
     const lane = laneOf(delivered, finishesBy)
     const before = handled.get(lane)
     if (before !== undefined && s < before.last) {
-      docket.misplace(delivered, `${who} has handled it after ${before.last}`)
+      findings.misplace(delivered, `${who} has handled it after ${before.last}`)
     }
     handled.set(lane, { seen: new Set(), last: Math.max(before?.last ?? 0, s) })
   }
@@ -231,7 +231,7 @@ const judgeOrder = (
 
 /** After a stop in peace nothing comes again. */
 const judgeRestart = (
-  docket: Findings,
+  findings: Findings,
   { consumer }: ProcessEvidence,
   where: string,
   previous: ProcessEvidence | undefined
@@ -240,14 +240,14 @@ const judgeRestart = (
   const done = new Set(previous.consumer.log.map(({ delivered }) => keyOf(delivered)))
   for (const { delivered, did } of consumer.log) {
     if (did === "begin" && done.has(keyOf(delivered))) {
-      docket.duplicate(delivered, `it came again in ${where}, after a stop in peace`)
+      findings.duplicate(delivered, `it came again in ${where}, after a stop in peace`)
     }
   }
 }
 
 /** The process that lives on handles all that reached it, and so do all of its consumers. */
 const judgeEnd = (
-  docket: Findings,
+  findings: Findings,
   { consumer, reached, second, sharesWork }: ProcessEvidence,
   where: string,
   sessions: ReadonlyArray<SessionEvidence>
@@ -255,11 +255,11 @@ const judgeEnd = (
   const log = sharesWork ? [...consumer.log, ...(second?.log ?? [])] : consumer.log
   const done = new Set(log.flatMap(({ delivered, did }) => (did === "finish" ? [keyOf(delivered)] : [])))
   for (const { s, sessionId: session } of reached) {
-    if (!done.has(keyOf({ session, s }))) docket.lose(session, s, `it had reached ${where}, which lived on`)
+    if (!done.has(keyOf({ session, s }))) findings.lose(session, s, `it had reached ${where}, which lived on`)
   }
   for (const { delivered } of log) {
     const { s, session } = delivered
-    if (!done.has(keyOf(delivered))) docket.lose(session, s, `${where} has begun with it, and never handled it`)
+    if (!done.has(keyOf(delivered))) findings.lose(session, s, `${where} has begun with it, and never handled it`)
   }
   const last = lastByShard(consumer, sessions)
   for (const [shard, { s, session }] of second === undefined ? [] : lastByShard(second, sessions)) {
@@ -267,7 +267,7 @@ const judgeEnd = (
     if (expected === undefined || keyOf(expected) === keyOf({ s, session })) continue
     // Who handles by name leaves out the rest.
     if (expected.session === session && expected.s < s) continue
-    docket.lose(expected.session, expected.s, `the second consumer of ${where} did not get it`)
+    findings.lose(expected.session, expected.s, `the second consumer of ${where} did not get it`)
   }
 }
 

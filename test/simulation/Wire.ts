@@ -52,12 +52,12 @@ export interface WireConnection {
   leftWith: number | undefined
 }
 
-/** What went over the wire. */
+/** Record of the wire. */
 export interface WireRecord {
   readonly connections: Array<WireConnection>
   readonly identifies: Array<{ readonly at: number; readonly shard: number }>
   readonly resumes: Array<{ readonly at: number; readonly sessionId: string; readonly seq: number }>
-  /** What the client told of how far a session has come, in order: by heartbeats, and by the RESUMEs after them. */
+  /** Sequences that the client told of a session, in order: by heartbeats, and by the RESUMEs after them. */
   readonly told: Array<{
     readonly at: number
     readonly by: "heartbeat" | "RESUME"
@@ -77,7 +77,7 @@ export interface Wire {
   readonly kill: () => void
 }
 
-/** What the wire tells as it happens. */
+/** Observer of the wire. */
 export interface Watchers {
   /** The client is about to IDENTIFY. */
   readonly onIdentify: (shard: number) => void

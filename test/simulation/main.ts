@@ -13,7 +13,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { version } from "../../src/version.ts"
-import { describe as describeDoing } from "./FaultSchedule.ts"
+import { describe as describeAction } from "./FaultSchedule.ts"
 import * as Report from "./Report.ts"
 import * as Run from "./Run.ts"
 import * as Scenario from "./Scenario.ts"
@@ -38,8 +38,8 @@ const withTrace = (seeds: ReadonlyArray<number>) =>
     Effect.fnUntraced(function* (seed) {
       const { steps, ...scenario } = yield* Scenario.ofSeed(seed)
       yield* Console.log(`Scenario ${JSON.stringify(scenario, undefined, 2)}`)
-      for (const { after, doing } of steps)
-        yield* Console.log(`${String(after).padStart(9)} ms later: ${describeDoing(doing)}`)
+      for (const { after, action } of steps)
+        yield* Console.log(`${String(after).padStart(9)} ms later: ${describeAction(action)}`)
       const outcome = yield* Run.seed(seed, { trace: true })
       yield* Console.log(outcome.trace.join("\n"))
       if (Report.hasFailed(outcome)) yield* Console.log(Report.describeFailure(outcome))

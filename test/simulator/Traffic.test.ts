@@ -9,7 +9,7 @@ import { connected } from "../support/RawClient.ts"
 const allIntents = intentNames.reduce((bits, name) => bits | Intents[name], 0)
 
 describe("traffic", () => {
-  it.effect("is as much as was asked for, and a believable mix", () =>
+  it.effect("is as much as was asked for, and of all kinds", () =>
     Effect.gen(function* () {
       const client = yield* connected({ intents: allIntents })
       yield* Effect.forkChild(DiscordSimulator.traffic({ perSecond: 200 }))

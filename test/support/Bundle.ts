@@ -21,7 +21,7 @@ export const bundle = async (program: string) => {
         load: (id) => (id === entry ? program : undefined)
       }
     ],
-    // What a browser does not have is left in sight of the test.
+    // Modules that a browser does not have stay in the output, for the test to find.
     external: /^node:/,
     logLevel: "silent"
   })

@@ -7,13 +7,13 @@ import { connect } from "node:net"
 const answers = (port: number) =>
   new Promise<boolean>((resolve) => {
     const socket = connect({ host: "127.0.0.1", port, timeout: 1000 })
-    const settle = (answer: boolean) => {
+    const finish = (answer: boolean) => {
       socket.destroy()
       resolve(answer)
     }
-    socket.once("connect", () => settle(true))
-    socket.once("error", () => settle(false))
-    socket.once("timeout", () => settle(false))
+    socket.once("connect", () => finish(true))
+    socket.once("error", () => finish(false))
+    socket.once("timeout", () => finish(false))
   })
 
 const available = async (name: string, port: number) => {

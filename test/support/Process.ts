@@ -88,7 +88,7 @@ export class Process {
     return this.stdout + this.stderr
   }
 
-  /** What a failure says of it. */
+  /** Description of the process in a failure. */
   get description(): string {
     const state = this.ended === undefined ? "runs" : `ended with ${this.ended.code}`
     const clip = (text: string) => (text.length > 4000 ? `${text.slice(0, 1000)}\n…\n${text.slice(-3000)}` : text)

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { WebSocketConstructor, type WebSocketLike } from "effect/socket/Socket"
 
-/** What `ws` has beyond a browser's WebSocket. */
+/** Members of `ws` beyond a browser's WebSocket. */
 export interface Pausable {
   readonly isPaused: boolean
   pause(): void

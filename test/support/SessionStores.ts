@@ -1,5 +1,5 @@
 /**
- * What every store of sessions has to do, whatever keeps it.
+ * Contract of every session store.
  */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -20,7 +20,7 @@ export const session = (sequence: number, of = shard) =>
     origin: "https://discord.com/api/v10"
   })
 
-/** What every store has to do. */
+/** The contract's tests, for one store. */
 export const behaves = Effect.gen(function* () {
   const store = yield* SessionStore
   yield* store.remove(shard)

@@ -41,7 +41,7 @@ export const gateway = (config: Partial<GatewayOptions> = {}) =>
 export const layer = ({ config, simulator }: Arrangement = {}) =>
   gateway(config).pipe(Layer.provideMerge(discord(simulator)))
 
-/** What a subscriber got. */
+/** Payloads that a subscriber got. */
 export interface Listener {
   readonly payloads: ReadonlyArray<Payload>
   readonly dispatches: () => ReadonlyArray<{ readonly t: string | null; readonly s: number | null }>
@@ -89,9 +89,18 @@ export const ready = Effect.gen(function* () {
   return { simulator, gateway, listener, watcher }
 })
 
-/** What the client sent on each connection, without heartbeats: opcodes by connection. */
+/** Opcodes that the client sent, by connection, without heartbeats. */
 export const handshakes = Effect.gen(function* () {
   const simulator = yield* DiscordSimulator
   const connections = yield* simulator.connections
   return connections.map(({ frames }) => frames.map(({ op }) => op).filter((op) => op !== 1))
+})
+
+/** IDENTIFYs that the client sent, with their times in milliseconds since the epoch. */
+export const identifies = Effect.gen(function* () {
+  const simulator = yield* DiscordSimulator
+  const connections = yield* simulator.connections
+  return connections.flatMap(({ frames, shard }) =>
+    frames.filter(({ op }) => op === 2).map(({ at }) => ({ at, shard }))
+  )
 })

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
 import { environment, finish, shell, start } from "../../support/CommandLine.ts"
+import { until } from "../../support/Patience.ts"
 import * as Process from "../../support/Process.ts"
 
 const linesOf = (text: string) => text.split("\n").filter((line) => line !== "")
@@ -111,7 +112,8 @@ describe("disruption-gateway run", () => {
         const { code, stderr, stdout } = yield* run.end(signal)
         expect(code).toBe(0)
         expect(stdout + stderr).not.toContain("simulated-token")
-        const [connection] = yield* simulator.connections
+        // The process may be gone before its close frame is read.
+        const [connection] = yield* until(simulator.connections, ([first]) => first?.end !== undefined)
         expect(connection?.end).toMatchObject({ by: "client", how: "close", code: 1000 })
       }).pipe(Effect.provide(DiscordSimulator.serve()))
     )

@@ -20,7 +20,7 @@ type Cluster = Effect.Success<ReturnType<typeof Machines.make>>
 
 /** Every message was handled, and no shard identified twice. */
 const nothingLost = Effect.fnUntraced(function* (cluster: Cluster) {
-  const { dispatched, lost } = yield* cluster.settled
+  const { dispatched, lost } = yield* cluster.outcome
   assert.isAbove(dispatched, 0)
   assert.strictEqual(lost, 0, cluster.describe())
   const { identifies, identifyViolations } = yield* cluster.simulator.counts

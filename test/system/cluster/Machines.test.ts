@@ -29,7 +29,7 @@ const configured = Layer.unwrap(
   Effect.map(DiscordSimulator, ({ apiUrl, token }) => GatewayConfig.layer({ token, apiUrl, shards }))
 )
 
-/** What the programs of all machines saw. */
+/** Records of the programs on all machines. */
 const makeProgram = () => {
   const seen: Array<string> = []
   const program = Effect.gen(function* () {

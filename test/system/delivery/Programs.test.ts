@@ -9,11 +9,10 @@ describe("a program whose session is in a file", () => {
     const { endedBy } = kinds[kind]
     it.live(`loses nothing${endedBy === null ? "" : ` over three times ${endedBy}`}: ${kind}`, () =>
       Effect.gen(function* () {
-        // What was redelivered without being told so is printed by `npm run delivery:prove`, and not a failure: a replay with the
-        // RESUMED of a process that has died is told only up to that. What is told is in test/shard/Restart.test.ts.
-        const { behind, events, identifies, lost, outOfOrder, redelivered, resumes } = yield* prove(kind, 3)
+        const { behind, events, identifies, lost, outOfOrder, redelivered, resumes, untold } = yield* prove(kind, 3)
         yield* Console.log(`${kind}: ${events} events, ${redelivered} redelivered, ${resumes} RESUMEs`)
         assert.strictEqual(lost, 0, "lost")
+        assert.strictEqual(untold, 0, "redelivered and not told so")
         assert.strictEqual(identifies, 1, "IDENTIFYs")
         assert.strictEqual(behind, 0, "RESUMEs behind a heartbeat")
         assert.strictEqual(outOfOrder, 0, "out of the order of a guild")

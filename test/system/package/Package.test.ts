@@ -11,7 +11,7 @@ const manifest: { readonly exports: Record<string, unknown>; readonly bin: Recor
 const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8")
 const firstProgram = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? ""
 
-/** What the package has to import, but for its manifest. */
+/** The package's entries, but for its manifest. */
 const entries = Object.keys(manifest.exports)
   .filter((entry) => entry !== "./package.json")
   .map((entry) => entry.replace(/^\./, "disruption-gateway"))

@@ -1,0 +1,102 @@
+/**
+ * Instruments of one gateway, which feed `schema/GatewayMetrics.ts`: counters from the events of `Gateway.changes`, gauges
+ * (states, latencies) only when an exporter reads them.
+ */
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import type { GatewayError } from "../schema/GatewayError.ts"
+import * as GatewayMetrics from "../schema/GatewayMetrics.ts"
+import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
+import type { SendEvent } from "../schema/SendEvent.ts"
+import type { ShardEvent } from "../schema/ShardEvent.ts"
+import type { ShardStatus } from "../schema/ShardStatus.ts"
+import * as LazyMetric from "../services/LazyMetric.ts"
+
+/** The instruments of one gateway. */
+export interface GatewayInstruments {
+  /** Something happened to a shard. */
+  readonly onEvent: (event: ShardEvent) => void
+  /** A heartbeat was acknowledged. */
+  readonly onLatency: (latency: Duration.Duration) => void
+  /** The subscribers held a shard's socket. */
+  readonly onHeld: (shard: number, time: Duration.Duration) => void
+  /** Counts a send, times its wait, and tells failures apart by their reason. */
+  readonly measureSend: (
+    event: SendEvent,
+    sending: Effect.Effect<void, GatewayError>
+  ) => Effect.Effect<void, GatewayError>
+}
+
+/** Makes the instruments, which write to the registry of the context. */
+export const make = (context: Context.Context<never>): GatewayInstruments => {
+  const add = (counter: Metric.Counter<number>, attributes: Metric.Metric.AttributeSet, amount = 1) =>
+    Metric.withAttributes(counter, attributes).updateUnsafe(amount, context)
+
+  return {
+    onEvent: (event) => {
+      const shard = String(event.shard)
+      switch (event._tag) {
+        case "Disconnected":
+          return add(GatewayMetrics.reconnects, { shard, reason: event.reason._tag })
+        case "Resumed":
+          add(GatewayMetrics.resumes, { shard })
+          return add(GatewayMetrics.replayedDispatches, { shard }, event.replayed)
+        case "Identifying":
+          return add(GatewayMetrics.identifies, { shard })
+        case "SessionDropped":
+          return add(GatewayMetrics.sessionsDropped, { shard })
+        case "GapDetected":
+          return add(GatewayMetrics.missingDispatches, { shard }, event.to - event.from + 1)
+        case "DuplicateDropped":
+          return add(GatewayMetrics.duplicateDispatches, { shard })
+        case "MalformedSkipped":
+          return add(GatewayMetrics.malformedPayloads, { shard })
+      }
+    },
+    onLatency: (time) => GatewayMetrics.heartbeatLatency.updateUnsafe(Duration.toSeconds(time), context),
+    onHeld: (shard, time) => add(GatewayMetrics.readingHeld, { shard: String(shard) }, Duration.toSeconds(time)),
+    measureSend: (event, sending) =>
+      Effect.timed(sending).pipe(
+        Effect.map(([time]) => {
+          add(GatewayMetrics.sends, { op: nameOfOp(event.op) })
+          GatewayMetrics.sendWait.updateUnsafe(Duration.toSeconds(time), context)
+        }),
+        Effect.tapError(({ reason }) =>
+          Effect.sync(() => add(GatewayMetrics.sendFailures, { op: nameOfOp(event.op), reason: reason._tag }))
+        )
+      )
+  }
+}
+
+const opNames: Record<number, string> = Object.fromEntries(
+  Object.entries(GatewayOpcode).map(([name, op]) => [op, name])
+)
+const nameOfOp = (op: number): string => opNames[op] ?? String(op)
+
+/** Lets exporters read each shard's state and latency, until the scope closes. */
+export const observeShards = Effect.fnUntraced(function* (
+  shards: Iterable<{ readonly status: ShardStatus }>,
+  context: Context.Context<never>
+) {
+  const register = (shard: { readonly status: ShardStatus }) => {
+    const attributes = { shard: String(shard.status.shard.id) }
+    return [
+      LazyMetric.register(Metric.withAttributes(GatewayMetrics.shardReady, attributes), context, () => ({
+        value: shard.status.state === "ready" ? 1 : 0
+      })),
+      LazyMetric.register(Metric.withAttributes(GatewayMetrics.shardLatency, attributes), context, () => ({
+        value: Option.match(shard.status.latency, { onNone: () => NaN, onSome: Duration.toSeconds })
+      }))
+    ]
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => Array.from(shards, register).flat()),
+    (registrations) =>
+      Effect.sync(() => {
+        for (const { remove } of registrations) remove()
+      })
+  )
+})
