@@ -102,7 +102,10 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
     this.bytes += size
     if (this.isFull()) this.space.closeUnsafe()
     for (const backlog of collecting) backlog.unread.push(segment)
-    for (const subscription of this.subscriptions) subscription.offer(segment)
+    const subscriptions = [...this.subscriptions]
+    for (const subscription of subscriptions) subscription.offer(segment)
+    // A subscriber that is woken runs at once: it may leave, and another come, before the next one is told.
+    for (const subscription of subscriptions) subscription.wake()
   }
 
   readonly isFull = (): boolean => this.waiting >= this.options.capacity || this.bytes >= this.options.capacityBytes

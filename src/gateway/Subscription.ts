@@ -161,13 +161,12 @@ export class Subscription {
     return this.options.acknowledges || this.isLoop ? this.options.wanted : undefined
   }
 
-  /** A segment came. */
+  /** A segment came. The subscriber is still to be woken. */
   offer(segment: Segment): void {
     this.queue.push(segment)
-    this.arrival.openUnsafe()
   }
 
-  /** The log has ended. */
+  /** There is something new, or the log has ended. */
   wake(): void {
     this.arrival.openUnsafe()
   }

@@ -3,6 +3,7 @@ import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -354,6 +355,50 @@ describe("a payload that has left the log", () => {
 })
 
 describe("the rest of a subscriber that leaves", () => {
+  it.effect("is handed out once, though the next one comes while the log is telling of it", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange()
+      const seen: Array<number | null> = []
+      const take = ({ s }: Payload) => Effect.sync(() => seen.push(s))
+      yield* Effect.forkChild(
+        Effect.andThen(
+          Stream.runForEach(Stream.take(Deliveries.payloads(log, undefined), 1), take),
+          Stream.runForEach(Deliveries.payloads(log, undefined), take)
+        )
+      )
+      yield* TestClock.adjust("1 millis")
+      append([payload(1), payload(2), payload(3)])
+      yield* TestClock.adjust("1 millis")
+      append([payload(4)])
+      yield* TestClock.adjust("1 millis")
+      append([payload(5)])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(seen, [1, 2, 3, 4, 5])
+      assert.strictEqual(mark.value, 5)
+    })
+  )
+
+  it.effect("does not stay in the log when another one ends it while the log is telling of it", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange()
+      const second = yield* Deferred.make<Fiber.Fiber<void, unknown>>()
+      yield* Effect.forkChild(
+        Stream.runForEach(Deliveries.payloads(log, undefined), () =>
+          Effect.flatMap(Deferred.await(second), Fiber.interrupt)
+        )
+      )
+      yield* TestClock.adjust("1 millis")
+      yield* Deferred.succeed(second, yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, undefined))))
+      yield* TestClock.adjust("1 millis")
+      append([payload(1)])
+      yield* TestClock.adjust("1 millis")
+      append([payload(2)])
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(log.size().payloads, 0)
+      assert.strictEqual(mark.value, 2)
+    })
+  )
+
   const fails = (at: number, seen: Array<number | null>) => (payload: Payload) =>
     Effect.suspend(() => {
       seen.push(payload.s)
