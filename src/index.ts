@@ -1,6 +1,7 @@
 /**
  * `disruption-gateway`: the Discord gateway for Effect programs, free of any platform's modules.
  */
+export { Capabilities, type CapabilitiesInput, type CapabilityName } from "./schema/Capabilities.ts"
 export {
   CloseCode,
   type CloseCodeDescription,

@@ -127,7 +127,7 @@ const filtered = (
 })
 
 const keyOf = ({ d, t }: Payload): string => {
-  // Data that is nested too deeply to be written is taken for the same, if it has the same name.
+  // Events that are nested too deeply to be written count as the same, if they have the same name.
   const content = Result.getOrElse(
     Result.try(() => JSON.stringify(d)),
     () => ""

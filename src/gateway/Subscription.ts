@@ -33,7 +33,7 @@ export interface Held {
   readonly payload: Payload
   /** Count of the times that this process has begun with it before. */
   readonly begunBefore: number
-  /** Milliseconds since the epoch at which it was handed out. */
+  /** When it was handed out, in milliseconds of monotonic time. */
   readonly since: number
   readonly hold: Hold
   readonly index: number
@@ -48,7 +48,7 @@ export interface Held {
 export const processesBefore = ({ hold, payload: { s, t } }: Held): number =>
   s === null || t === "RESUMED" ? 0 : hold.segment.handedOutBefore
 
-/** Count of times that a payload was handed out, this one included, as far as that is known. */
+/** Count of times that a payload was handed out, this time included, as far as that is known. */
 export const attemptsOf = (held: Held): number => processesBefore(held) + held.begunBefore + 1
 
 /** The share of one subscription in a segment. */
@@ -114,7 +114,7 @@ export function* segmentsOf({ returned, unread }: Rest): Iterable<Segment> {
 export interface SubscriptionHost {
   /** The end of the log, once it has ended. */
   readonly exit: Exit.Exit<never, GatewayError> | undefined
-  /** Milliseconds since the epoch. */
+  /** Milliseconds of monotonic time. */
   readonly now: () => number
   /** A subscription has acknowledged all of a segment. */
   readonly release: (segment: Segment) => void

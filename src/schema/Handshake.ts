@@ -38,6 +38,8 @@ export interface Identify {
     readonly compress?: true
     /** Member count, 50 to 250, above which a guild comes without its offline members. */
     readonly large_threshold?: number
+    /** A bit field of `Capabilities`. */
+    readonly capabilities?: number
   }
 }
 
@@ -77,6 +79,8 @@ export const identify = (
     readonly presence: GatewayPresenceUpdateData | undefined
     readonly largeThreshold: number | undefined
     readonly compress: boolean
+    /** Zero for none, which is left out. */
+    readonly capabilities: number
   }
 ): Identify => ({
   op: GatewayOpcode.Identify,
@@ -87,7 +91,8 @@ export const identify = (
     shard: [shard.id, shard.total],
     ...(options.compress ? { compress: true } : {}),
     ...(options.presence === undefined ? {} : { presence: options.presence }),
-    ...(options.largeThreshold === undefined ? {} : { large_threshold: options.largeThreshold })
+    ...(options.largeThreshold === undefined ? {} : { large_threshold: options.largeThreshold }),
+    ...(options.capabilities === 0 ? {} : { capabilities: options.capabilities })
   }
 })
 

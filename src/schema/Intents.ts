@@ -1,7 +1,8 @@
 /**
  * Gateway intents: the groups of events that a bot asks for in IDENTIFY, as a bit field.
  */
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
+import { parseBitField } from "./BitField.ts"
 
 /**
  * Documented intents by name: `Intents.GUILD_MESSAGES` is `512`.
@@ -107,28 +108,5 @@ export const privilegedIntentsIn = (bits: number): ReadonlyArray<IntentName> =>
  * @category parsing
  * @since 0.1.0
  */
-export const parseIntents = (input: IntentsInput): Result.Result<number, string> => {
-  if (typeof input === "number") return fromBits(input)
-  const names = typeof input === "string" ? input.split(/[\s,|]+/).filter((name) => name !== "") : input
-  const first = names[0]
-  if (typeof input === "string" && names.length === 1 && first !== undefined && /^\d+$/.test(first)) {
-    return fromBits(Number(first))
-  }
-  if (typeof input === "string" && names.length === 0 && input.trim() !== "") {
-    return Result.fail(`"${input}" names no intent. The intents are: ${intentNames.join(", ")}`)
-  }
-  let bits = 0
-  for (const name of names) {
-    const upper = name.toUpperCase()
-    if (!isIntentName(upper)) {
-      return Result.fail(`"${name}" is not an intent. The intents are: ${intentNames.join(", ")}`)
-    }
-    bits |= Intents[upper]
-  }
-  return Result.succeed(bits)
-}
-
-const fromBits = (bits: number): Result.Result<number, string> =>
-  Number.isInteger(bits) && bits >= 0 && bits < 2 ** 31
-    ? Result.succeed(bits)
-    : Result.fail(`${bits} is not a bit field of intents: it takes an integer from 0 to 2147483647`)
+export const parseIntents = (input: IntentsInput): Result.Result<number, string> =>
+  parseBitField({ bits: Intents, one: "an intent", many: "intents" }, input)

@@ -20,6 +20,8 @@ export class Session extends Schema.Class<Session>("disruption-gateway/Session")
   shard: ShardId,
   /** Intents of its IDENTIFY: a RESUME cannot change them. */
   intents: Schema.Int,
+  /** Capabilities of its IDENTIFY, which a RESUME cannot change, either. Absent for none. */
+  capabilities: Schema.optionalKey(Schema.Int),
   /**
    * Number of processes that have taken the session over at this sequence without getting any further. Absent where the last one
    * ended in peace, with everything handled that it had been given.

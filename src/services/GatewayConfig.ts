@@ -15,6 +15,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
+import type { CapabilitiesInput } from "../schema/Capabilities.ts"
 import type { GatewayCompression } from "../schema/Compression.ts"
 import { InvalidConfig } from "../schema/FatalError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
@@ -41,6 +42,11 @@ export interface GatewayOptions {
   readonly token: Redacted.Redacted<string> | string
   /** Intents to ask for. Default: every intent that is not privileged. */
   readonly intents?: IntentsInput | undefined
+  /**
+   * Capabilities to name in IDENTIFY, such as `["CHANNEL_OBFUSCATION"]`. A session that was started with others is not
+   * resumed. Default: none.
+   */
+  readonly capabilities?: CapabilitiesInput | undefined
   /**
    * Shards to run: a count, some of a total, or as many as Discord recommends. Default: 1.
    *
@@ -183,6 +189,8 @@ export class GatewayConfig extends Context.Service<
     readonly token: Redacted.Redacted<string>
     /** A bit field. */
     readonly intents: number
+    /** A bit field; zero for none. */
+    readonly capabilities: number
     readonly shards: "auto" | ReadonlyArray<ShardId>
     readonly compression: "auto" | GatewayCompression
     /** Undefined for all. */

@@ -110,11 +110,11 @@ export class GatewayDirectory extends Context.Service<
         Effect.map(DateTime.now, (now) => {
           if (last === undefined) return undefined
           // The older of both: the monotonic clock stands still while a machine sleeps.
-          const age = Math.max(
-            MonotonicTime.of(clock) - last.monotonicAt,
-            Duration.toMillis(DateTime.distance(last.at, now))
+          const age = Duration.max(
+            Duration.millis(MonotonicTime.of(clock) - last.monotonicAt),
+            DateTime.distance(last.at, now)
           )
-          return age <= Duration.toMillis(maxAge) ? last : undefined
+          return Duration.isLessThanOrEqualTo(age, maxAge) ? last : undefined
         })
 
       return GatewayDirectory.of({
@@ -129,7 +129,7 @@ export class GatewayDirectory extends Context.Service<
             return {
               total: limit.total,
               remaining: Math.max(0, limit.remaining - identifies.length),
-              resetAt: timeAfter(clock, answer, limit.reset_after)
+              resetAt: timeAfter(clock, answer, Duration.millis(limit.reset_after))
             }
           }),
         countIdentify: Effect.map(MonotonicTime.now, (now) => void identifies.push(now)),
@@ -154,9 +154,15 @@ export class GatewayDirectory extends Context.Service<
   )
 }
 
-/** The time so many milliseconds after an answer, in milliseconds since the epoch by the wall clock as it is set now. */
-export const timeAfter = (clock: Clock.Clock, { monotonicAt }: DirectoryAnswer, millis: number): DateTime.Utc =>
-  DateTime.makeUnsafe(Math.round(clock.currentTimeMillisUnsafe() + millis - (MonotonicTime.of(clock) - monotonicAt)))
+/** The time so long after an answer, by the wall clock as it is set now. */
+export const timeAfter = (
+  clock: Clock.Clock,
+  { monotonicAt }: DirectoryAnswer,
+  duration: Duration.Duration
+): DateTime.Utc =>
+  DateTime.makeUnsafe(
+    Math.round(clock.currentTimeMillisUnsafe() + Duration.toMillis(duration) - (MonotonicTime.of(clock) - monotonicAt))
+  )
 
 /**
  * Uncertainty window: IDENTIFYs sent this shortly before an answer may be missing from its count, so they count again.
@@ -211,7 +217,7 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
     HttpClient.withScope(client).execute,
     Effect.mapError(unreachable),
     Effect.flatMap(read),
-    // Whatever was not read of the answer is dropped with its connection.
+    // The rest of the answer is dropped with its connection.
     Effect.scoped,
     Effect.timeoutOrElse({
       duration: config.timeouts.directory,

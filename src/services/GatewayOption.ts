@@ -14,6 +14,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { type CapabilitiesInput, parseCapabilities } from "../schema/Capabilities.ts"
 import { dispatchNames } from "../schema/DispatchNames.ts"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import { type IntentsInput, parseIntents } from "../schema/Intents.ts"
@@ -74,6 +75,14 @@ export const Intents = Schema.declare<IntentsInput>(
     Predicate.isNumber(input) || Predicate.isString(input) || (Array.isArray(input) && input.every(Predicate.isString)),
   { expected: "names of intents or a bit field" }
 ).pipe(Schema.decodeTo(Schema.Int, { decode: parse(parseIntents), encode: SchemaGetter.passthroughSupertype() }))
+
+/** Capabilities by names or as a bit field; holds the bit field. */
+export const Capabilities = Schema.declare<CapabilitiesInput>(
+  // Checks only the type of the value: parseCapabilities reports the wrong name.
+  (input): input is CapabilitiesInput =>
+    Predicate.isNumber(input) || Predicate.isString(input) || (Array.isArray(input) && input.every(Predicate.isString)),
+  { expected: "names of capabilities or a bit field" }
+).pipe(Schema.decodeTo(Schema.Int, { decode: parse(parseCapabilities), encode: SchemaGetter.passthroughSupertype() }))
 
 /** A `ShardSelection`: a count, some of a total, or as many as Discord recommends. */
 export const Shards = Schema.Union([

@@ -188,7 +188,7 @@ const make = Effect.fnUntraced(function* (spacing: Duration.Duration, take: Take
       const { info } = answer.value
       const { remaining, reset_after } = info.session_start_limit
       // If only our own recent IDENTIFYs exhaust it, the next answer will have counted them.
-      const wait = remaining > reserveOf(info.session_start_limit) ? Duration.toMillis(askAgainAfter) : reset_after
+      const wait = remaining > reserveOf(info.session_start_limit) ? askAgainAfter : Duration.millis(reset_after)
       return { _tag: "BudgetExhausted", ...left.value, resetAt: timeAfter(clock, answer.value, wait) } as const
     }
     const consumed = yield* take(`identify:${bot}:${shard.bucket(limit?.max_concurrency ?? 1)}`, spacing)

@@ -35,6 +35,7 @@ export const defaultIntents: number = intentNames
 export const optionsSchema = Schema.Struct({
   token: GatewayOption.Token,
   intents: GatewayOption.Intents.pipe(orElse(defaultIntents)),
+  capabilities: GatewayOption.Capabilities.pipe(orElse(0)),
   shards: GatewayOption.Shards.pipe(orElse(1)),
   compression: GatewayOption.Compression.pipe(orElse("auto")),
   events: Schema.UndefinedOr(GatewayOption.Events).pipe(orElse(undefined)),

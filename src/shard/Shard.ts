@@ -75,8 +75,11 @@ export class Shard {
     const { clock, config, store } = parts
     this.id = id
     this.parts = parts
-    this.session = new ShardSession(id, { intents: config.intents, origin: originOf(config) }, () =>
-      this.saver.changed()
+    const { capabilities, intents } = config
+    this.session = new ShardSession(
+      id,
+      { intents, ...(capabilities === 0 ? {} : { capabilities }), origin: originOf(config) },
+      () => this.saver.changed()
     )
     this.sendQueue = new SendQueue({ shard: id.id, capacity: config.sendQueue })
     this.saver = new SessionSaver({
@@ -152,9 +155,10 @@ export class Shard {
     return Effect.flatMap(this.saver.load, (stored) => {
       if (Option.isNone(stored)) return Effect.void
       const mask = maskOf(config.token)
-      const { id, intents, origin, resumeUrl } = stored.value
+      const { capabilities = 0, id, intents, origin, resumeUrl } = stored.value
       this.session.restore(new Session({ ...stored.value, id: mask(id), resumeUrl: mask(resumeUrl) }))
       if (intents !== config.intents) return this.dropSession("it was started with other intents")
+      if (capabilities !== config.capabilities) return this.dropSession("it was started with other capabilities")
       if (origin !== originOf(config)) return this.dropSession("it was started at another Discord")
       return Effect.andThen(
         this.checkResumeUrl(mask(resumeUrl)),

@@ -26,8 +26,8 @@ import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { acquireIdentifySlot, type IdentifySlot, sendIdentify, sendResume } from "./SessionHandshake.ts"
 import { SendWindow } from "./SendWindow.ts"
 import { SessionStore } from "../services/SessionStore.ts"
-import { maskOf } from "../services/TokenConcealment.ts"
 import { ReplayEnd } from "./ReplayEnd.ts"
+import { maskOf } from "../services/TokenConcealment.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
 import { type Milestones, ShardReader } from "./ShardReader.ts"
 
@@ -71,12 +71,12 @@ export const run = Effect.fnUntraced(function* (
   )
   shard.enter("greeting")
   const heartbeats = yield* Heartbeat
-  const replayEnd = new ReplayEnd()
   const window = new SendWindow(yield* Clock.Clock)
+  const replayEnd = new ReplayEnd()
   const connectionHeartbeat = yield* heartbeats.make(
-    Effect.andThen(
-      window.take("heartbeat"),
-      Effect.tap(sendHeartbeat(shard, connection, durable), () => Effect.sync(() => replayEnd.sent()))
+    window.take("heartbeat").pipe(
+      Effect.andThen(sendHeartbeat(shard, connection, durable)),
+      Effect.tap(() => Effect.sync(() => replayEnd.sent()))
     )
   )
   const end = Deferred.makeUnsafe<never, GatewayError>()

@@ -20,10 +20,18 @@ export type Arrival =
 const isNew: Arrival = { _tag: "New" }
 const isDuplicate: Arrival = { _tag: "Duplicate" }
 
+/** With what a session is started, which a RESUME cannot change. */
+export interface SessionStart {
+  readonly intents: number
+  /** Absent for none. */
+  readonly capabilities?: number
+  readonly origin: string
+}
+
 /** The session of a shard and how far it has come. */
 export class ShardSession {
   private readonly shard: ShardId
-  private readonly start: { readonly intents: number; readonly origin: string }
+  private readonly start: SessionStart
   private readonly onHandled: () => void
   private identity: { readonly id: string; readonly resumeUrl: string } | undefined
   private mark: LowWaterMark
@@ -40,11 +48,7 @@ export class ShardSession {
   stored: number | null = null
 
   /** A shard without a session. `start` is with what its sessions are started; `onHandled` is told when the mark moves. */
-  constructor(
-    shard: ShardId,
-    start: { readonly intents: number; readonly origin: string },
-    onHandled: () => void = () => undefined
-  ) {
+  constructor(shard: ShardId, start: SessionStart, onHandled: () => void = () => undefined) {
     this.shard = shard
     this.start = start
     this.onHandled = onHandled

@@ -176,7 +176,7 @@ class ConnectionProtocol implements GatewayProtocol {
       "identify",
       undefined,
       () => {
-        const session = discord.startSession(shard.success, intents.success)
+        const session = discord.startSession(shard.success, intents.success, identify.capabilities ?? 0)
         const isPlain = !connection.url.searchParams.has("compress")
         if (identify.compress === true && isPlain) connection.encode = largePayloads()
         session.attach(connection)

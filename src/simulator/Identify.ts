@@ -20,7 +20,8 @@ export const Identify = Schema.Struct({
   shard: Schema.optionalKey(Schema.Unknown),
   large_threshold: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 50, maximum: 250 }))),
   compress: Schema.optionalKey(Schema.Boolean),
-  presence: Schema.optionalKey(Schema.Unknown)
+  presence: Schema.optionalKey(Schema.Unknown),
+  capabilities: Schema.optionalKey(Natural)
 })
 
 /** The `d` of a RESUME. */

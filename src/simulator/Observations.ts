@@ -95,6 +95,8 @@ export interface SessionRecord {
   /** `[shard_id, num_shards]`. */
   readonly shard: readonly [id: number, total: number]
   readonly intents: number
+  /** Bit field of IDENTIFY; zero for none. */
+  readonly capabilities: number
   /** Sequence of the last dispatch. */
   readonly sequence: number
   readonly connected: boolean

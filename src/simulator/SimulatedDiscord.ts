@@ -82,10 +82,10 @@ export class SimulatedDiscord {
     return connection
   }
 
-  startSession(shard: readonly [id: number, total: number], intents: number): Session {
+  startSession(shard: readonly [id: number, total: number], intents: number, capabilities: number): Session {
     this.forgetTheDead()
     const id = `${this.run}${(this.sessions.total + 1).toString(16).padStart(16, "0")}`
-    const session: Session = new SimulatedSession(id, shard, intents, this.settings)
+    const session: Session = new SimulatedSession(id, shard, { intents, capabilities }, this.settings)
     this.sessions.push(session)
     this.alive.set(id, session)
     return session

@@ -21,6 +21,7 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
   readonly id: string
   readonly shard: readonly [id: number, total: number]
   readonly intents: number
+  readonly capabilities: number
   readonly memberRequests = new MemberRequests()
   sequence = 0
   connection: Connection | undefined
@@ -30,10 +31,16 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
   private acknowledged = 0
   private resumableUntil = Infinity
 
-  constructor(id: string, shard: readonly [id: number, total: number], intents: number, settings: Settings) {
+  constructor(
+    id: string,
+    shard: readonly [id: number, total: number],
+    { capabilities, intents }: { readonly capabilities: number; readonly intents: number },
+    settings: Settings
+  ) {
     this.id = id
     this.shard = shard
     this.intents = intents
+    this.capabilities = capabilities
     this.settings = settings
     this.dispatched = new History(settings.history)
   }
@@ -126,6 +133,7 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
       id: this.id,
       shard: this.shard,
       intents: this.intents,
+      capabilities: this.capabilities,
       sequence: this.sequence,
       connected: this.connection !== undefined,
       alive: this.isAlive(now),

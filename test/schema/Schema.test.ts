@@ -88,7 +88,8 @@ describe("IDENTIFY", () => {
       properties: { os: "a", browser: "b", device: "c" },
       presence: undefined,
       largeThreshold: undefined,
-      compress: false
+      compress: false,
+      capabilities: 0
     })
     assert.notInclude(JSON.stringify(event), "secret")
     assert.deepStrictEqual(JSON.parse(encodeHandshake(event)), {

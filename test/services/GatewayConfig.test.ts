@@ -51,6 +51,8 @@ describe("the configuration", () => {
 
   const wrong: ReadonlyArray<readonly [option: string, options: Partial<GatewayOptions>, says: string]> = [
     ["token", { token: "" }, "missing"],
+    ["capabilities", { capabilities: "CHANNEL_OBFUSCATED" }, "The capabilities are: CHANNEL_OBFUSCATION"],
+    ["capabilities", { capabilities: -1 }, "bit field of capabilities"],
     ["token", { token: "Bot abc" }, 'without "Bot "'],
     ["token", { token: "a b" }, "white space"],
     ["intents", { intents: "GUILDS,GUILD_MESAGES" }, '"GUILD_MESAGES" is not an intent'],

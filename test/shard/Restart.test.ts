@@ -309,6 +309,30 @@ describe("a program that is started again", () => {
   )
 })
 
+describe("capabilities", () => {
+  it.effect("are named in IDENTIFY, and a session that was started with others is not resumed", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const store = makeStore()
+      const run = Effect.fnUntraced(function* (config: Partial<GatewayOptions>) {
+        const program = yield* start(store.layer, config)
+        yield* TestClock.adjust("10 seconds")
+        yield* program.stop
+      })
+      yield* run({})
+      yield* run({ capabilities: ["CHANNEL_OBFUSCATION"] })
+      yield* run({ capabilities: 32_768 })
+      yield* run({ capabilities: 0 })
+      yield* run({})
+      assert.deepStrictEqual(yield* SimulatedBot.handshakes, [[2], [2], [6], [2], [6]])
+      assert.deepStrictEqual(
+        (yield* simulator.sessions).map(({ capabilities }) => capabilities),
+        [0, 32_768, 0]
+      )
+    }).pipe(Effect.provide(SimulatedBot.discord()))
+  )
+})
+
 describe("writes to the store", () => {
   it.effect("are few: 10,000 payloads in 10 s cause at most one a second", () =>
     Effect.gen(function* () {

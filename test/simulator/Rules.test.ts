@@ -33,6 +33,7 @@ describe("a client that breaks a rule is closed with", () => {
     [4011, "too few shards", identify({ shard: [0, 1] })],
     [4013, "intents that are no bit field", identify({ shard: [0, 2], intents: "513" })],
     [4013, "intents that do not exist", identify({ shard: [0, 2], intents: 1 << 30 })],
+    [4002, "capabilities that are no bit field", identify({ shard: [0, 2], capabilities: ["CHANNEL_OBFUSCATION"] })],
     [4014, "intents that the bot does not have", identify({ shard: [0, 2], intents: 1 << 15 })]
   ]
   it.effect.each(broken)("%i for %s", ([code, , act]) =>

@@ -23,7 +23,7 @@ export interface Connection {
   readonly send: (payload: object | string) => void
 }
 
-/** What the gateway does beside saying HELLO, and acknowledging heartbeats. */
+/** Answers of the gateway, which says HELLO and acknowledges heartbeats besides. */
 export interface Behaviour {
   readonly heartbeatInterval?: number
   /** The answer to an IDENTIFY; READY unless given. */
