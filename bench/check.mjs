@@ -1,4 +1,4 @@
-// Check that every client runs on every event it wants: it reads an id, so the event must be there and be whole.
+// What every client does with every event it wants: it reads an id, so that the event must be there and be whole.
 // The order counts, too.
 
 /** The id, or that of the guild: an event without either does not exist here. discordeno spells its fields its own way. */

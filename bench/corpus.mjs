@@ -1,4 +1,4 @@
-// The server's stream, as WebSocket frames ready to be written: for each compression a file, made once and kept in
+// What the server sends, as WebSocket frames ready to be written: for each compression a file, made once and kept in
 // node_modules/.cache. One compression context for all messages of a connection, as Discord does it.
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
@@ -109,7 +109,7 @@ const save = (file, content) => {
   renameSync(unfinished, path(file))
 }
 
-/** Facts about a stream: its count of events, and the checksum that a client which read them all must have. */
+/** What is known of a stream: how many events, and what a client that read them all must come to. */
 export const describe = (name, compression) => {
   if (!existsSync(path(`${name}.${compression}.json`))) make(name)
   return JSON.parse(readFileSync(path(`${name}.${compression}.json`), "utf8"))

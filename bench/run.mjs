@@ -99,7 +99,7 @@ export const measure = async (server, client, scenario, expected, { profile } = 
   }
 }
 
-/** Differences between a client's results and the expected ones. */
+/** What a client did not do, or did otherwise. */
 const mistakes = ({ count, hash }, { connections, expected, scenario }) => {
   const { compression, kind, rate, seconds, shards = 1, want } = scenario
   if (connections.length !== shards) return `${connections.length} connections instead of ${shards}`

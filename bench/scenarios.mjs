@@ -1,4 +1,4 @@
-// The scenarios: their clients, and the goals.
+// What is measured, with which clients, and what the goals are.
 
 const bytes = "clients/ws.mjs"
 const own = "clients/disruption-gateway.mjs"
@@ -8,6 +8,19 @@ export const clients = {
   ws: { label: "`ws` + `JSON.parse`", module: bytes, exported: "parseAll", role: "floor" },
   "ws-frames": { label: "`ws`, nothing parsed", module: bytes, exported: "countFrames", role: "floor" },
   "ws-filter": { label: "`ws`, filtered by hand", module: bytes, exported: "parseWanted", role: "floor" },
+  handlers: { label: "**disruption-gateway** `gateway.runForEach`", module: own, exported: "handlers", role: "own" },
+  handle: {
+    label: "**disruption-gateway** `gateway.handle`, no `events`",
+    module: own,
+    exported: "handle",
+    role: "own"
+  },
+  handleNothing: {
+    label: "**disruption-gateway** `gateway.handle` of nothing, no `events`",
+    module: own,
+    exported: "handleNothing",
+    role: "own"
+  },
   forEach: { label: "**disruption-gateway** `runForEach`", module: own, exported: "forEach", role: "own" },
   forEachArray: {
     label: "**disruption-gateway** `runForEachArray`",
@@ -44,7 +57,7 @@ export const scenarios = {
   all: {
     ...all,
     title: "All events, JSON",
-    clients: ["ws", "forEach", "forEachArray", "discordjs", "discordeno", "discordeno-snake", "cloudstorm"]
+    clients: ["ws", "handlers", "forEach", "forEachArray", "discordjs", "discordeno", "discordeno-snake", "cloudstorm"]
   },
   steady: {
     ...all,
@@ -52,7 +65,7 @@ export const scenarios = {
     kind: "steady",
     stream: "long",
     measures: ["cpu", "main", "wall", "peakMB"],
-    clients: ["ws", "forEach", "forEachArray", "discordjs", "discordeno", "discordeno-snake", "cloudstorm"]
+    clients: ["ws", "handlers", "forEach", "forEachArray", "discordjs", "discordeno", "discordeno-snake", "cloudstorm"]
   },
   "all-zlib": {
     ...all,
@@ -143,7 +156,7 @@ export const measures = {
   rssKB: { title: "memory per shard", unit: "KB", digits: 1 }
 }
 
-/** Upper limit of the ratio of one client to another. */
+/** What the ratio of a client to another may be at most. */
 export const goals = [
   { scenario: "all", client: "forEach", measure: "cpu", to: "ws", most: 1.1 },
   { scenario: "all", client: "forEachArray", measure: "cpu", to: "ws", most: 1.05 },

@@ -39,6 +39,21 @@ const run =
     )
   }
 
+export const handlers = run((gateway, consume) =>
+  gateway.runForEach(({ d, op, t }) =>
+    Effect.sync(() => {
+      if (op === 0) consume(t, d)
+    })
+  )
+)
+
+/** Nothing but the handlers' names says what is wanted. */
+export const handle = run((gateway, consume) =>
+  gateway.handle({ MESSAGE_CREATE: ({ d, t }) => Effect.sync(() => consume(t, d)) })
+)
+
+export const handleNothing = run((gateway) => gateway.handle({}))
+
 export const forEach = run((gateway, consume) =>
   Stream.runForEach(gateway.payloads, ({ d, op, t }) =>
     Effect.sync(() => {

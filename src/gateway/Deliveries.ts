@@ -13,30 +13,36 @@ import type { Delivery } from "./Delivery.ts"
 import type { DeliveryLog } from "./DeliveryLog.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
 import { attemptsOf, type Held, type Subscription } from "./Subscription.ts"
-import { isWanted, type Wanted } from "./Wanted.ts"
+import type { Wanted } from "./Wanted.ts"
 
 /** Payloads, one a pull: a payload is acknowledged by the pull for the next one. */
-export const payloads = (log: DeliveryLog, wanted: Wanted): Stream.Stream<Payload, GatewayError> =>
+export const payloads = (log: DeliveryLog): Stream.Stream<Payload, GatewayError> => oneByOne(log, undefined, isAny)
+
+const isAny = (payload: Payload): payload is Payload => payload !== undefined
+
+/** Dispatches of these names, one a pull as payloads are. */
+export const dispatches = <P extends Payload>(
+  log: DeliveryLog,
+  names: ReadonlySet<string>,
+  isNamed: (payload: Payload) => payload is P
+): Stream.Stream<P, GatewayError> => oneByOne(log, names, isNamed)
+
+const oneByOne = <P extends Payload>(
+  log: DeliveryLog,
+  wanted: Wanted,
+  isWanted: (payload: Payload) => payload is P
+): Stream.Stream<P, GatewayError> =>
   Stream.unwrap(
     Effect.map(log.subscribe({ wanted, acknowledges: false, owner: undefined }), (subscription) => {
-      let batch: ReadonlyArray<Held> = []
-      let index = 0
       let hasHandedOn = false
-      const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Payload>, GatewayError> = Effect.suspend(() => {
+      const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<P>, GatewayError> = Effect.suspend(() => {
         if (hasHandedOn) subscription.comeBack()
-        for (let held = batch[index]; held !== undefined; held = batch[index]) {
-          index++
-          subscription.handOn(held)
-          if (!isWanted(held.payload, wanted)) continue
-          hasHandedOn = true
-          return Effect.succeed([held.payload])
-        }
-        subscription.handOn(undefined)
-        return Effect.flatMap(subscription.take, (next) => {
-          batch = next
-          index = 0
-          return pull
-        })
+        subscription.acknowledgeInHand()
+        const payload = subscription.next()
+        if (payload === undefined) return Effect.andThen(subscription.news, pull)
+        if (!isWanted(payload)) return pull
+        hasHandedOn = true
+        return Effect.succeed([payload])
       })
       return Stream.fromPull(Effect.succeed(pull))
     })

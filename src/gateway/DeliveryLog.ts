@@ -54,6 +54,13 @@ export interface LogOptions {
   readonly onWanted: (wanted: Wanted) => void
 }
 
+/**
+ * Payloads that wait before readers give way to subscribers. In a turn of the event loop a socket brings more than a subscriber
+ * with an effect for each payload gets done, and payloads that wait for some turns are expensive to collect. Measured: a third
+ * of the time of `Stream.runForEach`, and twice the memory.
+ */
+const readAhead = 256
+
 /** The end of a log that the program itself closed. */
 export const interrupted: Exit.Exit<never, never> = Exit.failCause(Cause.interrupt())
 
@@ -64,6 +71,8 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
   private segments = 0
   private waiting = 0
   private bytes = 0
+  /** Counts acknowledgements. */
+  private settled = 0
   private ended: Exit.Exit<never, GatewayError> | undefined
   private readonly space = Latch.makeUnsafe(true)
   /** Backlogs that the next subscriber may take over, oldest first. Before the first subscriber there is one of everything. */
@@ -113,6 +122,16 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
   readonly room: Effect.Effect<void> = Effect.suspend(() =>
     this.isFull() ? Effect.flatMap(this.space.await, () => this.room) : Effect.void
   )
+
+  readonly isBehind = (): boolean => this.waiting > readAhead && this.subscriptions.size > 0
+
+  readonly giveWay: Effect.Effect<void> = Effect.suspend(() => {
+    const before = this.settled
+    return Effect.flatMap(Effect.yieldNow, () => {
+      const areAtWork = this.settled !== before
+      return areAtWork && this.isBehind() ? this.giveWay : Effect.void
+    })
+  })
 
   readonly size = () => ({
     payloads: this.waiting,
@@ -271,6 +290,10 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
     this.bytes -= segment.size
     complete(segment)
     if (!this.isFull()) this.space.openUnsafe()
+  }
+
+  onSettled(): void {
+    this.settled++
   }
 
   now(): number {

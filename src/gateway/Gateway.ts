@@ -13,7 +13,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Socket from "effect/socket/Socket"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { GatewayInfo } from "../schema/GatewayInfo.ts"
 import type { IdentifyBudget } from "../schema/IdentifyBudget.ts"
@@ -234,10 +234,10 @@ export class Gateway extends Context.Service<
           Handlers.run(handlers, Handlers.wantedBy(byName), Handlers.dispatcher(byName), options, byName),
         runForEach: (handler, options) => Handlers.run(handlers, undefined, handler, options),
         deliveries: Deliveries.acknowledged(log),
-        payloads: Deliveries.payloads(log, undefined),
+        payloads: Deliveries.payloads(log),
         on: <Name extends DispatchName>(...names: ReadonlyArray<Name>) => {
           const wanted = new Set<string>(names)
-          return Stream.filter(Deliveries.payloads(log, wanted), (payload): payload is DispatchOf<Name> =>
+          return Deliveries.dispatches(log, wanted, (payload): payload is DispatchOf<Name> =>
             isDispatchOf(payload, wanted)
           )
         },

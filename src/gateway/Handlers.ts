@@ -174,33 +174,40 @@ export const run = <A, E, R, E2 = never, R2 = never>(
     return handleOnce(held)
   }
 
-  const handleAndAcknowledge = (
-    subscription: Subscription,
-    held: Held,
-    isFirst = false
-  ): Effect.Effect<void, E | E2, R | R2> => Effect.map(handle(held, isFirst), () => subscription.acknowledge(held))
+  const handleAndAcknowledge = (subscription: Subscription, held: Held): Effect.Effect<void, E | E2, R | R2> =>
+    Effect.map(handle(held, false), () => subscription.acknowledge(held))
 
   /** Payloads that processes before this one died with, one after the other, each stored before the next. */
-  const oneByOne = (subscription: Subscription) => {
+  const oneByOne = (acknowledge: (held: Held) => void) => {
     const first = new Map<number, Payload>()
     return (held: Held): Effect.Effect<void, E | E2, R | R2> =>
       Effect.suspend(() => {
         const { hold, payload } = held
         if (hold.segment.mark.isAtStart() && !first.has(payload.shard)) first.set(payload.shard, payload)
         const isFirst = first.get(payload.shard) === payload
-        return Effect.andThen(handleAndAcknowledge(subscription, held, isFirst), flush)
+        return Effect.andThen(
+          Effect.map(handle(held, isFirst), () => acknowledge(held)),
+          flush
+        )
       })
   }
 
+  /** One after the other. A handler's effect is run as it is where nothing else can come of it, as it nearly always is. */
   const inOrder = (subscription: Subscription): Effect.Effect<never, E | E2 | GatewayError, R | R2> => {
-    const alone = oneByOne(subscription)
-    return Effect.forever(
-      Effect.flatMap(subscription.take, (batch) =>
-        Effect.forEach(batch, (held) => (isSuspect(held) ? alone(held) : handleAndAcknowledge(subscription, held)), {
-          discard: true
-        })
-      )
-    )
+    const alone = oneByOne(() => subscription.acknowledgeInHand())
+    const handleInHand = (payload: Payload): Effect.Effect<unknown, E | E2, R | R2> => {
+      if (onFailure === undefined && subscription.isFirstTime) return handler(payload)
+      const held = subscription.payloadInHand()
+      if (held === undefined) return Effect.void
+      return isSuspect(held) ? alone(held) : handle(held, false)
+    }
+    let payload: Payload | undefined
+    const handleAll = Effect.whileLoop({
+      while: () => (payload = subscription.next()) !== undefined,
+      body: () => (payload === undefined ? Effect.void : handleInHand(payload)),
+      step: () => subscription.acknowledgeInHand()
+    })
+    return Effect.forever(Effect.andThen(handleAll, subscription.news), { disableYield: true })
   }
 
   const finishWithin = options.finishWithin === undefined ? undefined : Duration.fromInputUnsafe(options.finishWithin)
@@ -216,7 +223,10 @@ export const run = <A, E, R, E2 = never, R2 = never>(
         finishWithin,
         work: (held: Held) => handleAndAcknowledge(subscription, held)
       })
-      return yield* lanes.run(subscription.take, oneByOne(subscription))
+      return yield* lanes.run(
+        subscription.take,
+        oneByOne((held) => subscription.acknowledge(held))
+      )
     })
   )
 }

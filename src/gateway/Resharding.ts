@@ -118,6 +118,8 @@ const filtered = (
   filter: (payloads: ReadonlyArray<Payload>) => ReadonlyArray<Payload>
 ): ShardBuffer => ({
   isFull: buffer.isFull,
+  isBehind: buffer.isBehind,
+  giveWay: buffer.giveWay,
   room: buffer.room,
   size: buffer.size,
   append: (payloads, size, mark, handedOutBefore) => {

@@ -118,11 +118,16 @@ export interface SubscriptionHost {
   readonly now: () => number
   /** A subscription has acknowledged all of a segment. */
   readonly release: (segment: Segment) => void
+  /** A payload was acknowledged. */
+  readonly onSettled: () => void
   /** A subscription has shown what it wants. */
   readonly tellWanted: () => void
 }
 
-/** A reader of the log. */
+/**
+ * A reader of the log, in one of two ways: `take` hands out what came together, to be acknowledged in any order; `next` hands
+ * out one payload after the other, in order, and makes no object for it.
+ */
 export class Subscription {
   readonly options: SubscriptionOptions
   /** The first segment that is for it. */
@@ -131,16 +136,20 @@ export class Subscription {
   /** The names that were wanted of the rest that it took over, until it has caught up with it. */
   private inherited: { readonly wanted: Wanted } | undefined
   private returned: Array<Held>
-  /** Segments, of which those from `next` on are unread. */
+  /** Segments, of which those from `unread` on are unread. */
   private queue: Array<Segment>
-  private next = 0
-  /** Handed out and not acknowledged, oldest first. */
+  private unread = 0
+  /** Payloads that `take` has handed out and that are not acknowledged, oldest first. */
   private readonly held = new Map<Payload, Held>()
-  /** The payloads that a stream was handed, of which so many, from the beginning, are acknowledged. */
-  private batch: ReadonlyArray<Held> = []
-  private acknowledged = 0
-  /** The payload that a stream has handed on, which asking for the next one acknowledges. */
-  private inHand: Held | undefined
+  /** The place of the payload that `next` has handed out, until it is acknowledged. */
+  private isInHand = false
+  private inHand: Hold | undefined
+  private inHandIndex = 0
+  private inHandBegunBefore = 0
+  private inHandSince = 0
+  /** The segment that `next` is in the midst of, and the place of the next payload. */
+  private reading: Hold | undefined
+  private index = 0
   private isLoop = false
   private readonly arrival = Latch.makeUnsafe(false)
 
@@ -171,17 +180,19 @@ export class Subscription {
     this.arrival.openUnsafe()
   }
 
-  /**
-   * The next payloads, at least one; those that are wanted, where they are acknowledged. A stream passes over the others as it
-   * comes to them, since it may leave before. Fails with the end of the log.
-   */
-  readonly take: Effect.Effect<ReadonlyArray<Held>, GatewayError> = Effect.suspend(() => {
-    const held = this.poll()
-    if (held.length > 0) return Effect.succeed(held)
+  /** Waits for payloads. Fails with the end of the log, once there are none left. */
+  readonly news: Effect.Effect<void, GatewayError> = Effect.suspend(() => {
+    if (this.returned.length > 0 || this.queue.length > 0) return Effect.void
     const { exit } = this.log
     if (exit !== undefined) return exit
     this.arrival.closeUnsafe()
-    return Effect.flatMap(this.arrival.await, () => this.take)
+    return this.arrival.await
+  })
+
+  /** The next payloads that are wanted, at least one. Fails with the end of the log. */
+  readonly take: Effect.Effect<ReadonlyArray<Held>, GatewayError> = Effect.suspend(() => {
+    const held = this.poll()
+    return held.length > 0 ? Effect.succeed(held) : Effect.flatMap(this.news, () => this.take)
   })
 
   private poll(): ReadonlyArray<Held> {
@@ -189,7 +200,7 @@ export class Subscription {
     if (this.returned.length > 0) {
       const again = this.returned.map((held) => ({
         ...held,
-        begunBefore: held.begunBefore + (held.hasBegun ? 1 : 0),
+        begunBefore: timesBegun(held),
         hasBegun: false,
         since
       }))
@@ -197,12 +208,7 @@ export class Subscription {
       return this.handOut(again)
     }
     for (let segment = this.shift(); segment !== undefined; segment = this.shift()) {
-      const hold = new Hold(segment)
-      const held: Array<Held> = []
-      for (const [index, payload] of segment.payloads.entries()) {
-        held.push({ payload, index, hold, since, begunBefore: 0, hasBegun: false })
-      }
-      const wanted = this.handOut(held)
+      const wanted = this.handOut(heldFrom(new Hold(segment), 0, since))
       if (wanted.length > 0) return wanted
     }
     this.inherited = undefined
@@ -210,39 +216,101 @@ export class Subscription {
   }
 
   private shift(): Segment | undefined {
-    const segment = this.queue[this.next]
+    const segment = this.queue[this.unread]
     if (segment === undefined) return undefined
-    this.next++
-    if (this.next === this.queue.length) {
+    this.unread++
+    if (this.unread === this.queue.length) {
       this.queue = []
-      this.next = 0
-    } else if (this.next > 64 && 2 * this.next > this.queue.length) {
-      this.queue = this.queue.slice(this.next)
-      this.next = 0
+      this.unread = 0
+    } else if (this.unread > 64 && 2 * this.unread > this.queue.length) {
+      this.queue = this.queue.slice(this.unread)
+      this.unread = 0
     }
     return segment
   }
 
   private handOut(candidates: ReadonlyArray<Held>): ReadonlyArray<Held> {
-    const { acknowledges, wanted } = this.options
-    if (!acknowledges) {
-      this.batch = candidates
-      this.acknowledged = 0
-      return candidates
-    }
+    const { wanted } = this.options
     // Unwanted payloads are settled below, so it has caught up.
     if (this.queue.length === 0) this.inherited = undefined
     const handedOut = wanted === undefined ? candidates : candidates.filter(({ payload }) => isWanted(payload, wanted))
     for (const held of handedOut) this.held.set(held.payload, held)
     if (handedOut.length !== candidates.length) {
-      for (const held of candidates) if (!this.held.has(held.payload)) this.settle(held)
+      for (const held of candidates) if (!this.held.has(held.payload)) this.settle(held.hold, held.index)
     }
     return handedOut
   }
 
-  /** A payload is handled. */
+  /**
+   * The next payload that is wanted, now in hand; the one before it is acknowledged first. Undefined where there is none at the
+   * moment: see `news`.
+   */
+  next(): Payload | undefined {
+    const { wanted } = this.options
+    for (let payload = this.step(); payload !== undefined; payload = this.step()) {
+      if (wanted === undefined || isWanted(payload, wanted)) return payload
+      // It is passed over only now that it is come to, since a stream may leave before.
+      this.acknowledgeInHand()
+    }
+    this.inherited = undefined
+    return undefined
+  }
+
+  private step(): Payload | undefined {
+    const again = this.returned.length > 0 ? this.returned.shift() : undefined
+    if (again !== undefined) {
+      this.putInHand(again.hold, again.index, timesBegun(again))
+      return again.payload
+    }
+    for (;;) {
+      if (this.reading === undefined) {
+        const segment = this.shift()
+        if (segment === undefined) return undefined
+        this.reading = new Hold(segment)
+        this.index = 0
+      }
+      const { reading } = this
+      const payload = reading.segment.payloads[this.index]
+      if (payload !== undefined) {
+        this.putInHand(reading, this.index++, 0)
+        return payload
+      }
+      this.reading = undefined
+    }
+  }
+
+  private putInHand(hold: Hold, index: number, begunBefore: number): void {
+    this.isInHand = true
+    this.inHand = hold
+    this.inHandIndex = index
+    this.inHandBegunBefore = begunBefore
+    // For how long a payload is in hand is told of handlers only.
+    if (this.options.acknowledges) this.inHandSince = this.log.now()
+  }
+
+  /** True where the payload in hand was not handed out before, by this process or another. */
+  get isFirstTime(): boolean {
+    return this.inHandBegunBefore === 0 && this.inHand?.segment.handedOutBefore === 0
+  }
+
+  /** The payload that `next` has handed out, while it is not acknowledged. */
+  payloadInHand(): Held | undefined {
+    const { inHand: hold, inHandBegunBefore: begunBefore, inHandIndex: index, inHandSince: since } = this
+    const payload = this.isInHand ? hold?.segment.payloads[index] : undefined
+    if (hold === undefined || payload === undefined) return undefined
+    return { payload, hold, index, begunBefore, since, hasBegun: this.options.acknowledges }
+  }
+
+  /** The payload that `next` has handed out is handled. */
+  acknowledgeInHand(): void {
+    if (!this.isInHand || this.inHand === undefined) return
+    this.isInHand = false
+    this.settle(this.inHand, this.inHandIndex)
+  }
+
+  /** A payload of `take` is handled. */
   acknowledge(held: Held): void {
-    if (this.held.delete(held.payload)) this.settle(held)
+    if (this.held.delete(held.payload)) this.settle(held.hold, held.index)
   }
 
   /** A stream has handed a payload on and is asked for another. */
@@ -252,55 +320,65 @@ export class Subscription {
     this.log.tellWanted()
   }
 
-  /** A stream hands a payload on, and so acknowledges the one before it. */
-  handOn(held: Held | undefined): void {
-    this.acknowledgeInHand()
-    this.inHand = held
-  }
-
-  /** The payload that a stream has handed on is handled. */
-  acknowledgeInHand(): void {
-    if (this.inHand === undefined) return
-    this.acknowledged++
-    this.settle(this.inHand)
-    this.inHand = undefined
-  }
-
-  /** A payload is not handled: it is handed out again, before those that come after it. */
+  /** A payload of `take` is not handled: it is handed out again, before those that come after it. */
   reject(held: Held): void {
     if (!this.held.delete(held.payload)) return
     this.returned.push(held)
     this.arrival.openUnsafe()
   }
 
-  private settle({ hold, index }: Held): void {
+  private settle(hold: Hold, index: number): void {
     const { segment } = hold
     const acknowledged = hold.acknowledge(index)
+    this.log.onSettled()
     if (hold.isDone) return this.log.release(segment)
     if (acknowledged <= index || segment.holders > 1 || segment.markHolds > 0) return
     const sequence = segment.payloads[acknowledged - 1]?.s
     if (typeof sequence === "number") segment.mark.progress(sequence)
   }
 
-  /** The payload that was handed out longest ago and is not acknowledged. */
+  /** The payload that was handed out longest ago and is not acknowledged, where payloads have to be. */
   oldest(): Held | undefined {
     if (!this.options.acknowledges) return undefined
     const [oldest] = this.held.values()
-    return oldest
+    return oldest ?? this.payloadInHand()
   }
 
   /** Ends the subscription. Acknowledgements that come later count for nothing. */
   close(): Rest {
-    const returned = [...this.held.values(), ...this.batch.slice(this.acknowledged), ...this.returned].toSorted(inOrder)
-    const unread = this.queue.slice(this.next)
-    this.batch = []
+    const inHand = this.payloadInHand()
+    const { reading } = this
+    const returned = [
+      ...this.held.values(),
+      ...(inHand === undefined ? [] : [inHand]),
+      ...this.returned,
+      ...(reading === undefined ? [] : heldFrom(reading, this.index, this.inHandSince))
+    ].toSorted(inOrder)
+    const unread = this.queue.slice(this.unread)
+    this.isInHand = false
+    this.reading = undefined
+    this.returned = []
     this.queue = []
-    this.next = 0
+    this.unread = 0
     this.held.clear()
     const { wanted } = this.options
     return { returned, unread, wanted: this.inherited === undefined ? wanted : union(wanted, this.inherited.wanted) }
   }
 }
 
+/** The payloads of a segment from a place on, none begun with. */
+const heldFrom = (hold: Hold, from: number, since: number): Array<Held> => {
+  const held: Array<Held> = []
+  for (let index = from; index < hold.segment.payloads.length; index++) {
+    const payload = hold.segment.payloads[index]
+    if (payload !== undefined) held.push({ payload, index, hold, since, begunBefore: 0, hasBegun: false })
+  }
+  return held
+}
+
+/** Count of the times that this process has begun with a payload. */
+const timesBegun = ({ begunBefore, hasBegun }: Held): number => begunBefore + (hasBegun ? 1 : 0)
+
+/** The order of the log. */
 const inOrder = (one: Held, other: Held): number =>
-  one.hold === other.hold ? one.index - other.index : one.since - other.since
+  one.hold.segment.index - other.hold.segment.index || one.index - other.index

@@ -49,6 +49,10 @@ export interface ShardBuffer {
   readonly isFull: () => boolean
   /** Waits until the buffer holds less than it may. */
   readonly room: Effect.Effect<void>
+  /** Whether so much waits that subscribers which are at work should come before the next read. */
+  readonly isBehind: () => boolean
+  /** Gives way to subscribers for as long as they are at work and the buffer is behind. */
+  readonly giveWay: Effect.Effect<void>
   /** Count of payloads that wait, of subscribers, and the share of the room that is taken. */
   readonly size: () => { readonly payloads: number; readonly subscribers: number; readonly fill: number }
 }

@@ -87,8 +87,9 @@ export class ShardReader {
   private handOn({ received, size }: ConnectionBatch): Effect.Effect<void, GatewayError> {
     const reaction = this.react(received)
     this.append(reaction, size)
+    const { buffer } = this.parts.shard.host
     // Nearly always there is nothing more to do.
-    if (reaction.effects.length === 0 && reaction.end === undefined && !this.parts.shard.host.buffer.isFull()) {
+    if (reaction.effects.length === 0 && reaction.end === undefined && !buffer.isBehind() && !buffer.isFull()) {
       return Effect.void
     }
     return this.follow(reaction.effects, reaction.end)
@@ -109,6 +110,7 @@ export class ShardReader {
     return Effect.gen(function* () {
       for (const effect of effects) yield* effect
       if (end !== undefined) return yield* new GatewayError({ reason: end })
+      if (shard.host.buffer.isBehind()) yield* heartbeat.whileNotReading(shard.host.buffer.giveWay)
       if (!shard.host.buffer.isFull()) return
       const [held] = yield* Effect.timed(heartbeat.whileNotReading(awaitRoom(shard)))
       shard.host.onHeld(shard.id.id, held)

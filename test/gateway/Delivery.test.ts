@@ -19,7 +19,7 @@ import { DeliveryLog } from "../../src/gateway/DeliveryLog.ts"
 import { Gateway } from "../../src/gateway/Gateway.ts"
 import * as Handlers from "../../src/gateway/Handlers.ts"
 import type { GatewayError } from "../../src/schema/GatewayError.ts"
-import type { Payload } from "../../src/schema/Payload.ts"
+import { isDispatchOf, type Payload } from "../../src/schema/Payload.ts"
 import { LowWaterMark } from "../../src/shard/LowWaterMark.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
@@ -147,6 +147,10 @@ const collectGarbage = (): void => {
 }
 
 /** A log of one session. */
+/** The stream of `on(…)`. */
+const dispatches = (log: DeliveryLog, names: ReadonlySet<string>) =>
+  Deliveries.dispatches(log, names, (payload): payload is Payload => isDispatchOf(payload, names))
+
 const arrange = Effect.fnUntraced(function* (capacity: number = 10) {
   const fork = yield* FiberSet.makeRuntime<never, void, never>()
   const abandoned: Array<number> = []
@@ -198,7 +202,7 @@ describe("a payload is handled", () => {
   const stepping = Effect.fnUntraced(function* (log: DeliveryLog) {
     const latch = yield* Latch.make(false)
     const fiber = yield* Effect.forkChild(
-      Stream.runForEach(Deliveries.payloads(log, undefined), () => Effect.andThen(latch.await, latch.close))
+      Stream.runForEach(Deliveries.payloads(log), () => Effect.andThen(latch.await, latch.close))
     )
     return { fiber, step: Effect.andThen(latch.open, TestClock.adjust("1 millis")) }
   })
@@ -362,8 +366,8 @@ describe("the rest of a subscriber that leaves", () => {
       const take = ({ s }: Payload) => Effect.sync(() => seen.push(s))
       yield* Effect.forkChild(
         Effect.andThen(
-          Stream.runForEach(Stream.take(Deliveries.payloads(log, undefined), 1), take),
-          Stream.runForEach(Deliveries.payloads(log, undefined), take)
+          Stream.runForEach(Stream.take(Deliveries.payloads(log), 1), take),
+          Stream.runForEach(Deliveries.payloads(log), take)
         )
       )
       yield* TestClock.adjust("1 millis")
@@ -383,12 +387,10 @@ describe("the rest of a subscriber that leaves", () => {
       const { append, log, mark } = yield* arrange()
       const second = yield* Deferred.make<Fiber.Fiber<void, unknown>>()
       yield* Effect.forkChild(
-        Stream.runForEach(Deliveries.payloads(log, undefined), () =>
-          Effect.flatMap(Deferred.await(second), Fiber.interrupt)
-        )
+        Stream.runForEach(Deliveries.payloads(log), () => Effect.flatMap(Deferred.await(second), Fiber.interrupt))
       )
       yield* TestClock.adjust("1 millis")
-      yield* Deferred.succeed(second, yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, undefined))))
+      yield* Deferred.succeed(second, yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log))))
       yield* TestClock.adjust("1 millis")
       append([payload(1)])
       yield* TestClock.adjust("1 millis")
@@ -411,7 +413,7 @@ describe("the rest of a subscriber that leaves", () => {
       () =>
         Effect.gen(function* () {
           const { append, log, mark } = yield* arrange(1000)
-          if (!isAlone) yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, undefined)))
+          if (!isAlone) yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log)))
           const seen: Array<number | null> = []
           const program = Handlers.run({ log, flush: Effect.void }, undefined, fails(7, seen))
           yield* Effect.forkChild(Effect.retry(program, { schedule: Schedule.spaced("1 second") }))
@@ -470,7 +472,7 @@ describe("the rest of a subscriber that leaves", () => {
     it.effect(`goes to the next one when its program failed in ${name}, with another beside`, () =>
       Effect.gen(function* () {
         const { append, log, mark } = yield* arrange(1000)
-        yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, undefined)))
+        yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log)))
         const handled = new Set<number | null>()
         let failures = 0
         const handle = ({ ack, attempts, payload }: Delivery) =>
@@ -537,11 +539,9 @@ describe("the rest of a subscriber that leaves", () => {
   it.effect("is kept where those beside want other names, and costs them no room", () =>
     Effect.gen(function* () {
       const { append, log, mark } = yield* arrange(10)
-      yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, new Set(["Y"]))))
+      yield* Effect.forkChild(Stream.runDrain(dispatches(log, new Set(["Y"]))))
       yield* TestClock.adjust("1 millis")
-      const stuck = yield* Effect.forkChild(
-        Stream.runForEach(Deliveries.payloads(log, new Set(["X"])), () => Effect.never)
-      )
+      const stuck = yield* Effect.forkChild(Stream.runForEach(dispatches(log, new Set(["X"])), () => Effect.never))
       yield* TestClock.adjust("1 millis")
       append([payload(1)])
       yield* TestClock.adjust("1 millis")
@@ -554,7 +554,7 @@ describe("the rest of a subscriber that leaves", () => {
       assert.strictEqual(mark.value, 0)
       const seen: Array<number | null> = []
       yield* Effect.forkChild(
-        Stream.runForEach(Deliveries.payloads(log, new Set(["X"])), ({ s }) => Effect.sync(() => seen.push(s)))
+        Stream.runForEach(dispatches(log, new Set(["X"])), ({ s }) => Effect.sync(() => seen.push(s)))
       )
       yield* TestClock.adjust("1 millis")
       assert.deepStrictEqual(seen, [1])
@@ -568,9 +568,7 @@ describe("the rest of a subscriber that leaves", () => {
       append(Array.from({ length: 30 }, (_, n) => payload(n + 1)))
       const seen: Array<number | null> = []
       for (let n = 0; n < 30; n++) {
-        yield* Stream.runForEach(Stream.take(Deliveries.payloads(log, undefined), 1), ({ s }) =>
-          Effect.sync(() => seen.push(s))
-        )
+        yield* Stream.runForEach(Stream.take(Deliveries.payloads(log), 1), ({ s }) => Effect.sync(() => seen.push(s)))
       }
       assert.deepStrictEqual(
         seen,
@@ -582,10 +580,8 @@ describe("the rest of a subscriber that leaves", () => {
   it.effect("holds the mark for a minute when it was interrupted beside another: the program may be ending", () =>
     Effect.gen(function* () {
       const { append, log, mark } = yield* arrange(1000)
-      yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, undefined)))
-      const slow = yield* Effect.forkChild(
-        Stream.runForEach(Deliveries.payloads(log, undefined), () => Effect.sleep("1 hour"))
-      )
+      yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log)))
+      const slow = yield* Effect.forkChild(Stream.runForEach(Deliveries.payloads(log), () => Effect.sleep("1 hour")))
       yield* TestClock.adjust("1 millis")
       for (let s = 1; s <= 10; s++) append([payload(s)])
       yield* TestClock.adjust("1 millis")
@@ -600,7 +596,7 @@ describe("the rest of a subscriber that leaves", () => {
   it.effect("is given up after a minute when it failed beside another and does not come back, which is told", () =>
     Effect.gen(function* () {
       const { abandoned, append, log, mark } = yield* arrange(1000)
-      yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log, undefined)))
+      yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log)))
       yield* Effect.forkChild(
         Effect.exit(Handlers.run({ log, flush: Effect.void }, undefined, () => Effect.fail("no")))
       )
