@@ -1,9 +1,9 @@
 /**
  * Reasons of a `GatewayError` that concern GET /gateway/bot.
  */
-import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import type { GatewayRecovery } from "./CloseCode.ts"
+import { durationText } from "./DurationText.ts"
 
 /**
  * GET /gateway/bot got no answer.
@@ -37,7 +37,7 @@ export class DirectoryRateLimited extends Schema.TaggedError<DirectoryRateLimite
 }) {
   readonly recovery: GatewayRecovery = "resume"
   override get message() {
-    return `GET /gateway/bot: rate limited for ${Duration.format(this.retryAfter)}`
+    return `GET /gateway/bot: rate limited for ${durationText(this.retryAfter)}`
   }
 }
 

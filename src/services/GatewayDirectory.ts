@@ -20,6 +20,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import { durationText } from "../schema/DurationText.ts"
 import {
   DirectoryMalformed,
   DirectoryRateLimited,
@@ -225,7 +226,7 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
         fail(
           new DirectoryUnreachable({
             host,
-            description: `no answer within ${Duration.format(config.timeouts.directory)}`
+            description: `no answer within ${durationText(config.timeouts.directory)}`
           })
         )
     }),
