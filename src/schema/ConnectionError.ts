@@ -17,7 +17,9 @@ export class OpenFailed extends Schema.TaggedError<OpenFailed>("disruption-gatew
   "OpenFailed",
   {
     host: Schema.String,
-    description: Schema.String
+    description: Schema.String,
+    /** Wait that an answer in place of the upgrade asks for (Retry-After), an hour at most. */
+    retryAfter: Schema.optionalKey(Schema.DurationFromMillis)
   }
 ) {
   readonly recovery: GatewayRecovery = "resume"

@@ -87,7 +87,9 @@ const atLeast = ({ reason }: GatewayError): Effect.Effect<Duration.Duration> => 
         ? Effect.succeed(Duration.zero)
         : Effect.map(Random.nextIntBetween(1000, 5000), Duration.millis)
     case "DirectoryRateLimited":
-      return Effect.succeed(reason.retryAfter)
+    case "DirectoryRejected":
+    case "OpenFailed":
+      return Effect.succeed(reason.retryAfter ?? Duration.zero)
     default:
       return Effect.succeed(Duration.zero)
   }

@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import type { HttpFault } from "./Fault.ts"
+import { headersOf } from "./HttpHeaders.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
 
 /** Request, reduced to the parts that matter. */
@@ -56,13 +57,15 @@ const rightAnswer = (discord: SimulatedDiscord, request: RestRequest): RestAnswe
 const wrongAnswer = (fault: HttpFault): RestAnswer => {
   if (fault === "malformed") return { status: 200, headers: { "content-type": "application/json" }, body: `{"url":` }
   if (fault === "unreachable" || fault === "ignore") return fault
-  const { retryAfter, status } = fault
-  if (status !== 429) return json(status, { message: `${status}: ${statusTexts[status] ?? "Error"}`, code: 0 })
-  const seconds = Duration.toMillis(Duration.fromInputUnsafe(retryAfter ?? "1 second")) / 1000
+  const { retryAfter = "1 second", status } = fault
+  if (status !== 429) {
+    return json(status, { message: `${status}: ${statusTexts[status] ?? "Error"}`, code: 0 }, headersOf(fault))
+  }
+  const seconds = Duration.toSeconds(Duration.fromInputUnsafe(retryAfter))
   return json(
     429,
     { message: "You are being rate limited.", retry_after: seconds, global: false },
-    { "retry-after": String(Math.ceil(seconds)), "x-ratelimit-reset-after": String(seconds) }
+    { ...headersOf({ retryAfter, ...fault }), "x-ratelimit-reset-after": String(seconds) }
   )
 }
 
