@@ -110,6 +110,7 @@ export { type OpenConnection, GatewayConnection } from "./services/GatewayConnec
 export { type DirectoryAnswer, GatewayDirectory } from "./services/GatewayDirectory.ts"
 export { Heartbeat, type ConnectionHeartbeat } from "./services/Heartbeat.ts"
 export { IdentifyLimiter, type IdentifyTurn, type TakeTurn } from "./services/IdentifyLimiter.ts"
+export { IdentifyRecord, IdentifyStore, type IdentifyTimes } from "./services/IdentifyStore.ts"
 export { GatewayMonitor, type MonitoredGateway } from "./gateway/GatewayMonitor.ts"
 export type { ConnectionBatch } from "./services/SocketInbox.ts"
 export { SessionStore, SessionStoreError } from "./services/SessionStore.ts"

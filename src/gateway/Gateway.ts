@@ -3,6 +3,7 @@
  *
  * The shards connect as soon as the layer is built, in its scope. What cannot be recovered from ends the stream.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -217,10 +218,13 @@ export class Gateway extends Context.Service<
           )
         )
 
-      yield* Effect.addFinalizer(() =>
+      yield* Effect.addFinalizer((exit) =>
         Effect.andThen(
-          Effect.sync(() => log.end(DeliveryLog.interrupted)),
-          events.end
+          Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? manager.endInPeace : Effect.void,
+          Effect.andThen(
+            Effect.sync(() => log.end(DeliveryLog.interrupted)),
+            events.end
+          )
         )
       )
       yield* manager.run.pipe(

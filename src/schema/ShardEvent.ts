@@ -25,6 +25,13 @@ const schema = Schema.TaggedUnion({
   Greeted: { ...common, heartbeatInterval: Schema.DurationFromMillis },
   /** The shard waits for its turn to IDENTIFY. */
   IdentifyQueued: { ...common, wait: Schema.DurationFromMillis },
+  /** The bot was started again and again without a good end, and each start cost an IDENTIFY: the shard waits. */
+  CrashLoopSlowed: {
+    ...common,
+    /** Number of starts in a row. */
+    starts: Schema.Int,
+    wait: Schema.DurationFromMillis
+  },
   /** The day's IDENTIFYs are used up; the shard waits for the next budget. */
   IdentifyBudgetExhausted: {
     ...common,
@@ -111,6 +118,7 @@ export const ShardEvent = Object.assign(schema, {
   Connecting: make.Connecting,
   Greeted: make.Greeted,
   IdentifyQueued: make.IdentifyQueued,
+  CrashLoopSlowed: make.CrashLoopSlowed,
   IdentifyBudgetExhausted: make.IdentifyBudgetExhausted,
   Identifying: make.Identifying,
   Resuming: make.Resuming,
@@ -144,6 +152,9 @@ export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.matc
   Connecting: ({ host, resuming }) => `Connecting to ${host}${resuming ? " to resume" : ""}`,
   Greeted: ({ heartbeatInterval }) => `Connected, a heartbeat every ${durationText(heartbeatInterval)}`,
   IdentifyQueued: ({ wait }) => `Waiting ${durationText(wait)} for the turn to IDENTIFY`,
+  CrashLoopSlowed: ({ starts, wait }) =>
+    `The bot was started ${starts} times in a row without a good end, and each start cost an IDENTIFY: waiting ` +
+    `${durationText(wait)} before the next one. With a store of sessions it would resume at no cost`,
   IdentifyBudgetExhausted: ({ remaining, resetAt, total }) =>
     `${describeBudget({ remaining, total })} Waiting until ${DateTime.formatIso(resetAt)}`,
   Identifying: () => "Identifying",
@@ -178,6 +189,7 @@ const levels: Record<ShardEvent["_tag"], LogLevel.Severity> = {
   Connecting: "Debug",
   Greeted: "Debug",
   IdentifyQueued: "Info",
+  CrashLoopSlowed: "Warn",
   IdentifyBudgetExhausted: "Error",
   Identifying: "Debug",
   Resuming: "Debug",
