@@ -19,7 +19,6 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
-import * as Stream from "effect/Stream"
 import { durationText } from "../schema/DurationText.ts"
 import {
   DirectoryMalformed,
@@ -35,6 +34,7 @@ import { userAgent } from "../version.ts"
 import { DirectoryVerdict } from "./DirectoryVerdict.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import * as MonotonicTime from "./MonotonicTime.ts"
+import { bodyOf, maxBody } from "./ResponseBody.ts"
 import { readRetryAfter, retryAfterSeconds } from "./RetryAfter.ts"
 import { maskOf } from "./TokenConcealment.ts"
 
@@ -263,25 +263,6 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
     Effect.provideService(HttpClient.TracerPropagationEnabled, false)
   )
 }
-
-/** Largest body that is read, in bytes. Discord's has some hundred. */
-const maxBody = 64 * 1024
-
-/** The text of a body. It is read as it comes, and cut off once it is over the limit, so that one without end costs nothing. */
-const bodyOf = (response: HttpClientResponse.HttpClientResponse) =>
-  response.stream.pipe(
-    Stream.mapAccumEffect(
-      () => 0,
-      (before, chunk) => {
-        const size = before + chunk.length
-        return size > maxBody
-          ? Effect.fail({ _tag: "BodyTooLarge" } as const)
-          : Effect.succeed([size, [chunk]] as const)
-      }
-    ),
-    Stream.decodeText,
-    Stream.mkString
-  )
 
 const decodeInfo = Schema.decodeUnknownEffect(Schema.fromJsonString(GatewayInfo))
 

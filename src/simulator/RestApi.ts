@@ -1,9 +1,10 @@
 /**
- * REST API of the simulator: GET /gateway and GET /gateway/bot.
+ * REST API of the simulator: GET /gateway, GET /gateway/bot and GET /applications/@me.
  *
  * Discord, "Get Gateway Bot": https://discord.com/developers/docs/events/gateway#get-gateway-bot
  */
 import * as Duration from "effect/Duration"
+import { application } from "./Application.ts"
 import type { HttpFault } from "./Fault.ts"
 import { headersOf } from "./HttpHeaders.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
@@ -31,7 +32,8 @@ export const answer = (discord: SimulatedDiscord, request: RestRequest): RestAns
     path: request.path,
     status: typeof given === "string" ? undefined : given.status
   })
-  return given
+  if (typeof given === "string") return given
+  return { ...given, headers: { date: new Date(discord.timers.now()).toUTCString(), ...given.headers } }
 }
 
 const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): RestAnswer => ({
@@ -42,17 +44,20 @@ const json = (status: number, body: unknown, headers: Readonly<Record<string, st
 
 const rightAnswer = (discord: SimulatedDiscord, request: RestRequest): RestAnswer => {
   const { gatewayUrl, shards } = discord.settings
-  const isBot = request.path.endsWith("/gateway/bot")
-  if (!isBot && !request.path.endsWith("/gateway")) return json(404, { message: "404: Not Found", code: 0 })
+  const resource = resources.find((path) => request.path.endsWith(path))
+  if (resource === undefined) return json(404, { message: "404: Not Found", code: 0 })
   if (request.method !== "GET") return json(405, { message: "405: Method Not Allowed", code: 0 })
-  if (!isBot) return json(200, { url: gatewayUrl })
+  if (resource === "/gateway") return json(200, { url: gatewayUrl })
   if (request.authorization !== `Bot ${discord.token}`) return json(401, { message: "401: Unauthorized", code: 0 })
+  if (resource === "/applications/@me") return json(200, application(discord.settings))
   return json(200, {
     url: gatewayUrl,
     shards,
     session_start_limit: discord.limits.sessionStartLimit(discord.timers.now())
   })
 }
+
+const resources = ["/gateway/bot", "/gateway", "/applications/@me"] as const
 
 const wrongAnswer = (fault: HttpFault): RestAnswer => {
   if (fault === "malformed") return { status: 200, headers: { "content-type": "application/json" }, body: `{"url":` }
