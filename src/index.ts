@@ -54,6 +54,7 @@ export {
   UnknownShard
 } from "./schema/SendError.ts"
 export { IdentifyBudget } from "./schema/IdentifyBudget.ts"
+export { VoiceDisconnected, VoiceTimeout } from "./schema/VoiceError.ts"
 export type { IdentifyProperties } from "./schema/Handshake.ts"
 export { GatewayInfo, SessionStartLimit } from "./schema/GatewayInfo.ts"
 export {
@@ -102,6 +103,15 @@ export {
 export { Gateway, GatewayLive, type GatewayServices } from "./gateway/Gateway.ts"
 export type { MembersChunk, MembersRequest } from "./gateway/MemberRequests.ts"
 export type { SendOptions } from "./gateway/ShardManager.ts"
+export {
+  type JoinVoiceChannel,
+  type LavalinkVoiceState,
+  lavalinkVoiceState,
+  type VoiceAdapterCreator,
+  type VoiceAdapterMethods,
+  type VoiceConnection,
+  type VoiceServer
+} from "./gateway/VoiceConnection.ts"
 export { type ShardSelection } from "./schema/ShardSelection.ts"
 export { defaultIntents, defaultReconnect, GatewayConfig, GatewayOptions } from "./services/GatewayConfig.ts"
 export { Decompression, type Decompressor, type Decompressors } from "./services/Decompression.ts"
@@ -110,6 +120,7 @@ export { type OpenConnection, GatewayConnection } from "./services/GatewayConnec
 export { type DirectoryAnswer, GatewayDirectory } from "./services/GatewayDirectory.ts"
 export { Heartbeat, type ConnectionHeartbeat } from "./services/Heartbeat.ts"
 export { IdentifyLimiter, type IdentifyTurn, type TakeTurn } from "./services/IdentifyLimiter.ts"
+export { IdentifyRecord, IdentifyStore, type IdentifyTimes } from "./services/IdentifyStore.ts"
 export { GatewayMonitor, type MonitoredGateway } from "./gateway/GatewayMonitor.ts"
 export type { ConnectionBatch } from "./services/SocketInbox.ts"
 export { SessionStore, SessionStoreError } from "./services/SessionStore.ts"

@@ -1,5 +1,5 @@
 /**
- * Server of `run --dashboard`.
+ * Server of `run --dashboard`: the page, and the probes that `run --healthcheck` asks.
  */
 import { createServer } from "node:http"
 import { hostname } from "node:os"
@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as GatewayDashboard from "../dashboard/GatewayDashboard.ts"
+import * as GatewayHealth from "../dashboard/GatewayHealth.ts"
 import type { Gateway } from "../gateway/Gateway.ts"
 import type { Address } from "./Address.ts"
 
@@ -31,10 +32,10 @@ export class AddressUnavailable extends Schema.TaggedError<AddressUnavailable>("
 /** Serves the page until the scope closes. Returns the bound address; port 0 takes any free one. */
 export const serve = (address: Address): Effect.Effect<Address, AddressUnavailable, Gateway | Scope.Scope> =>
   Layer.build(
-    HttpRouter.serve(GatewayDashboard.layerWith({ path: "/", hosts: [address.host, hostname()] }), {
-      disableLogger: true,
-      disableListenLog: true
-    }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { ...address, gracefulShutdownTimeout: 0 })))
+    HttpRouter.serve(
+      Layer.merge(GatewayDashboard.layerWith({ path: "/", hosts: [address.host, hostname()] }), GatewayHealth.layer),
+      { disableLogger: true, disableListenLog: true }
+    ).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { ...address, gracefulShutdownTimeout: 0 })))
   ).pipe(
     Effect.map((context) => {
       const bound = Context.get(context, HttpServer.HttpServer).address

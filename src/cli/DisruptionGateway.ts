@@ -14,6 +14,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import { version } from "../version.ts"
+import { doctor } from "./DoctorCommand.ts"
 import { run } from "./RunCommand.ts"
 import { simulate } from "./SimulateCommand.ts"
 import * as StandardError from "./StandardError.ts"
@@ -23,10 +24,11 @@ const command = Command.make("disruption-gateway").pipe(
   Command.withDescription(
     "The Discord gateway: a connection that stays up, and a simulated Discord to try it against."
   ),
-  Command.withSubcommands([run, simulate]),
+  Command.withSubcommands([run, doctor, simulate]),
   Command.withExamples([
     { command: "disruption-gateway run --for 20s", description: "See it at work, without a token" },
     { command: "DISCORD_TOKEN=… disruption-gateway run", description: "Connect to Discord" },
+    { command: "DISCORD_TOKEN=… disruption-gateway doctor", description: "Check the settings first" },
     { command: "disruption-gateway simulate", description: "Serve a Discord to test bots against" }
   ])
 )

@@ -7,6 +7,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import { durationText } from "../schema/DurationText.ts"
 import type { ConnectionChange, GatewaySnapshot, ShardSnapshot } from "../schema/GatewaySnapshot.ts"
 import type { ShardState } from "../schema/ShardStatus.ts"
 import { type Paper, type Part, render, type Style, timeOfDay } from "./TerminalLine.ts"
@@ -197,20 +198,6 @@ export const sparkline = (values: ReadonlyArray<number>): string => {
   return values.map((value) => bars[most === 0 ? 0 : Math.round((value / most) * (bars.length - 1))] ?? "").join("")
 }
 
-const units = [
-  ["d", 86_400],
-  ["h", 3600],
-  ["min", 60],
-  ["s", 1]
-] as const
-
-/** Duration in its two largest units: `2 h 5 min`. */
-export const formatTime = (time: Duration.Duration): string => {
-  let rest = Math.max(0, Math.round(Duration.toSeconds(time)))
-  const parts: Array<string> = []
-  for (const [unit, size] of units) {
-    if (rest >= size || (unit === "s" && parts.length === 0)) parts.push(`${Math.floor(rest / size)} ${unit}`)
-    rest %= size
-  }
-  return parts.slice(0, 2).join(" ")
-}
+/** Whole seconds: the view is drawn once a second. */
+const formatTime = (time: Duration.Duration): string =>
+  durationText(Duration.seconds(Math.round(Duration.toSeconds(time))))

@@ -29,6 +29,10 @@ export const run = Command.make(
     ),
     events: Flags.events,
     dashboard: Flags.dashboard,
+    healthcheck: Flag.Boolean("healthcheck").pipe(
+      Flag.withDescription("Ask the process that runs with the same --dashboard whether it is alive: exit code 0 or 1"),
+      Flag.withDefault(false)
+    ),
     runFor: Flags.runFor,
     intents: Flags.intents,
     shards: Flags.shards,
@@ -41,6 +45,10 @@ export const run = Command.make(
     gatewayUrl: url("gateway-url", "Where to connect, without asking GET /gateway/bot")
   },
   Effect.fn(function* (flags) {
+    if (flags.healthcheck) {
+      const { check } = yield* Effect.promise(() => import("./Healthcheck.ts"))
+      return yield* check(flags.dashboard)
+    }
     const logLevel = yield* GlobalFlag.LogLevel
     const builtIn = yield* isBuiltInMeant(flags)
     const isTerminal = yield* (yield* Stdio.Stdio).stdoutIsTerminal
@@ -79,6 +87,10 @@ export const run = Command.make(
     },
     { command: "disruption-gateway run --shards 2,3/4", description: "The last two of four shards" },
     { command: "disruption-gateway run --dashboard 127.0.0.1:8080", description: "With a dashboard" },
+    {
+      command: "disruption-gateway run --healthcheck --dashboard 127.0.0.1:8080",
+      description: "A container's health check of it"
+    },
     {
       command: "disruption-gateway run --json --session-file sessions.json >> events.ndjson",
       description: "Miss nothing between two runs"

@@ -3,6 +3,7 @@
  *
  * The shards connect as soon as the layer is built, in its scope. What cannot be recovered from ends the stream.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -12,6 +13,7 @@ import * as FiberSet from "effect/FiberSet"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type * as Stream from "effect/Stream"
 import type { GatewayError } from "../schema/GatewayError.ts"
@@ -29,6 +31,9 @@ import * as Handlers from "./Handlers.ts"
 import type { DispatchHandlers, HandlerError, HandlerOptions, HandlerServices } from "./Handlers.ts"
 import * as ShardManager from "./ShardManager.ts"
 import type { SendOptions } from "./ShardManager.ts"
+import type { JoinVoiceChannel, VoiceConnection } from "./VoiceConnection.ts"
+import * as VoiceConnections from "./VoiceConnections.ts"
+import { botIdOf } from "../services/BotId.ts"
 import * as BotMetrics from "../services/BotMetrics.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayConnection } from "../services/GatewayConnection.ts"
@@ -142,6 +147,17 @@ export class Gateway extends Context.Service<
       request: MembersRequest,
       options?: { readonly timeout?: Duration.Input | undefined }
     ) => Stream.Stream<MembersChunk, GatewayError>
+    /**
+     * Joins a voice channel and gives what a voice library takes: session, token, endpoint; see `VoiceConnection` for the
+     * adapters. Closing the scope leaves the channel. Takes the intent GUILD_VOICE_STATES. Fails with `VoiceTimeout` when
+     * Discord does not answer, which is how it refuses, and as `send` does.
+     *
+     * ```ts
+     * const { server } = yield* gateway.joinVoiceChannel({ guild, channel })
+     * const { endpoint, sessionId, token } = yield* server
+     * ```
+     */
+    readonly joinVoiceChannel: (options: JoinVoiceChannel) => Effect.Effect<VoiceConnection, GatewayError, Scope.Scope>
     /** The status of every shard, by number. */
     readonly shards: Effect.Effect<ReadonlyArray<ShardStatus>>
     /** Events of the connections, beginning with the last 128. A slow watcher misses the oldest. */
@@ -186,13 +202,21 @@ export class Gateway extends Context.Service<
       })
       yield* Deliveries.watchOverdue(log, events)
       const members = MemberRequests.make()
+      const voice = VoiceConnections.make({
+        userId: botIdOf(config.token),
+        send: (event, options) => send(event, options),
+        fork
+      })
       const manager = yield* ShardManager.make({
         log,
-        wanted: () => wanted,
+        wanted: () => voice.wanted(wanted),
         events,
         metrics,
         metricContext,
-        onDispatch: members.onDispatch
+        onDispatch: (payload) => {
+          members.onDispatch(payload)
+          voice.onDispatch(payload)
+        }
       })
       const shards = () => manager.shards().map((shard) => shard.status)
       yield* ProcessMetrics.observe(
@@ -217,14 +241,22 @@ export class Gateway extends Context.Service<
           )
         )
 
-      yield* Effect.addFinalizer(() =>
+      yield* Effect.addFinalizer((exit) =>
         Effect.andThen(
-          Effect.sync(() => log.end(DeliveryLog.interrupted)),
-          events.end
+          Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? manager.endInPeace : Effect.void,
+          Effect.andThen(
+            Effect.sync(() => log.end(DeliveryLog.interrupted)),
+            events.end
+          )
         )
       )
       yield* manager.run.pipe(
-        Effect.onError((cause) => Effect.sync(() => log.end(Exit.failCause(cause)))),
+        Effect.onError((cause) =>
+          Effect.sync(() => {
+            log.end(Exit.failCause(cause))
+            Option.map(Cause.findErrorOption(cause), voice.end)
+          })
+        ),
         Effect.forkScoped
       )
 
@@ -247,6 +279,7 @@ export class Gateway extends Context.Service<
             send,
             timeout: Duration.fromInputUnsafe(options.timeout ?? "30 seconds")
           }),
+        joinVoiceChannel: voice.join,
         shards: Effect.sync(shards),
         changes: events.changes,
         session: (id) =>

@@ -11,6 +11,10 @@ import * as Scope from "effect/Scope"
 import { SystemSlept } from "../schema/ConnectionError.ts"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import { ShardId } from "../schema/ShardId.ts"
+import { GatewayConfig } from "../services/GatewayConfig.ts"
+import { GatewayDirectory } from "../services/GatewayDirectory.ts"
+import { IdentifyStore } from "../services/IdentifyStore.ts"
+import * as IdentifyHistory from "../shard/IdentifyHistory.ts"
 import * as Shard from "../shard/Shard.ts"
 import type { ShardBuffer, ShardHost } from "../shard/ShardHost.ts"
 import * as GatewayInstruments from "./GatewayInstruments.ts"
@@ -23,6 +27,7 @@ export interface ShardGeneration {
   readonly scope: Scope.Closeable
   /** Fails with the first shard that cannot go on. */
   readonly failed: Deferred.Deferred<never, GatewayError>
+  readonly identifies: IdentifyHistory.IdentifyHistory
   /** Puts another buffer in place of the one that the shards append to. */
   readonly appendTo: (buffer: ShardBuffer) => void
 }
@@ -30,12 +35,21 @@ export interface ShardGeneration {
 /** Makes shards that are yet to be launched, which end with the scope. */
 export const make = Effect.fnUntraced(function* (
   ids: ReadonlyArray<ShardId>,
-  shared: ShardHost,
+  shared: Omit<ShardHost, "identifies">,
   scope: Scope.Closeable
 ) {
   let { buffer } = shared
+  const { keepIdentifies, timeouts } = yield* GatewayConfig
+  const identifies = yield* IdentifyHistory.make({
+    shards: ids,
+    store: keepIdentifies ? yield* IdentifyStore : undefined,
+    directory: yield* GatewayDirectory,
+    timeout: timeouts.store,
+    fork: shared.fork
+  })
   const host: ShardHost = {
     ...shared,
+    identifies,
     get buffer() {
       return buffer
     }
@@ -46,6 +60,7 @@ export const make = Effect.fnUntraced(function* (
     shards: new Map(shards.map((shard) => [shard.id.id, shard])),
     scope,
     failed: yield* Deferred.make<never, GatewayError>(),
+    identifies,
     appendTo: (next) => {
       buffer = next
     }

@@ -74,7 +74,7 @@ export const make = Effect.fnUntraced(function* (parts: {
   const oneReshardAtATime = yield* Semaphore.make(1)
   let home: Scope.Scope | undefined
 
-  const host: ShardHost = {
+  const host: Omit<ShardHost, "identifies"> = {
     buffer: log,
     announce: events.announce,
     onDispatch: parts.onDispatch,
@@ -203,6 +203,8 @@ export const make = Effect.fnUntraced(function* (parts: {
         discard: true
       })
     ),
+    /** The program ends in peace, which the next process is to know. */
+    endInPeace: Effect.suspend(() => current?.identifies.endInPeace ?? Effect.void),
     send,
     restart,
     reshard,

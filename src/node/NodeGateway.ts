@@ -18,18 +18,22 @@ import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import { Heartbeat } from "../services/Heartbeat.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { SessionStore } from "../services/SessionStore.ts"
+import * as IdentifyFile from "./IdentifyFile.ts"
 import * as NodeDecompression from "./NodeDecompression.ts"
 import * as NodeWebSocket from "./NodeWebSocket.ts"
 
 const platform = Layer.mergeAll(NodeWebSocket.layer, NodeHttpClient.layerNodeHttp, NodeDecompression.layer)
 
 /**
- * `GatewayLive` with everything but the configuration.
+ * `GatewayLive` with everything but the configuration. The times of IDENTIFYs are kept in the user's state folder
+ * (`keepIdentifies`).
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Gateway, GatewayError, GatewayConfig> = GatewayLive.pipe(Layer.provide(platform))
+export const layer: Layer.Layer<Gateway, GatewayError, GatewayConfig> = GatewayLive.pipe(
+  Layer.provide([platform, IdentifyFile.layer])
+)
 
 /**
  * All services but the stores, with the WebSocket and the HTTP client: for `Gateway.layer` with a `SessionStore` and an

@@ -4,12 +4,14 @@
  * Text frames are handed over as bytes, too: `FrameDecoder` filters dispatches by name on the bytes, and makes strings
  * only of the wanted ones. On a compressed connection bytes mean compressed data, so text stays text there.
  */
+import type { ClientRequest, IncomingHttpHeaders } from "node:http"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Socket from "effect/socket/Socket"
 import { WebSocket } from "ws"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
+import { userAgent } from "../version.ts"
 
 /** `WebSocketConstructor` of `ws`. A message over `maxPayloadBytes` ends the connection with 1009. */
 export const layer: Layer.Layer<Socket.WebSocketConstructor, never, GatewayConfig> = Layer.effect(
@@ -24,10 +26,20 @@ export const layer: Layer.Layer<Socket.WebSocketConstructor, never, GatewayConfi
       // Discord has its own compression.
       perMessageDeflate: false,
       // Limit for the peer's answer to a close frame. The types of `ws` lack this option.
-      closeTimeout: Duration.toMillis(timeouts.close)
+      closeTimeout: Duration.toMillis(timeouts.close),
+      headers: { "user-agent": userAgent, ...headers },
+      // `ws` tells the status of an answer that refuses the upgrade, but not its headers.
+      finishRequest: (request: ClientRequest) => {
+        request.once("response", (response) => {
+          answer.refusalHeaders = response.headers
+        })
+        request.end()
+      }
     }
+    const answer: Answer = { refusalHeaders: undefined }
     return new BytesWebSocket(
-      new WebSocket(url, protocols ?? [], headers === undefined ? behaviour : { ...behaviour, headers }),
+      new WebSocket(url, protocols ?? [], behaviour),
+      answer,
       new URL(url).searchParams.has("compress")
     )
   })
@@ -35,14 +47,21 @@ export const layer: Layer.Layer<Socket.WebSocketConstructor, never, GatewayConfi
 
 type Listener = (event: Socket.WebSocketEvent) => void
 
+/** The answer to the upgrade, if it was refused. */
+interface Answer {
+  refusalHeaders: IncomingHttpHeaders | undefined
+}
+
 class BytesWebSocket implements Socket.WebSocketLike {
   readonly #ws: WebSocket
+  readonly #answer: Answer
   readonly #onMessage = new Map<Listener, (data: unknown, isBinary: boolean) => void>()
 
   readonly #isCompressed: boolean
 
-  constructor(ws: WebSocket, isCompressed: boolean) {
+  constructor(ws: WebSocket, answer: Answer, isCompressed: boolean) {
     this.#ws = ws
+    this.#answer = answer
     this.#isCompressed = isCompressed
   }
 
@@ -51,6 +70,9 @@ class BytesWebSocket implements Socket.WebSocketLike {
   }
   get bufferedAmount() {
     return this.#ws.bufferedAmount
+  }
+  get refusalHeaders() {
+    return this.#answer.refusalHeaders
   }
   get isPaused() {
     return this.#ws.isPaused

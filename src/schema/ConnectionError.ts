@@ -3,9 +3,9 @@
  * in
  * `ShardStatus` and in the log.
  */
-import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { describeCloseCode, type GatewayRecovery, recoveryOfCloseCode } from "./CloseCode.ts"
+import { durationText } from "./DurationText.ts"
 
 /**
  * The WebSocket could not be opened.
@@ -17,7 +17,9 @@ export class OpenFailed extends Schema.TaggedError<OpenFailed>("disruption-gatew
   "OpenFailed",
   {
     host: Schema.String,
-    description: Schema.String
+    description: Schema.String,
+    /** Wait that an answer in place of the upgrade asks for (Retry-After), an hour at most. */
+    retryAfter: Schema.optionalKey(Schema.DurationFromMillis)
   }
 ) {
   readonly recovery: GatewayRecovery = "resume"
@@ -41,7 +43,7 @@ export class HelloTimeout extends Schema.TaggedError<HelloTimeout>("disruption-g
 ) {
   readonly recovery: GatewayRecovery = "resume"
   override get message() {
-    return `No HELLO within ${Duration.format(this.after)}`
+    return `No HELLO within ${durationText(this.after)}`
   }
 }
 
@@ -60,7 +62,7 @@ export class ReadyTimeout extends Schema.TaggedError<ReadyTimeout>("disruption-g
 ) {
   readonly recovery: GatewayRecovery = "resume"
   override get message() {
-    return `IDENTIFY was not answered by READY within ${Duration.format(this.after)}`
+    return `IDENTIFY was not answered by READY within ${durationText(this.after)}`
   }
 }
 
@@ -78,7 +80,7 @@ export class ResumedTimeout extends Schema.TaggedError<ResumedTimeout>(
 }) {
   readonly recovery: GatewayRecovery = "resume"
   override get message() {
-    return `RESUME was not answered, and nothing replayed, within ${Duration.format(this.after)}`
+    return `RESUME was not answered, and nothing replayed, within ${durationText(this.after)}`
   }
 }
 
@@ -96,7 +98,7 @@ export class HeartbeatTimeout extends Schema.TaggedError<HeartbeatTimeout>(
 }) {
   readonly recovery: GatewayRecovery = "resume"
   override get message() {
-    return `A heartbeat was not acknowledged within ${Duration.format(this.interval)}`
+    return `A heartbeat was not acknowledged within ${durationText(this.interval)}`
   }
 }
 
@@ -114,7 +116,7 @@ export class SystemSlept extends Schema.TaggedError<SystemSlept>("disruption-gat
 ) {
   readonly recovery: GatewayRecovery = "resume"
   override get message() {
-    return `The machine was asleep for ${Duration.format(this.slept)}`
+    return `The machine was asleep for ${durationText(this.slept)}`
   }
 }
 

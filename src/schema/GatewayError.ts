@@ -43,6 +43,7 @@ import {
   UnknownShard
 } from "./SendError.ts"
 import type { ShardId } from "./ShardId.ts"
+import { VoiceDisconnected, VoiceTimeout } from "./VoiceError.ts"
 
 const reasons = [
   InvalidConfig,
@@ -77,7 +78,9 @@ const reasons = [
   SendQueueFull,
   SendTimeout,
   GatewayStopped,
-  ShardUnreachable
+  ShardUnreachable,
+  VoiceTimeout,
+  VoiceDisconnected
 ] as const
 
 /**

@@ -24,6 +24,10 @@ export const hostOf = (url: string): string =>
 export const hostnameOf = (url: string): string =>
   Option.match(parse(url), { onNone: () => "an unreadable URL", onSome: ({ hostname }) => hostname })
 
+/** Test for a URL of this computer, such as that of a simulator. */
+export const isLoopbackUrl = (url: string): boolean =>
+  Option.exists(parse(url), ({ hostname }) => canonical(hostname) === "localhost")
+
 /**
  * Same-domain check of a resume URL. A RESUME carries the token, so it only goes to the domain of the main URL, and
  * never with less encryption.

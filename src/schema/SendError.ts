@@ -1,8 +1,8 @@
 /**
  * Reasons of a `GatewayError` that only the sender gets: they do not end a connection, so they have no recovery.
  */
-import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { durationText } from "./DurationText.ts"
 
 /**
  * Discord would reject the payload. Nothing was sent.
@@ -89,7 +89,7 @@ export class SendTimeout extends Schema.TaggedError<SendTimeout>("disruption-gat
   }
 ) {
   override get message() {
-    return `Not ${this.what} within ${Duration.format(this.after)}`
+    return `Not ${this.what} within ${durationText(this.after)}`
   }
 }
 

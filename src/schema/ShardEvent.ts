@@ -6,9 +6,9 @@
  */
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import type * as LogLevel from "effect/LogLevel"
 import * as Schema from "effect/Schema"
+import { durationText } from "./DurationText.ts"
 import { describeBudget } from "./FatalError.ts"
 import { GatewayErrorReason } from "./GatewayError.ts"
 
@@ -25,6 +25,13 @@ const schema = Schema.TaggedUnion({
   Greeted: { ...common, heartbeatInterval: Schema.DurationFromMillis },
   /** The shard waits for its turn to IDENTIFY. */
   IdentifyQueued: { ...common, wait: Schema.DurationFromMillis },
+  /** The bot was started again and again without a good end, and each start cost an IDENTIFY: the shard waits. */
+  CrashLoopSlowed: {
+    ...common,
+    /** Number of starts in a row. */
+    starts: Schema.Int,
+    wait: Schema.DurationFromMillis
+  },
   /** The day's IDENTIFYs are used up; the shard waits for the next budget. */
   IdentifyBudgetExhausted: {
     ...common,
@@ -111,6 +118,7 @@ export const ShardEvent = Object.assign(schema, {
   Connecting: make.Connecting,
   Greeted: make.Greeted,
   IdentifyQueued: make.IdentifyQueued,
+  CrashLoopSlowed: make.CrashLoopSlowed,
   IdentifyBudgetExhausted: make.IdentifyBudgetExhausted,
   Identifying: make.Identifying,
   Resuming: make.Resuming,
@@ -142,8 +150,11 @@ export const ShardEvent = Object.assign(schema, {
  */
 export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.match({
   Connecting: ({ host, resuming }) => `Connecting to ${host}${resuming ? " to resume" : ""}`,
-  Greeted: ({ heartbeatInterval }) => `Connected, a heartbeat every ${Duration.format(heartbeatInterval)}`,
-  IdentifyQueued: ({ wait }) => `Waiting ${Duration.format(wait)} for the turn to IDENTIFY`,
+  Greeted: ({ heartbeatInterval }) => `Connected, a heartbeat every ${durationText(heartbeatInterval)}`,
+  IdentifyQueued: ({ wait }) => `Waiting ${durationText(wait)} for the turn to IDENTIFY`,
+  CrashLoopSlowed: ({ starts, wait }) =>
+    `The bot was started ${starts} times in a row without a good end, and each start cost an IDENTIFY: waiting ` +
+    `${durationText(wait)} before the next one. With a store of sessions it would resume at no cost`,
   IdentifyBudgetExhausted: ({ remaining, resetAt, total }) =>
     `${describeBudget({ remaining, total })} Waiting until ${DateTime.formatIso(resetAt)}`,
   Identifying: () => "Identifying",
@@ -152,7 +163,7 @@ export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.matc
   Resumed: ({ replayed, sessionId }) => `Resumed session ${sessionId}, ${replayed} missed payloads replayed`,
   Disconnected: ({ reason }) => `Disconnected: ${reason.message}`,
   SessionDropped: ({ sessionId, why }) => `Session ${sessionId} is given up: ${why}`,
-  Waiting: ({ delay }) => `Next connection in ${Duration.format(delay)}`,
+  Waiting: ({ delay }) => `Next connection in ${durationText(delay)}`,
   GapDetected: ({ from, to }) => `Sequences ${from} to ${to} are missing`,
   MalformedSkipped: ({ description }) => `Left out a malformed payload that comes with every replay: ${description}`,
   UnknownOpcode: ({ op }) => `A payload with the unknown opcode ${op}`,
@@ -162,10 +173,10 @@ export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.matc
     subscribers === 0
       ? `${buffered} payloads are waiting and nothing subscribes to Gateway.payloads: reading pauses`
       : `${buffered} payloads are waiting for the slowest of ${subscribers} subscribers: reading pauses`,
-  ConsumerCaughtUp: ({ after }) => `Reading again after ${Duration.format(after)}`,
+  ConsumerCaughtUp: ({ after }) => `Reading again after ${durationText(after)}`,
   AcknowledgementOverdue: ({ after, event, sequence }) =>
     `${event ?? "A payload"}${sequence === null ? "" : ` (sequence ${sequence})`} was handed out ` +
-    `${Duration.format(after)} ago and is not acknowledged: after a crash everything from there on comes again`,
+    `${durationText(after)} ago and is not acknowledged: after a crash everything from there on comes again`,
   DeliveriesAbandoned: ({ payloads }) =>
     `${payloads} payloads of a subscriber that failed are given up: no other one took them over`,
   StoreFailed: ({ description, what }) => `The session cannot be ${what}: ${description}`,
@@ -178,6 +189,7 @@ const levels: Record<ShardEvent["_tag"], LogLevel.Severity> = {
   Connecting: "Debug",
   Greeted: "Debug",
   IdentifyQueued: "Info",
+  CrashLoopSlowed: "Warn",
   IdentifyBudgetExhausted: "Error",
   Identifying: "Debug",
   Resuming: "Debug",

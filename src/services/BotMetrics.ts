@@ -4,12 +4,13 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
+import { botIdOf } from "./BotId.ts"
 
 /** The current context with the metric attribute `bot`, the id in the bot's token; unchanged if the token has none. */
 export const contextOf = (token: Redacted.Redacted<string>): Effect.Effect<Context.Context<never>> =>
   Effect.map(Effect.context<never>(), (context) => {
-    const bot = idIn(Redacted.value(token))
+    const bot = botIdOf(token)
     return bot === undefined
       ? context
       : Context.add(context, Metric.CurrentMetricAttributes, {
@@ -17,11 +18,3 @@ export const contextOf = (token: Redacted.Redacted<string>): Effect.Effect<Conte
           bot
         })
   })
-
-/** The bot's id, Base64 in the first part of a token. It is public: everybody sees it in Discord. */
-const idIn = (token: string): string | undefined => {
-  const [first = "", ...rest] = token.split(".")
-  if (rest.length !== 2 || !/^[\w-]+={0,2}$/.test(first)) return undefined
-  const id = atob(first.replaceAll("-", "+").replaceAll("_", "/").replaceAll("=", ""))
-  return /^\d{15,22}$/.test(id) ? id : undefined
-}

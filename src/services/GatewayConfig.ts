@@ -131,6 +131,11 @@ export interface GatewayOptions {
   readonly malformedReplays?: number | undefined
   /** Payloads that may wait to be sent, for each shard. Default: 1000. */
   readonly sendQueue?: number | undefined
+  /**
+   * Whether the times of IDENTIFYs are kept over restarts, so that a crash loop slows down: in the store of sessions, or on
+   * Node.js without one in a file of the user's state folder. Default: true.
+   */
+  readonly keepIdentifies?: boolean | undefined
   /** IDENTIFYs of the day that stay untouched. Default: one in a hundred. */
   readonly identifyReserve?: number | undefined
   /** Reaction to an exhausted day's budget of IDENTIFYs: wait for the next, or fail the stream. Default: "wait". */
@@ -148,6 +153,7 @@ const variables = {
   compression: "DISCORD_COMPRESSION",
   largeThreshold: "DISCORD_LARGE_THRESHOLD",
   identifyReserve: "DISCORD_IDENTIFY_RESERVE",
+  keepIdentifies: "DISCORD_KEEP_IDENTIFIES",
   apiUrl: "DISCORD_API_URL",
   gatewayUrl: "DISCORD_GATEWAY_URL"
 } as const
@@ -170,6 +176,7 @@ const readVariables = (
         compression: orRead(given.compression, GatewayVariables.compression, variables.compression),
         largeThreshold: orRead(given.largeThreshold, GatewayVariables.largeThreshold, variables.largeThreshold),
         identifyReserve: orRead(given.identifyReserve, GatewayVariables.identifyReserve, variables.identifyReserve),
+        keepIdentifies: orRead(given.keepIdentifies, GatewayVariables.keepIdentifies, variables.keepIdentifies),
         apiUrl: orRead(given.apiUrl, GatewayVariables.apiUrl, variables.apiUrl),
         gatewayUrl: orRead(given.gatewayUrl, GatewayVariables.gatewayUrl, variables.gatewayUrl)
       }),
@@ -220,6 +227,7 @@ export class GatewayConfig extends Context.Service<
     readonly giveUpResume: { readonly failures: number; readonly after: Duration.Duration }
     readonly malformedReplays: number
     readonly sendQueue: number
+    readonly keepIdentifies: boolean
     readonly identifyReserve: number | undefined
     readonly whenBudgetExhausted: "wait" | "fail"
   }
@@ -241,8 +249,8 @@ export class GatewayConfig extends Context.Service<
    * The options from variables, for a program that reads them as a `Config` among its own.
    *
    * Reads DISCORD_TOKEN, DISCORD_INTENTS (names or a bit field), DISCORD_SHARDS ("4", "2,3/4" for two of four, or
-   * "auto"), DISCORD_COMPRESSION, DISCORD_LARGE_THRESHOLD, DISCORD_IDENTIFY_RESERVE, DISCORD_API_URL,
-   * DISCORD_GATEWAY_URL. Fails with `ConfigError`, which names the variable.
+   * "auto"), DISCORD_COMPRESSION, DISCORD_LARGE_THRESHOLD, DISCORD_IDENTIFY_RESERVE,
+   * DISCORD_KEEP_IDENTIFIES ("true" or "false"), DISCORD_API_URL, DISCORD_GATEWAY_URL. Fails with `ConfigError`, which names the variable.
    *
    * ```ts
    * GatewayConfig.layerConfig(Config.nested(GatewayConfig.config, "BOT")) // BOT_DISCORD_TOKEN, …

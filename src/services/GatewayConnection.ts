@@ -4,6 +4,7 @@
  * The scope owns the connection. Closing it after a failure drops the transport without waiting for a peer that may be
  * dead; otherwise it waits for the closing handshake.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -25,8 +26,10 @@ import { Decompression } from "./Decompression.ts"
 import * as DispatchTally from "./DispatchTally.ts"
 import { FrameDecoder } from "./FrameDecoder.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
+import { readRetryAfter } from "./RetryAfter.ts"
 import { type ConnectionBatch, SocketInbox, type SocketEnd } from "./SocketInbox.ts"
 import { maskOf } from "./TokenConcealment.ts"
+import { refusalHeaders } from "./UpgradeRefusal.ts"
 
 /**
  * An open connection.
@@ -99,7 +102,14 @@ export class GatewayConnection extends Context.Service<
         }) {
           const host = mask(hostOf(url))
           const failed = (reason: GatewayErrorReason) => new GatewayError({ reason, shard: shard.id })
-          const openFailed = (description: string) => failed(new OpenFailed({ host, description: mask(description) }))
+          const openFailed = (description: string, retryAfter = Option.none<Duration.Duration>()) =>
+            failed(
+              new OpenFailed({
+                host,
+                description: mask(description),
+                ...Option.match(retryAfter, { onNone: () => ({}), onSome: (retryAfter) => ({ retryAfter }) })
+              })
+            )
 
           const compression = compress ? chosen : "none"
           if (isTransport(compression) && !decompressors.transports.includes(compression)) {
@@ -137,7 +147,11 @@ export class GatewayConnection extends Context.Service<
             }
           )
           yield* inbox.opened().pipe(
-            Effect.mapError((end) => openFailed(describeEnd(end))),
+            Effect.catch((end) =>
+              Effect.flatMap(Clock.currentTimeMillis, (now) =>
+                Effect.fail(openFailed(describeEnd(end), readRetryAfter(refusalHeaders(ws), now)))
+              )
+            ),
             Effect.timeoutOrElse({
               duration: config.timeouts.open,
               orElse: () => Effect.fail(openFailed("it did not open in time"))

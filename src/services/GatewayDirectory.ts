@@ -19,7 +19,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
-import * as Stream from "effect/Stream"
+import { durationText } from "../schema/DurationText.ts"
 import {
   DirectoryMalformed,
   DirectoryRateLimited,
@@ -30,9 +30,12 @@ import { AuthenticationFailed } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { GatewayInfo } from "../schema/GatewayInfo.ts"
 import type { IdentifyBudget } from "../schema/IdentifyBudget.ts"
-import { version } from "../version.ts"
+import { userAgent } from "../version.ts"
+import { DirectoryVerdict } from "./DirectoryVerdict.ts"
 import { GatewayConfig } from "./GatewayConfig.ts"
 import * as MonotonicTime from "./MonotonicTime.ts"
+import { bodyOf, maxBody } from "./ResponseBody.ts"
+import { readRetryAfter, retryAfterSeconds } from "./RetryAfter.ts"
 import { maskOf } from "./TokenConcealment.ts"
 
 /**
@@ -60,6 +63,10 @@ export class GatewayDirectory extends Context.Service<
     /**
      * A new answer. Fails with `AuthenticationFailed` (401), `DirectoryRateLimited` (429), `DirectoryRejected` (any
      * other status), `DirectoryUnreachable` (no answer) or `DirectoryMalformed`.
+     *
+     * Once Discord has taken the token, a 401 or 404 is fatal only when it was the answer ten times in a row, over half an
+     * hour at least; before that it is a `DirectoryRejected` that is asked again. A Retry-After is kept: a request within it
+     * fails at once.
      */
     readonly fetch: Effect.Effect<DirectoryAnswer, GatewayError>
     /** The last answer up to this age, otherwise a new one. None with a configured `gatewayUrl`. */
@@ -72,6 +79,8 @@ export class GatewayDirectory extends Context.Service<
     readonly url: Effect.Effect<string, GatewayError>
     /** Marks the URL as failed: the next `url` makes a request, and falls back to this URL if that fails. */
     readonly invalidateUrl: Effect.Effect<void>
+    /** Discord has taken the token: the bot became READY or RESUMED. From now on a refusal counts only when it stays. */
+    readonly confirm: Effect.Effect<void>
   }
 >()("disruption-gateway/services/GatewayDirectory") {
   static readonly layer: Layer.Layer<GatewayDirectory, never, GatewayConfig | HttpClient.HttpClient> = Layer.effect(
@@ -89,16 +98,24 @@ export class GatewayDirectory extends Context.Service<
       /** Set by `invalidateUrl`, until the next answer. */
       let doubtful = false
 
-      const fetch = request(client, config).pipe(
+      const verdict = new DirectoryVerdict(new URL(config.apiUrl).host)
+
+      const ask = request(client, config).pipe(
+        Effect.catch(({ reason }) => Effect.flatMap(MonotonicTime.now, (now) => fail(verdict.judge(reason, now)))),
         Effect.zip(DateTime.now),
         Effect.map(([info, at]): DirectoryAnswer => {
           const answer = { info, at, monotonicAt: MonotonicTime.of(clock) }
           last = answer
+          verdict.accept()
           if (config.gatewayUrl === undefined) url = info.url
           doubtful = false
           return answer
         })
       )
+      const fetch = Effect.flatMap(MonotonicTime.now, (now) => {
+        const refusal = verdict.refusal(now)
+        return refusal === undefined ? ask : fail(refusal)
+      })
 
       /** Single-flight cache: the known value, or the result of one request for all that wait. */
       const kept = <A>(known: Effect.Effect<A | undefined>, findOut: Effect.Effect<A, GatewayError>) => {
@@ -148,7 +165,8 @@ export class GatewayDirectory extends Context.Service<
         ),
         invalidateUrl: Effect.sync(() => {
           doubtful = config.gatewayUrl === undefined
-        })
+        }),
+        confirm: Effect.sync(() => verdict.confirm())
       })
     })
   )
@@ -168,6 +186,9 @@ export const timeAfter = (
  * Uncertainty window: IDENTIFYs sent this shortly before an answer may be missing from its count, so they count again.
  */
 const uncertainFor = Duration.seconds(15)
+
+/** Browsers name themselves, and do not let a program do it. */
+const isBrowser = "navigator" in globalThis && globalThis.navigator.userAgent.startsWith("Mozilla/")
 
 const fail = (reason: GatewayErrorReason) => Effect.fail(new GatewayError({ reason }))
 
@@ -203,16 +224,25 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
       case 401:
         return yield* fail(new AuthenticationFailed())
       case 429:
-        return yield* fail(new DirectoryRateLimited({ retryAfter: yield* retryAfter(response) }))
+        return yield* fail(new DirectoryRateLimited({ retryAfter: yield* rateLimitOf(response) }))
       default:
-        return yield* fail(new DirectoryRejected({ status: response.status, host }))
+        return yield* fail(
+          new DirectoryRejected({
+            status: response.status,
+            host,
+            ...Option.match(readRetryAfter(response.headers, yield* Clock.currentTimeMillis), {
+              onNone: () => ({}),
+              onSome: (retryAfter) => ({ retryAfter })
+            })
+          })
+        )
     }
   })
 
   return HttpClientRequest.get(`${config.apiUrl}/gateway/bot`).pipe(
     HttpClientRequest.setHeaders({
       authorization: `Bot ${Redacted.value(config.token)}`,
-      "user-agent": `DiscordBot (disruption-gateway, ${version})`
+      ...(isBrowser ? {} : { "user-agent": userAgent })
     }),
     HttpClient.withScope(client).execute,
     Effect.mapError(unreachable),
@@ -225,7 +255,7 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
         fail(
           new DirectoryUnreachable({
             host,
-            description: `no answer within ${Duration.format(config.timeouts.directory)}`
+            description: `no answer within ${durationText(config.timeouts.directory)}`
           })
         )
     }),
@@ -234,36 +264,20 @@ const request = (client: HttpClient.HttpClient, config: GatewayConfig["Service"]
   )
 }
 
-/** Largest body that is read, in bytes. Discord's has some hundred. */
-const maxBody = 64 * 1024
-
-/** The text of a body. It is read as it comes, and cut off once it is over the limit, so that one without end costs nothing. */
-const bodyOf = (response: HttpClientResponse.HttpClientResponse) =>
-  response.stream.pipe(
-    Stream.mapAccumEffect(
-      () => 0,
-      (before, chunk) => {
-        const size = before + chunk.length
-        return size > maxBody
-          ? Effect.fail({ _tag: "BodyTooLarge" } as const)
-          : Effect.succeed([size, [chunk]] as const)
-      }
-    ),
-    Stream.decodeText,
-    Stream.mkString
-  )
-
 const decodeInfo = Schema.decodeUnknownEffect(Schema.fromJsonString(GatewayInfo))
 
 const RateLimitBody = Schema.fromJsonString(Schema.Struct({ retry_after: Schema.Finite }))
 
-/** The wait in seconds: in Discord's body, or in the header of a proxy's answer. */
-const retryAfter = (response: HttpClientResponse.HttpClientResponse) =>
+/** The wait: in Discord's body, which is exact, or in the header of a proxy's answer; a second without either. */
+const rateLimitOf = (response: HttpClientResponse.HttpClientResponse) =>
   bodyOf(response).pipe(
     Effect.flatMap(Schema.decodeUnknownEffect(RateLimitBody)),
-    Effect.map((body) => body.retry_after),
-    Effect.orElseSucceed(() => Number(response.headers["retry-after"])),
-    Effect.map((seconds) => Duration.seconds(seconds >= 0 ? seconds : 1))
+    Effect.map((body) => retryAfterSeconds(body.retry_after)),
+    Effect.catch(() =>
+      Effect.map(Clock.currentTimeMillis, (now) =>
+        Option.getOrElse(readRetryAfter(response.headers, now), () => Duration.seconds(1))
+      )
+    )
   )
 
 const describeCause = (cause: unknown): string => {

@@ -43,6 +43,11 @@ const by =
 /** The number for decimal digits; other text unchanged, for the schema to reject. */
 const fromDigits = (text: string): unknown => (/^\d+$/.test(text.trim()) ? Number(text) : text)
 
+const booleans: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["false", false]
+])
+
 /** Names of intents, or a bit field. */
 export const intents = variable(Schema.Int, parseIntents)
 
@@ -57,6 +62,12 @@ export const largeThreshold = variable(Schema.Int, by(GatewayOption.LargeThresho
 
 /** An integer. */
 export const identifyReserve = variable(Schema.Int, by(GatewayOption.IdentifyReserve, fromDigits))
+
+/** `true` or `false`. */
+export const keepIdentifies = variable(
+  Schema.Boolean,
+  by(Schema.Boolean, (text) => booleans.get(text.trim().toLowerCase()) ?? text)
+)
 
 /** A URL. */
 export const apiUrl = variable(Schema.String, by(GatewayOption.ApiUrl))

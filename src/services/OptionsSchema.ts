@@ -70,6 +70,7 @@ export const optionsSchema = Schema.Struct({
   }).pipe(orElse({})),
   malformedReplays: IntegerBetween(1, 1000).pipe(orElse(3)),
   sendQueue: IntegerBetween(1, 2 ** 24).pipe(orElse(1000)),
+  keepIdentifies: Schema.Boolean.pipe(orElse(true)),
   identifyReserve: Schema.UndefinedOr(GatewayOption.IdentifyReserve).pipe(orElse(undefined)),
   whenBudgetExhausted: Schema.Literals(["wait", "fail"]).pipe(orElse("wait"))
 })

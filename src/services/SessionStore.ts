@@ -11,6 +11,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
+import * as IdentifyStore from "./IdentifyStore.ts"
 import * as SessionFile from "./SessionFile.ts"
 
 /**
@@ -63,31 +64,35 @@ export class SessionStore extends Context.Service<
 
   /**
    * Keeps sessions in a store of `effect/persistence`: `Persistence.layerBackingRedis`, `layerBackingSql`,
-   * `layerBackingKvs`, … A value that is not a session is reported in the log and counts as none.
+   * `layerBackingKvs`, … A value that is not a session is reported in the log and counts as none. The times of IDENTIFYs are
+   * kept beside them (`IdentifyStore`).
    */
-  static readonly layerPersisted: Layer.Layer<SessionStore, never, Persistence.BackingPersistence> = Layer.effect(
-    SessionStore,
-    Effect.gen(function* () {
-      const backing = yield* Persistence.BackingPersistence
-      const sessions = yield* backing.make(sessionsStoreId)
-      return SessionStore.of({
-        get: (shard) =>
-          sessions.get(shard.toString()).pipe(
-            // Text that is no JSON will not become better, either.
-            Effect.catchIf(
-              ({ cause }) => cause instanceof SyntaxError,
-              ({ message }) => Effect.succeed({ message })
+  static readonly layerPersisted: Layer.Layer<SessionStore, never, Persistence.BackingPersistence> =
+    Layer.effectContext(
+      Effect.gen(function* () {
+        const backing = yield* Persistence.BackingPersistence
+        const sessions = yield* backing.make(sessionsStoreId)
+        const store = SessionStore.of({
+          get: (shard) =>
+            sessions.get(shard.toString()).pipe(
+              // Text that is no JSON will not become better, either.
+              Effect.catchIf(
+                ({ cause }) => cause instanceof SyntaxError,
+                ({ message }) => Effect.succeed({ message })
+              ),
+              Effect.mapError(unanswered),
+              Effect.flatMap((value) => (value === undefined ? Effect.succeedNone : decodeOrForget(value, shard)))
             ),
-            Effect.mapError(unanswered),
-            Effect.flatMap((value) => (value === undefined ? Effect.succeedNone : decodeOrForget(value, shard)))
-          ),
-        set: (session) =>
-          Effect.mapError(sessions.set(session.shard.toString(), encodeStored(session), undefined), unanswered),
-        remove: (shard) => Effect.mapError(sessions.remove(shard.toString()), unanswered),
-        durable: true
+          set: (session) =>
+            Effect.mapError(sessions.set(session.shard.toString(), encodeStored(session), undefined), unanswered),
+          remove: (shard) => Effect.mapError(sessions.remove(shard.toString()), unanswered),
+          durable: true
+        })
+        return Context.make(SessionStore, store).pipe(
+          Context.add(IdentifyStore.IdentifyStore, yield* IdentifyStore.makePersisted(backing))
+        )
       })
-    })
-  )
+    )
 
   /** Keeps sessions in one file, which is replaced whole. The file's folder must be there. */
   static readonly layerFile = (path: string): Layer.Layer<SessionStore, PlatformError, FileSystem.FileSystem> =>

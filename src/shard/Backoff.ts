@@ -4,6 +4,9 @@
  * The first reconnect after an established session is immediate. Attempts that do not establish one wait as the
  * configured schedule says, which begins anew once a session has lasted. A session that falls within seconds does not
  * count: accept-then-close loops must not spin.
+ *
+ * A session that Discord declares gone ends an outage: the schedule begins anew, and the IDENTIFY waits no more than Discord
+ * asks for. Only one that follows another without a session that lasted between them counts as a failed attempt.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -25,6 +28,8 @@ export class Backoff {
   private readonly options: BackoffOptions
   private step: Step | undefined
   private immediate = true
+  /** Discord has declared a session gone since the last one that lasted. */
+  private isInvalidated = false
 
   constructor(options: BackoffOptions) {
     this.options = options
@@ -39,6 +44,13 @@ export class Backoff {
       if (lasted !== undefined && Duration.isGreaterThanOrEqualTo(lasted, this.options.stableAfter)) {
         this.step = undefined
         this.immediate = true
+        this.isInvalidated = false
+      }
+      if (error.recovery === "identify" && !this.isInvalidated) {
+        this.step = undefined
+        if (lasted !== undefined) this.immediate = false
+        this.isInvalidated = true
+        return Effect.succeed(Duration.zero)
       }
       if (lasted === undefined || !this.immediate) return this.scheduled(error)
       this.immediate = false
@@ -64,7 +76,10 @@ export class Backoff {
 
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, GatewayError, never, never>>>
 
-/** Discord's own least waits, which our schedule does not shorten. */
+/**
+ * Discord's own least waits, which our schedule does not shorten: those that it names, and 1 to 5 seconds before a new
+ * session ("Resuming": https://discord.com/developers/docs/events/gateway#resuming).
+ */
 const atLeast = ({ reason }: GatewayError): Effect.Effect<Duration.Duration> => {
   switch (reason._tag) {
     case "SessionInvalidated":
@@ -72,7 +87,9 @@ const atLeast = ({ reason }: GatewayError): Effect.Effect<Duration.Duration> => 
         ? Effect.succeed(Duration.zero)
         : Effect.map(Random.nextIntBetween(1000, 5000), Duration.millis)
     case "DirectoryRateLimited":
-      return Effect.succeed(reason.retryAfter)
+    case "DirectoryRejected":
+    case "OpenFailed":
+      return Effect.succeed(reason.retryAfter ?? Duration.zero)
     default:
       return Effect.succeed(Duration.zero)
   }

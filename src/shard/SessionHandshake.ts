@@ -4,6 +4,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { IdentifyBudgetExhausted } from "../schema/FatalError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
 import { encodeHandshake, identify, resume } from "../schema/Handshake.ts"
@@ -57,8 +58,25 @@ export const sendIdentify = Effect.fnUntraced(function* (
  * connection meanwhile. `release` or the end of the scope gives the slot up.
  */
 export const acquireIdentifySlot = Effect.fnUntraced(function* (shard: ShardLifecycle) {
+  yield* awaitHistory(shard)
   const limiter = yield* IdentifyLimiter
   return yield* limiter.acquire(shard.id, (wait) => announceWait(shard, wait))
+})
+
+/** Waits for what processes before this one have spent. */
+const awaitHistory = Effect.fnUntraced(function* (shard: ShardLifecycle) {
+  while (true) {
+    const due = yield* shard.host.identifies.wait(shard.id)
+    if (Option.isNone(due)) return
+    const { starts, time } = due.value
+    shard.enter("queued")
+    yield* shard.announce((common) =>
+      starts === undefined
+        ? ShardEvent.IdentifyQueued({ ...common, wait: time })
+        : ShardEvent.CrashLoopSlowed({ ...common, starts, wait: time })
+    )
+    yield* Effect.sleep(time)
+  }
 })
 
 const announceWait = (shard: ShardLifecycle, wait: Duration.Duration) =>
@@ -72,7 +90,7 @@ const awaitTurn = Effect.fnUntraced(function* (shard: ShardLifecycle) {
   const limiter = yield* IdentifyLimiter
   while (true) {
     const turn = yield* limiter.takeTurn(shard.id)
-    if (turn._tag === "Granted") return
+    if (turn._tag === "Granted") return yield* shard.host.identifies.count(shard.id)
     if (turn._tag === "Wait") {
       yield* announceWait(shard, turn.time)
       yield* Effect.sleep(turn.time)

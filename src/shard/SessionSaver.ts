@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
+import { durationText } from "../schema/DurationText.ts"
 import type { Session } from "../schema/Session.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
@@ -153,7 +154,7 @@ export class SessionSaver {
           duration: timeout,
           orElse: () => {
             this.isHanging = true
-            return Effect.fail(new SessionStoreError({ description: `no answer within ${Duration.format(timeout)}` }))
+            return Effect.fail(new SessionStoreError({ description: `no answer within ${durationText(timeout)}` }))
           }
         }),
         Effect.result,

@@ -21,6 +21,7 @@ import type { Session } from "../schema/Session.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import { type OpenConnection, GatewayConnection } from "../services/GatewayConnection.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
+import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import { Heartbeat, type ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { acquireIdentifySlot, type IdentifySlot, sendIdentify, sendResume } from "./SessionHandshake.ts"
@@ -49,7 +50,7 @@ export const run = Effect.fnUntraced(function* (
 ): Effect.fn.Return<
   never,
   GatewayError,
-  GatewayConnection | GatewayConfig | Heartbeat | IdentifyLimiter | SessionStore | Scope.Scope
+  GatewayConnection | GatewayConfig | GatewayDirectory | Heartbeat | IdentifyLimiter | SessionStore | Scope.Scope
 > {
   const session = shard.session.current()
   const slot = Option.isNone(session) ? yield* acquireIdentifySlot(shard) : undefined
@@ -202,6 +203,8 @@ const handshakeAndSend = Effect.fnUntraced(function* (
           awaitSession(readyTimeout, new ReadyTimeout({ after: readyTimeout }))
         )
       )
+  const directory = yield* GatewayDirectory
+  yield* directory.confirm
   return yield* shard.sendQueue.drain(connection, window)
 })
 

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Payload } from "../schema/Payload.ts"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
+import type { IdentifyHistory } from "./IdentifyHistory.ts"
 import type { MarkSegment } from "./LowWaterMark.ts"
 
 /** The host of a shard. */
@@ -24,6 +25,8 @@ export interface ShardHost {
   readonly onHeld: (shard: number, time: Duration.Duration) => void
   /** The dispatches that the program wants at the moment; undefined for all. */
   readonly wanted: () => ReadonlySet<string> | undefined
+  /** IDENTIFYs of the processes before this one. */
+  readonly identifies: IdentifyHistory
   /** The presence that the program set last for all shards. */
   readonly presence: () => GatewayPresenceUpdateData | undefined
   /** Runs an effect beside the shards, for as long as the host lives. */

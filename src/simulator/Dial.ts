@@ -16,7 +16,7 @@ export const dial = (discord: SimulatedDiscord, url: URL): "accept" | DialAnswer
 }
 
 const outcomeOf = (answer: "accept" | DialAnswer): DialRecord["outcome"] => {
-  if (Predicate.isObject(answer)) return answer.status
+  if (!Predicate.isString(answer)) return answer.status
   return answer === "accept" ? "accepted" : answer === "refuse" ? "refused" : "ignored"
 }
 

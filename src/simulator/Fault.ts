@@ -17,6 +17,7 @@
  * | RESUME is answered by op 9 twice | `Fault.resume(Act.invalidSession(true), { times: 2 })` |
  * | the connection is lost right after RESUMED | `Fault.resume(Act.drop, { when: "after" })` |
  * | the REST API is down, or rate limits the bot | `Fault.http({ status: 503 })`, `Fault.http({ status: 429, retryAfter: "2 seconds" })` |
+ * | the upgrade is refused for a while | `Fault.dial({ status: 503, retryAfter: "30 seconds" })` |
  *
  * @since 0.1.0
  */
@@ -67,12 +68,26 @@ export interface AnswerOptions extends DialOptions {
 }
 
 /**
+ * Answer of HTTP with a status, in place of the regular one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HttpAnswer {
+  readonly status: number
+  /** Retry-After in seconds. Default for the status 429 of the REST API: 1 second. */
+  readonly retryAfter?: Duration.Input
+  /** More headers, such as a `retry-after` that is a date. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/**
  * Answer to a dial: no TCP connection, no answer at all, or an HTTP status in place of the upgrade.
  *
  * @since 0.1.0
  * @category models
  */
-export type DialAnswer = "refuse" | "ignore" | { readonly status: number }
+export type DialAnswer = "refuse" | "ignore" | HttpAnswer
 
 /**
  * Answer to a REST request. `malformed` is status 200 with invalid JSON, `unreachable` a network error.
@@ -80,11 +95,7 @@ export type DialAnswer = "refuse" | "ignore" | { readonly status: number }
  * @since 0.1.0
  * @category models
  */
-export type HttpFault =
-  | "malformed"
-  | "unreachable"
-  | "ignore"
-  | { readonly status: number; readonly retryAfter?: Duration.Input }
+export type HttpFault = "malformed" | "unreachable" | "ignore" | HttpAnswer
 
 /**
  * Answer to a payload: an act, no answer, or the regular answer later.

@@ -125,8 +125,13 @@ class ConnectionProtocol implements GatewayProtocol {
           if (answer === undefined) return this.refuse(CloseCode.DecodeError, "Error while decoding payload.")
           tell(session, answer.t, answer.d)
         })
-      case GatewayOpcode.PresenceUpdate:
       case GatewayOpcode.VoiceStateUpdate:
+        return this.authenticated((session) => {
+          const answers = session.voiceStates.answer(d, session.id)
+          if (answers === undefined) return this.refuse(CloseCode.DecodeError, "Error while decoding payload.")
+          for (const { d, t } of answers) if (session.wants(t)) tell(session, t, d)
+        })
+      case GatewayOpcode.PresenceUpdate:
       case GatewayOpcode.RequestSoundboardSounds:
       case GatewayOpcode.RequestChannelInfo:
         return this.authenticated(() => {})

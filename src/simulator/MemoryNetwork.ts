@@ -13,6 +13,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type { WebSocketConstructor } from "effect/socket/Socket"
 import * as GatewayProtocol from "./GatewayProtocol.ts"
 import { dial } from "./Dial.ts"
+import { headersOf } from "./HttpHeaders.ts"
 import { Link } from "./Link.ts"
 import { MemorySocket, type Upward } from "./MemorySocket.ts"
 import * as RestApi from "./RestApi.ts"
@@ -66,9 +67,11 @@ const answerDial = (discord: SimulatedDiscord, url: URL, socket: MemorySocket, p
     socket.down.put({ _tag: "Accepted" })
     return GatewayProtocol.open(discord, url, peer)
   }
-  const message =
-    answer === "refuse" ? `connect ECONNREFUSED ${url.host}` : `Unexpected server response: ${answer.status}`
-  socket.down.put({ _tag: "Refused", message })
+  socket.down.put(
+    answer === "refuse"
+      ? { _tag: "Refused", message: `connect ECONNREFUSED ${url.host}`, headers: undefined }
+      : { _tag: "Refused", message: `Unexpected server response: ${answer.status}`, headers: headersOf(answer) }
+  )
   return undefined
 }
 

@@ -19,7 +19,11 @@ export type Upward =
 /** Item from the server to the client. */
 export type Downward =
   | { readonly _tag: "Accepted" }
-  | { readonly _tag: "Refused"; readonly message: string }
+  | {
+      readonly _tag: "Refused"
+      readonly message: string
+      readonly headers: Readonly<Record<string, string>> | undefined
+    }
   | { readonly _tag: "Frame"; readonly data: string | Uint8Array }
   | { readonly _tag: "Close"; readonly code: number | undefined; readonly reason: string }
   | { readonly _tag: "Lost" }
@@ -38,6 +42,8 @@ const closeTimeout = 30_000
 export class MemorySocket implements WebSocketLike {
   readyState = connecting
   isPaused = false
+  /** Headers of the answer that refused the upgrade. */
+  refusalHeaders: Readonly<Record<string, string>> | undefined
   /** Incoming direction. */
   readonly down: Link<Downward>
   private readonly up: Link<Upward>
@@ -117,6 +123,7 @@ export class MemorySocket implements WebSocketLike {
         this.readyState = open
         return this.emit({ type: "open" })
       case "Refused":
+        this.refusalHeaders = item.headers
         return this.fail(item.message)
       case "Frame":
         return this.emit({ type: "message", data: item.data })

@@ -2,10 +2,9 @@
  * Payloads at the start of a session: READY, and a GUILD_CREATE for each guild of the shard.
  */
 import { shardOfGuild } from "../schema/ShardId.ts"
-import { guild, snowflake } from "./SampleData.ts"
+import { application, applicationId } from "./Application.ts"
+import { guild } from "./SampleData.ts"
 import type { Settings } from "./SimulatorOptions.ts"
-
-const applicationId = snowflake(0)
 
 /** Guilds of a shard, in the form of GUILD_CREATE. */
 export const guildsOfShard = (settings: Settings, [id, total]: readonly [id: number, total: number]) =>
@@ -39,5 +38,5 @@ export const ready = (options: {
   session_type: "normal",
   resume_gateway_url: options.settings.resumeUrl,
   ...(options.sharded ? { shard: options.shard } : {}),
-  application: { id: applicationId, flags: 0 }
+  application: { id: applicationId, flags: application(options.settings).flags }
 })

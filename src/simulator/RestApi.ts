@@ -1,10 +1,12 @@
 /**
- * REST API of the simulator: GET /gateway and GET /gateway/bot.
+ * REST API of the simulator: GET /gateway, GET /gateway/bot and GET /applications/@me.
  *
  * Discord, "Get Gateway Bot": https://discord.com/developers/docs/events/gateway#get-gateway-bot
  */
 import * as Duration from "effect/Duration"
+import { application } from "./Application.ts"
 import type { HttpFault } from "./Fault.ts"
+import { headersOf } from "./HttpHeaders.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
 
 /** Request, reduced to the parts that matter. */
@@ -30,7 +32,8 @@ export const answer = (discord: SimulatedDiscord, request: RestRequest): RestAns
     path: request.path,
     status: typeof given === "string" ? undefined : given.status
   })
-  return given
+  if (typeof given === "string") return given
+  return { ...given, headers: { date: new Date(discord.timers.now()).toUTCString(), ...given.headers } }
 }
 
 const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): RestAnswer => ({
@@ -41,11 +44,12 @@ const json = (status: number, body: unknown, headers: Readonly<Record<string, st
 
 const rightAnswer = (discord: SimulatedDiscord, request: RestRequest): RestAnswer => {
   const { gatewayUrl, shards } = discord.settings
-  const isBot = request.path.endsWith("/gateway/bot")
-  if (!isBot && !request.path.endsWith("/gateway")) return json(404, { message: "404: Not Found", code: 0 })
+  const resource = resources.find((path) => request.path.endsWith(path))
+  if (resource === undefined) return json(404, { message: "404: Not Found", code: 0 })
   if (request.method !== "GET") return json(405, { message: "405: Method Not Allowed", code: 0 })
-  if (!isBot) return json(200, { url: gatewayUrl })
+  if (resource === "/gateway") return json(200, { url: gatewayUrl })
   if (request.authorization !== `Bot ${discord.token}`) return json(401, { message: "401: Unauthorized", code: 0 })
+  if (resource === "/applications/@me") return json(200, application(discord.settings))
   return json(200, {
     url: gatewayUrl,
     shards,
@@ -53,16 +57,20 @@ const rightAnswer = (discord: SimulatedDiscord, request: RestRequest): RestAnswe
   })
 }
 
+const resources = ["/gateway/bot", "/gateway", "/applications/@me"] as const
+
 const wrongAnswer = (fault: HttpFault): RestAnswer => {
   if (fault === "malformed") return { status: 200, headers: { "content-type": "application/json" }, body: `{"url":` }
   if (fault === "unreachable" || fault === "ignore") return fault
-  const { retryAfter, status } = fault
-  if (status !== 429) return json(status, { message: `${status}: ${statusTexts[status] ?? "Error"}`, code: 0 })
-  const seconds = Duration.toMillis(Duration.fromInputUnsafe(retryAfter ?? "1 second")) / 1000
+  const { retryAfter = "1 second", status } = fault
+  if (status !== 429) {
+    return json(status, { message: `${status}: ${statusTexts[status] ?? "Error"}`, code: 0 }, headersOf(fault))
+  }
+  const seconds = Duration.toSeconds(Duration.fromInputUnsafe(retryAfter))
   return json(
     429,
     { message: "You are being rate limited.", retry_after: seconds, global: false },
-    { "retry-after": String(Math.ceil(seconds)), "x-ratelimit-reset-after": String(seconds) }
+    { ...headersOf({ retryAfter, ...fault }), "x-ratelimit-reset-after": String(seconds) }
   )
 }
 

@@ -13,6 +13,8 @@ import type * as Scope from "effect/Scope"
 import { type RawData, type WebSocket, WebSocketServer } from "ws"
 import * as GatewayProtocol from "./GatewayProtocol.ts"
 import { dial } from "./Dial.ts"
+import type { HttpAnswer } from "./Fault.ts"
+import { headersOf } from "./HttpHeaders.ts"
 import * as RestApi from "./RestApi.ts"
 import type { Peer } from "./SimulatedConnection.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
@@ -93,12 +95,14 @@ export const attach = ({ addresses, server }: Listening, discord: SimulatedDisco
     socket.on("error", constVoid)
     if (answer === "accept") return webSockets.handleUpgrade(request, socket, head, (ws) => converse(discord, url, ws))
     if (answer === "refuse") return socket.destroy()
-    if (answer !== "ignore") refuseUpgrade(socket, answer.status)
+    if (answer !== "ignore") refuseUpgrade(socket, answer)
   })
 }
 
-const refuseUpgrade = (socket: Duplex, status: number): void => {
-  socket.end(`HTTP/1.1 ${status} Simulated\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+const refuseUpgrade = (socket: Duplex, answer: HttpAnswer): void => {
+  const headers = Object.entries({ connection: "close", "content-length": "0", ...headersOf(answer) })
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${answer.status} Simulated\r\n${lines.join("")}\r\n`)
 }
 
 const respond = (discord: SimulatedDiscord, url: URL, request: IncomingMessage, response: ServerResponse): void => {

@@ -5,6 +5,7 @@ import { includesEvent } from "./EventIntents.ts"
 import { MemberRequests } from "./MemberRequests.ts"
 import { type DispatchRecord, History, type SessionRecord } from "./Observations.ts"
 import type { Settings } from "./SimulatorOptions.ts"
+import { VoiceStates } from "./VoiceStates.ts"
 
 /** Connection, reduced to the part that a session uses. */
 export interface Outlet {
@@ -23,6 +24,7 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
   readonly intents: number
   readonly capabilities: number
   readonly memberRequests = new MemberRequests()
+  readonly voiceStates = new VoiceStates()
   sequence = 0
   connection: Connection | undefined
   private readonly settings: Settings

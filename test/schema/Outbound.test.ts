@@ -21,6 +21,7 @@ const events: ReadonlyArray<ShardEvent> = [
   ShardEvent.Connecting({ ...common, host: "gateway.discord.gg", resuming: true }),
   ShardEvent.Greeted({ ...common, heartbeatInterval: Duration.millis(41_250) }),
   ShardEvent.IdentifyQueued({ ...common, wait: Duration.seconds(5) }),
+  ShardEvent.CrashLoopSlowed({ ...common, starts: 11, wait: Duration.seconds(10) }),
   ShardEvent.IdentifyBudgetExhausted({
     ...common,
     total: 1000,

@@ -232,6 +232,7 @@ describe("the configuration from a Config", () => {
         DISCORD_COMPRESSION: "none",
         DISCORD_LARGE_THRESHOLD: "100",
         DISCORD_IDENTIFY_RESERVE: "0",
+        DISCORD_KEEP_IDENTIFIES: "False",
         DISCORD_API_URL: "http://127.0.0.1:8080/",
         DISCORD_GATEWAY_URL: "ws://127.0.0.1:8080"
       }
@@ -246,6 +247,7 @@ describe("the configuration from a Config", () => {
         assert.strictEqual(config.compression, "none")
         assert.strictEqual(config.largeThreshold, 100)
         assert.strictEqual(config.identifyReserve, 0)
+        assert.isFalse(config.keepIdentifies)
         assert.strictEqual(config.apiUrl, "http://127.0.0.1:8080")
         assert.strictEqual(config.gatewayUrl, "ws://127.0.0.1:8080")
       }
@@ -335,6 +337,7 @@ describe("a token in the wrong place", () => {
           "DISCORD_COMPRESSION",
           "DISCORD_LARGE_THRESHOLD",
           "DISCORD_IDENTIFY_RESERVE",
+          "DISCORD_KEEP_IDENTIFIES",
           "DISCORD_API_URL",
           "DISCORD_GATEWAY_URL"
         ]) {

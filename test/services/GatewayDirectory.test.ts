@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as HttpClient from "effect/http/HttpClient"
@@ -142,6 +143,29 @@ describe("GET /gateway/bot", () => {
     }).pipe(Effect.provide(SimulatedBot.layer()))
   )
 
+  it.effect("an answer's Retry-After is kept by all who ask, whether it is a number or a date", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const directory = yield* GatewayDirectory
+      const headers = { date: "Thu, 01 Jan 1970 00:00:00 GMT", "retry-after": "Thu, 01 Jan 1970 00:02:00 GMT" }
+      yield* simulator.faults.inject(
+        Fault.http({ status: 503, headers }, { times: 1 }),
+        Fault.http({ status: 429, headers: { "retry-after": "30" } }, { times: 1 })
+      )
+      const asked = Effect.map(simulator.counts, ({ httpRequests }) => httpRequests)
+      const unavailable = yield* soon(Effect.flip(directory.fetch))
+      assert.deepInclude(unavailable.reason, { _tag: "DirectoryRejected", retryAfter: Duration.minutes(2) })
+      // A minute of the wait is over.
+      const early = yield* Effect.flip(directory.fetch)
+      assert.isTrue(early.reason._tag === "DirectoryRejected" && early.reason.retryAfter !== undefined)
+      assert.strictEqual(yield* asked, 1)
+      yield* TestClock.adjust("61 seconds")
+      assert.strictEqual((yield* soon(Effect.flip(directory.fetch))).reason._tag, "DirectoryRateLimited")
+      assert.strictEqual(yield* asked, 2)
+      assert.strictEqual((yield* soon(directory.fetch)).info.shards, 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("refusing the token ends the stream", () =>
     Effect.gen(function* () {
       const { simulator, watcher } = yield* SimulatedBot.ready
@@ -150,4 +174,72 @@ describe("GET /gateway/bot", () => {
       assert.strictEqual(watcher.tags().at(-1), "Stopped")
     }).pipe(Effect.provide(SimulatedBot.layer({ config: { token: "wrong" } })))
   )
+})
+
+describe("a refusal of GET /gateway/bot", () => {
+  /** The bot has been READY for a minute when the network fails, and the REST API answers with an error page. */
+  const fallen = Effect.fnUntraced(function* (page: Fault.Fault) {
+    const bot = yield* SimulatedBot.ready
+    const network = Fault.dial("refuse")
+    yield* TestClock.adjust("1 minute")
+    yield* bot.simulator.faults.inject(network, page)
+    yield* bot.simulator.drop()
+    return { ...bot, network }
+  })
+
+  for (const status of [401, 404]) {
+    it.effect(`${status} to a bot that was READY does not end it`, () =>
+      Effect.gen(function* () {
+        const { network, simulator, watcher } = yield* fallen(Fault.http({ status }, { times: 1 }))
+        yield* TestClock.adjust("20 seconds")
+        yield* simulator.faults.lift(network)
+        yield* TestClock.adjust("1 minute")
+        assert.include(
+          (yield* simulator.requests).map((request) => request.status),
+          status
+        )
+        assert.strictEqual(watcher.tags().at(-1), "Resumed")
+      }).pipe(Effect.provide(SimulatedBot.layer()))
+    )
+  }
+
+  it.effect("that stays for half an hour ends it, with what to do", () =>
+    Effect.gen(function* () {
+      const { simulator, watcher } = yield* fallen(Fault.http({ status: 401 }))
+      yield* TestClock.adjust("25 minutes")
+      assert.notInclude(watcher.tags(), "Stopped")
+      yield* TestClock.adjust("10 minutes")
+      assert.deepNestedPropertyVal(watcher.events.at(-1), "reason._tag", "AuthenticationFailed")
+      assert.isAtLeast((yield* simulator.counts).httpRequests, 10)
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
+  it.effect("that other answers interrupt does not count", () =>
+    Effect.gen(function* () {
+      const { simulator, watcher } = yield* fallen(Fault.http({ status: 502 }, { times: 1 }))
+      for (let hour = 0; hour < 6; hour++) {
+        yield* simulator.faults.inject(
+          Fault.http({ status: 404 }, { times: 8 }),
+          Fault.http({ status: 502 }, { times: 1 })
+        )
+        yield* TestClock.adjust("9 minutes")
+      }
+      assert.notInclude(watcher.tags(), "Stopped")
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
+  for (const [status, tag] of [
+    [401, "AuthenticationFailed"],
+    [404, "DirectoryRejected"]
+  ] as const) {
+    it.effect(`${status} at the first start ends it at once`, () =>
+      Effect.gen(function* () {
+        const simulator = yield* DiscordSimulator
+        yield* simulator.faults.inject(Fault.http({ status }))
+        const { watcher } = yield* SimulatedBot.ready
+        assert.deepNestedPropertyVal(watcher.events.at(-1), "reason._tag", tag)
+        assert.strictEqual((yield* simulator.counts).httpRequests, 1)
+      }).pipe(Effect.provide(SimulatedBot.layer()))
+    )
+  }
 })

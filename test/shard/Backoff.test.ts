@@ -75,6 +75,34 @@ describe("backoff", () => {
     }).pipe(Effect.provide(SimulatedBot.layer()))
   )
 
+  it.effect("waits 1 to 5 s after op 9, not the step that an outage before it had reached", () =>
+    Effect.gen(function* () {
+      const { simulator, watcher } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("1 minute")
+      const network = Fault.dial("refuse")
+      yield* simulator.faults.inject(network)
+      yield* simulator.drop()
+      yield* TestClock.adjust("63 seconds")
+      assert.deepStrictEqual(seconds(watcher.waits()), [1, 2, 4, 8, 16, 32])
+      yield* simulator.endSessions()
+      yield* simulator.faults.lift(network)
+      yield* TestClock.adjust("10 seconds")
+      const wait = seconds(watcher.waits()).at(-1) ?? 0
+      assert.isTrue(wait >= 1 && wait <= 5, `${wait} s`)
+      assert.strictEqual(watcher.tags().at(-1), "Ready")
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
+  it.effect("waits ever longer where each IDENTIFY is answered by op 9", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      yield* simulator.faults.inject(Fault.identify(Act.invalidSession(false)))
+      const { watcher } = yield* SimulatedBot.ready
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual(seconds(watcher.waits()).slice(4, 9), [8, 16, 32, 60, 60])
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
   it.effect("follows the schedule that it is given, whose end is fatal", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator

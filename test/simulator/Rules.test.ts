@@ -7,6 +7,7 @@ import { DiscordSimulator } from "disruption-gateway/testing"
 import { closeCodes } from "../../src/schema/CloseCode.ts"
 import { eventsOfIntent } from "../../src/simulator/EventIntents.ts"
 import intents from "../fixtures/intents.json" with { type: "json" }
+import { Intents } from "../../src/schema/Intents.ts"
 import { connected, dial, identifyWith, mainUrl, type RawClient } from "../support/RawClient.ts"
 
 const second = TestClock.adjust("1 second")
@@ -73,6 +74,24 @@ describe("a client that breaks a rule is closed with", () => {
       again.resume(client.sessionId, 1)
       yield* second
       assert.deepStrictEqual(again.events, ["RESUMED"])
+    }).pipe(Effect.provide(DiscordSimulator.layer))
+  )
+
+  it.effect("4002 for a malformed op 4; a right one is answered, and one that changes nothing is not", () =>
+    Effect.gen(function* () {
+      const client = yield* connected({ intents: Intents.GUILD_VOICE_STATES })
+      const join = { guild_id: "1", channel_id: "2", self_mute: false, self_deaf: false }
+      client.send(4, join)
+      client.send(4, { ...join, channel_id: null })
+      client.send(4, { ...join, channel_id: null })
+      yield* second
+      assert.deepStrictEqual(
+        client.events.filter((event) => event.startsWith("VOICE")),
+        ["VOICE_STATE_UPDATE", "VOICE_SERVER_UPDATE", "VOICE_STATE_UPDATE"]
+      )
+      client.send(4, { ...join, channel_id: 2 })
+      yield* second
+      assert.strictEqual(client.closed?.code, 4002)
     }).pipe(Effect.provide(DiscordSimulator.layer))
   )
 

@@ -235,3 +235,23 @@ describe("disruption-gateway simulate", () => {
     }).pipe(Effect.provide(DiscordSimulator.serve()))
   )
 })
+
+describe("disruption-gateway doctor", () => {
+  it.live("prints a line for each check, and ends with 1 where the bot would not run", () =>
+    Effect.gen(function* () {
+      const env = yield* environment
+      const well = yield* finish(["doctor", "--intents", "GUILDS"], env)
+      expect({ code: well.code, stderr: well.stderr }).toEqual({ code: 0, stderr: "" })
+      expect(linesOf(well.stdout).map((line) => line.split(":")[0])).toEqual(
+        ["token", "intents", "shards", "budget", "clock"].map((check) => `✓ ${check}`)
+      )
+      const ill = yield* finish(["doctor", "--intents", "GUILDS,MESSAGE_CONTENT"], env)
+      expect(ill.code).toBe(1)
+      expect(ill.stdout).toContain("✗ intents: MESSAGE_CONTENT is asked for, but not enabled")
+      expect(ill.stdout + ill.stderr).not.toContain(env.DISCORD_TOKEN)
+      const tokenless = yield* finish(["doctor"], { DISCORD_TOKEN: "" })
+      expect(tokenless.code).toBe(1)
+      expect(tokenless.stdout).toContain("✗ configuration: DISCORD_TOKEN: the bot's token is missing")
+    }).pipe(Effect.provide(DiscordSimulator.serve({ disallowedIntents: ["MESSAGE_CONTENT"] })))
+  )
+})

@@ -110,13 +110,20 @@ const takenPort = Effect.acquireRelease(
 )
 
 describe("run --dashboard", () => {
-  it.live("serves a dashboard and says where", () =>
+  it.live("serves a dashboard, says where, and answers --healthcheck", () =>
     Effect.gen(function* () {
       const run = yield* CommandLine.start(["run", "--dashboard", "127.0.0.1:0"])
       const [, url = ""] = yield* run.says(/Dashboard: (http:\/\/127\.0\.0\.1:\d+\/)\n/)
       const page = yield* Effect.promise(() => fetch(url).then((answer) => answer.text()))
       assert.include(page, "<title>Discord gateway</title>")
+      const check = CommandLine.finish(["run", "--healthcheck", "--dashboard", new URL(url).host])
+      const alive = yield* check
+      assert.strictEqual(alive.code, 0)
+      assert.match(alive.stdout, /^alive( and ready|: \d of 1 shards are ready)\n$/)
       assert.strictEqual((yield* run.end("SIGTERM")).code, 0)
+      const gone = yield* check
+      assert.strictEqual(gone.code, 1)
+      assert.include(gone.stderr, url)
     })
   )
 
