@@ -49,7 +49,7 @@ const streamOf = ({ seconds, stream }) => (stream === "live" ? `live-${seconds}`
 
 /** One client, once. Fails when it did not do its work. */
 export const measure = async (server, client, scenario, expected, { profile } = {}) => {
-  const { exported, module, role } = clients[client]
+  const { exported, module, role, withoutOptions } = clients[client]
   const { kind, shards } = scenario
   const child = start(
     "client.mjs",
@@ -58,7 +58,11 @@ export const measure = async (server, client, scenario, expected, { profile } = 
         module,
         exported,
         profile,
-        scenario: { ...scenario, listens: role === "own", options: role === "own" ? scenario.ownOptions : undefined }
+        scenario: {
+          ...scenario,
+          listens: role === "own",
+          options: role === "own" && withoutOptions !== true ? scenario.ownOptions : undefined
+        }
       })
     ],
     kind === "idle" ? ["--expose-gc"] : []
