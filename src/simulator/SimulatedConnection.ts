@@ -43,6 +43,8 @@ export class SimulatedConnection {
   private readonly finalizers: Array<() => void> = []
   /** Tasks deferred until `unmute`; `undefined` while the connection is not mute. */
   private held: Array<() => void> | undefined
+  /** Deferred tasks while `unmute` runs them. */
+  private backlog: Array<() => void> | undefined
   private lastShard: number | undefined
   private lastSessionId: string | undefined
 
@@ -131,10 +133,16 @@ export class SimulatedConnection {
 
   /** Runs the deferred tasks and resumes reading. */
   unmute(): void {
-    const held = this.held
-    if (held === undefined) return
+    const backlog = this.held
+    if (backlog === undefined) return
     this.held = undefined
-    for (const happen of held) this.unlessMute(happen)
+    this.backlog = backlog
+    // It grows: whatever a task answers comes behind all that was held back, as its sequence does.
+    for (const happen of backlog) {
+      if (this.isMute) this.unlessMute(happen)
+      else happen()
+    }
+    this.backlog = undefined
     if (!this.isOver && !this.isMute) this.peer.read(true)
   }
 
@@ -198,8 +206,9 @@ export class SimulatedConnection {
   }
 
   private unlessMute(happen: () => void): void {
-    if (this.held === undefined) happen()
-    else this.held.push(happen)
+    const queue = this.held ?? this.backlog
+    if (queue === undefined) happen()
+    else queue.push(happen)
   }
 
   private finish(end: ConnectionEnd): void {

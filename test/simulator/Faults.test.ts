@@ -5,6 +5,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import { Act, DiscordSimulator, Fault } from "disruption-gateway/testing"
+import { Intents } from "../../src/schema/Intents.ts"
 import { connected, dial, resumeUrl } from "../support/RawClient.ts"
 
 const second = TestClock.adjust("1 second")
@@ -278,6 +279,28 @@ describe("a mute Discord", () => {
       assert.strictEqual(client.closed?.code, 1006)
       yield* simulator.unmute()
       assert.deepInclude((yield* simulator.sessions)[0], { connected: false, alive: true })
+    }).pipe(simulated)
+  )
+
+  it.effect("answers, once it is not mute, behind what was held back: sequences go up", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const client = yield* connected({ intents: Intents.GUILD_VOICE_STATES })
+      yield* simulator.mute()
+      client.send(4, { guild_id: "1", channel_id: "2", self_mute: false, self_deaf: false })
+      yield* TestClock.adjust("1 second")
+      yield* simulator.dispatchAll([
+        { t: "TYPING_START", d: {} },
+        { t: "INTERACTION_CREATE", d: {} }
+      ])
+      yield* simulator.unmute()
+      yield* TestClock.adjust("1 second")
+      const sequences = client.received.flatMap(({ s }) => (s === null ? [] : [s]))
+      assert.isAbove(sequences.length, 3)
+      assert.deepStrictEqual(
+        sequences,
+        sequences.map((_, index) => index + 1)
+      )
     }).pipe(simulated)
   )
 })
