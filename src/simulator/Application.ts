@@ -1,14 +1,33 @@
 /**
- * The bot's application: GET /applications/@me, whose flags tell the privileged intents that the bot has.
+ * The bot and its application: GET /users/@me, and GET /applications/@me, whose flags tell the privileged intents that the bot has.
  *
  * Discord, "Application Flags": https://discord.com/developers/docs/resources/application#application-object-application-flags
  */
+import * as Base64Url from "effect/encoding/Base64Url"
 import { Intents } from "../schema/Intents.ts"
-import { snowflake } from "./SampleData.ts"
+import { snowflake, user } from "./SampleData.ts"
 import type { Settings } from "./SimulatorOptions.ts"
 
 /** Id of the application, which is the bot's own. */
 export const applicationId = snowflake(0)
+
+/** User of the bot. */
+export const bot = {
+  id: applicationId,
+  username: "simulated-bot",
+  discriminator: "0",
+  global_name: null,
+  avatar: null,
+  bot: true,
+  mfa_enabled: true,
+  verified: true,
+  email: null,
+  flags: 0,
+  public_flags: 0
+}
+
+/** Token with the parts of a real one. Several clients read the bot's id in its first part. */
+export const sampleToken = `${Base64Url.encode(applicationId)}.sample.no-secret-as-nobody-has-this-bot`
 
 /** Flags of bots with few users, for whom a switch in the Developer Portal is enough. */
 const limitedFlags = [
@@ -33,5 +52,7 @@ export const application = (settings: Settings) => ({
   verify_key: "0".repeat(64),
   team: null,
   flags: flagsOf(settings),
+  flags_new: String(flagsOf(settings)),
+  owner: user(0),
   approximate_guild_count: settings.guilds
 })
