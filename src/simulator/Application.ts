@@ -1,33 +1,12 @@
 /**
- * The bot and its application: GET /users/@me, and GET /applications/@me, whose flags tell the privileged intents that the bot has.
+ * The bot's application: GET /applications/@me, whose flags tell the privileged intents that the bot has.
  *
  * Discord, "Application Flags": https://discord.com/developers/docs/resources/application#application-object-application-flags
  */
-import * as Base64Url from "effect/encoding/Base64Url"
 import { Intents } from "../schema/Intents.ts"
-import { snowflake, user } from "./SampleData.ts"
+import { applicationId } from "./Bot.ts"
+import { user } from "./SampleMembers.ts"
 import type { Settings } from "./SimulatorOptions.ts"
-
-/** Id of the application, which is the bot's own. */
-export const applicationId = snowflake(0)
-
-/** User of the bot. */
-export const bot = {
-  id: applicationId,
-  username: "simulated-bot",
-  discriminator: "0",
-  global_name: null,
-  avatar: null,
-  bot: true,
-  mfa_enabled: true,
-  verified: true,
-  email: null,
-  flags: 0,
-  public_flags: 0
-}
-
-/** Token with the parts of a real one. Several clients read the bot's id in its first part. */
-export const sampleToken = `${Base64Url.encode(applicationId)}.sample.no-secret-as-nobody-has-this-bot`
 
 /** Flags of bots with few users, for whom a switch in the Developer Portal is enough. */
 const limitedFlags = [

@@ -1,12 +1,12 @@
 /**
  * Request Guild Members (op 8), answered by GUILD_MEMBERS_CHUNK or RATE_LIMITED.
  *
- * Every guild has the three members of its GUILD_CREATE.
+ * Every guild has the members of its GUILD_CREATE.
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { ClientSnowflake } from "./ClientJson.ts"
-import { membersOfGuild } from "./SampleData.ts"
+import { membersOfGuild } from "./SampleMembers.ts"
 
 const Ids = Schema.Union([ClientSnowflake, Schema.Array(ClientSnowflake)])
 

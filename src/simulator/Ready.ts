@@ -2,8 +2,9 @@
  * Payloads at the start of a session: READY, and a GUILD_CREATE for each guild of the shard.
  */
 import { shardOfGuild } from "../schema/ShardId.ts"
-import { application, applicationId, bot } from "./Application.ts"
-import { guild } from "./SampleData.ts"
+import { application } from "./Application.ts"
+import { applicationId, bot } from "./Bot.ts"
+import { guild } from "./SampleGuild.ts"
 import type { Settings } from "./SimulatorOptions.ts"
 
 /** Guilds of a shard, in the form of GUILD_CREATE. */

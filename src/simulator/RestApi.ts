@@ -4,7 +4,8 @@
  * Discord, "Get Gateway Bot": https://discord.com/developers/docs/events/gateway#get-gateway-bot
  */
 import * as Duration from "effect/Duration"
-import { application, bot } from "./Application.ts"
+import { application } from "./Application.ts"
+import { bot } from "./Bot.ts"
 import type { HttpFault } from "./Fault.ts"
 import { headersOf } from "./HttpHeaders.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"

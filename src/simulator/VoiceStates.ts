@@ -5,8 +5,9 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { applicationId } from "./Application.ts"
+import { applicationId } from "./Bot.ts"
 import { ClientSnowflake } from "./ClientJson.ts"
+import { botMember } from "./SampleMembers.ts"
 
 const Update = Schema.Struct({
   guild_id: ClientSnowflake,
@@ -46,6 +47,7 @@ export class VoiceStates {
         guild_id,
         channel_id,
         user_id: applicationId,
+        member: botMember,
         session_id: sessionId,
         deaf: false,
         mute: false,

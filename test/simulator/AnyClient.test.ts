@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as HttpClient from "effect/http/HttpClient"
 import * as TestClock from "effect/testing/TestClock"
 import { DiscordSimulator } from "disruption-gateway/testing"
-import { sampleToken } from "../../src/simulator/Application.ts"
+import { sampleToken } from "../../src/simulator/Bot.ts"
 import { connected, dial, identifyWith } from "../support/RawClient.ts"
 
 const second = TestClock.adjust("1 second")
