@@ -27,6 +27,15 @@ export const simulate = Command.make(
       ),
       Flag.withDefault(5)
     ),
+    token: Flag.String("token").pipe(
+      Flag.withMetavar("<token>"),
+      Flag.withDescription("Take this token, which is no secret here (default: one with the parts of a real one)"),
+      Flag.filter(
+        (token) => token.trim() !== "" && !/\s/.test(token),
+        () => "Expected a token without spaces"
+      ),
+      Flag.optional
+    ),
     incidents: Flags.incidents,
     runFor: Flags.runFor
   },

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import { sampleToken } from "../simulator/Bot.ts"
 import { DiscordSimulator } from "../simulator/DiscordSimulator.ts"
 import * as SimulatedClients from "./SimulatedClients.ts"
 import * as StandardError from "./StandardError.ts"
@@ -17,6 +18,8 @@ export interface SimulateOptions {
   readonly port: number
   /** Events a second. */
   readonly rate: number
+  /** Token of the bot; one with the parts of a real one if there is none. It is not printed: somebody might give a real one. */
+  readonly token: Option.Option<string>
   /** Average time between incidents; undefined for none. */
   readonly incidents: Duration.Duration | undefined
   readonly runFor: Option.Option<Duration.Duration>
@@ -26,13 +29,13 @@ const guilds = 10
 
 /** Serves until the end of `--for`, or until a signal. */
 export const simulate = Effect.fn(
-  function* ({ incidents, runFor, port, rate }: SimulateOptions) {
+  function* ({ incidents, runFor, port, rate, token }: SimulateOptions) {
     const program = Effect.gen(function* () {
-      const { apiUrl, token } = yield* DiscordSimulator
+      const { apiUrl } = yield* DiscordSimulator
       yield* StandardOutput.writeLine(
         [
           "# The simulated Discord is up. Point a client at it:",
-          `export DISCORD_TOKEN=${Redacted.value(token)}`,
+          Option.isSome(token) ? "# DISCORD_TOKEN is the one of --token" : `export DISCORD_TOKEN=${sampleToken}`,
           `export DISCORD_API_URL=${apiUrl}`
         ].join("\n")
       )
@@ -50,7 +53,9 @@ export const simulate = Effect.fn(
     })
     yield* program.pipe(
       Effect.scoped,
-      Effect.provide(DiscordSimulator.serve({ port, guilds })),
+      Effect.provide(
+        DiscordSimulator.serve({ port, guilds, token: Redacted.make(Option.getOrElse(token, () => sampleToken)) })
+      ),
       Option.isSome(runFor) ? Effect.timeoutOption(runFor.value) : Effect.asSome
     )
   },

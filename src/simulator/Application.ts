@@ -4,11 +4,9 @@
  * Discord, "Application Flags": https://discord.com/developers/docs/resources/application#application-object-application-flags
  */
 import { Intents } from "../schema/Intents.ts"
-import { snowflake } from "./SampleData.ts"
+import { applicationId } from "./Bot.ts"
+import { user } from "./SampleMembers.ts"
 import type { Settings } from "./SimulatorOptions.ts"
-
-/** Id of the application, which is the bot's own. */
-export const applicationId = snowflake(0)
 
 /** Flags of bots with few users, for whom a switch in the Developer Portal is enough. */
 const limitedFlags = [
@@ -33,5 +31,7 @@ export const application = (settings: Settings) => ({
   verify_key: "0".repeat(64),
   team: null,
   flags: flagsOf(settings),
+  flags_new: String(flagsOf(settings)),
+  owner: user(0),
   approximate_guild_count: settings.guilds
 })

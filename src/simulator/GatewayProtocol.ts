@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { CloseCode } from "../schema/CloseCode.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
+import { decodeClientJson } from "./ClientJson.ts"
 import { encoderOf, largePayloads } from "./Compression.ts"
 import { hostOf } from "./Dial.ts"
 import type { FaultAt } from "./StandingFaults.ts"
@@ -20,11 +21,12 @@ import type { Session, SimulatedDiscord } from "./SimulatedDiscord.ts"
 
 /** Bytes of one payload. Discord, "Sending Events": https://discord.com/developers/docs/events/gateway#sending-events */
 const maxFrameBytes = 4096
+/** Versions that Discord serves and nobody is told to leave. Discord, "API Versioning": https://discord.com/developers/docs/reference#api-versioning */
+const versions: ReadonlySet<string> = new Set(["9", "10"])
 /** Frames of a connection in 60 seconds. Discord, "Rate Limiting": https://discord.com/developers/docs/events/gateway#rate-limiting */
 const maxFrames = 120
 const framesWindow = 60_000
 
-const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
 const decodePayload = Schema.decodeUnknownOption(ClientPayload)
 const decodeIdentify = Schema.decodeUnknownOption(Identify)
 const decodeResume = Schema.decodeUnknownOption(Resume)
@@ -62,8 +64,8 @@ class ConnectionProtocol implements GatewayProtocol {
     const { connection, discord } = this
     const { heartbeatInterval, heartbeatTimeout } = discord.settings
     const query = connection.url.searchParams
-    if (query.get("v") !== "10") return this.refuse(CloseCode.InvalidApiVersion, "Invalid API version.")
-    if (query.get("encoding") !== "json") return this.refuse(CloseCode.DecodeError, "Unknown encoding.")
+    if (!versions.has(query.get("v") ?? "")) return this.refuse(CloseCode.InvalidApiVersion, "Invalid API version.")
+    if ((query.get("encoding") ?? "json") !== "json") return this.refuse(CloseCode.DecodeError, "Unknown encoding.")
     const encode = encoderOf(query.get("compress"))
     if (encode === undefined) return this.refuse(CloseCode.DecodeError, "Unknown compression.")
     connection.encode = encode
@@ -92,7 +94,7 @@ class ConnectionProtocol implements GatewayProtocol {
   private judge(frame: string | Uint8Array): void {
     const { connection, discord } = this
     const text = typeof frame === "string" ? frame : new TextDecoder().decode(frame)
-    const json = decodeJson(text)
+    const json = decodeClientJson(text)
     const payload = Option.flatMap(json, decodePayload)
     const now = discord.timers.now()
     connection.note({
@@ -187,7 +189,8 @@ class ConnectionProtocol implements GatewayProtocol {
         session.attach(connection)
         connection.carry(session)
         const sharded = identify.shard !== undefined
-        tell(session, "READY", ready({ settings, sessionId: session.id, shard: shard.success, sharded }))
+        const version = Number(connection.url.searchParams.get("v"))
+        tell(session, "READY", ready({ settings, sessionId: session.id, shard: shard.success, sharded, version }))
         if (!session.wants("GUILD_CREATE")) return
         for (const guild of guildsOfShard(settings, shard.success)) tell(session, "GUILD_CREATE", guild)
       },
@@ -255,7 +258,7 @@ class ConnectionProtocol implements GatewayProtocol {
   }
 
   private isToken(token: string): boolean {
-    return token === this.discord.token
+    return withoutScheme(token) === this.discord.token
   }
 
   private refuse(code: CloseCode, reason: string): void {
@@ -265,7 +268,13 @@ class ConnectionProtocol implements GatewayProtocol {
 
 const tell = (session: Session, event: string, d: unknown): void => session.dispatch(event, d, JSON.stringify(d))
 
+/** Token of an IDENTIFY or RESUME. Several clients write it there as in the header `Authorization`, and Discord takes it. */
+const withoutScheme = (token: string): string => token.replace(/^Bot /, "")
+
 const withoutToken = (payload: unknown, token: string): unknown =>
   Predicate.isObject(payload) && Predicate.hasProperty(payload, "d") && Predicate.hasProperty(payload.d, "token")
-    ? { ...payload, d: { ...payload.d, token: payload.d.token === token ? "<token>" : "<wrong token>" } }
+    ? { ...payload, d: { ...payload.d, token: redacted(payload.d.token, token) } }
     : payload
+
+const redacted = (sent: unknown, token: string): string =>
+  Predicate.isString(sent) && withoutScheme(sent) === token ? "<token>" : "<wrong token>"

@@ -12,14 +12,29 @@ const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 /** Envelope of every client payload. */
 export const ClientPayload = Schema.Struct({ op: Schema.Int, d: Schema.optionalKey(Schema.Unknown) })
 
-/** The `d` of an IDENTIFY. Fields with a close code of their own are checked afterwards, so they are unknown here. */
+const NameOfClient = Schema.optionalKey(Schema.NullOr(Schema.String))
+
+/** Properties of an IDENTIFY. The names with `$` are those of older versions; Discord insists on none of them. */
+const Properties = Schema.Struct({
+  os: NameOfClient,
+  browser: NameOfClient,
+  device: NameOfClient,
+  $os: NameOfClient,
+  $browser: NameOfClient,
+  $device: NameOfClient
+})
+
+/**
+ * The `d` of an IDENTIFY. Fields with a close code of their own are checked afterwards, so they are unknown here; `compress` is
+ * a string where a client names its transport compression.
+ */
 export const Identify = Schema.Struct({
   token: Schema.String,
   intents: Schema.Unknown,
-  properties: Schema.Struct({ os: Schema.String, browser: Schema.String, device: Schema.String }),
+  properties: Properties,
   shard: Schema.optionalKey(Schema.Unknown),
   large_threshold: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 50, maximum: 250 }))),
-  compress: Schema.optionalKey(Schema.Boolean),
+  compress: Schema.optionalKey(Schema.NullOr(Schema.Union([Schema.Boolean, Schema.String]))),
   presence: Schema.optionalKey(Schema.Unknown),
   capabilities: Schema.optionalKey(Natural)
 })

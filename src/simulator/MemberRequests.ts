@@ -1,21 +1,22 @@
 /**
  * Request Guild Members (op 8), answered by GUILD_MEMBERS_CHUNK or RATE_LIMITED.
  *
- * Every guild has the three members of its GUILD_CREATE.
+ * Every guild has the members of its GUILD_CREATE.
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { membersOfGuild } from "./SampleData.ts"
+import { ClientSnowflake } from "./ClientJson.ts"
+import { membersOfGuild } from "./SampleMembers.ts"
 
-const Ids = Schema.Union([Schema.String, Schema.Array(Schema.String)])
+const Ids = Schema.Union([ClientSnowflake, Schema.Array(ClientSnowflake)])
 
 const Request = Schema.Struct({
-  guild_id: Schema.String,
+  guild_id: ClientSnowflake,
   query: Schema.optionalKey(Schema.String),
   limit: Schema.optionalKey(Schema.Int),
   presences: Schema.optionalKey(Schema.Boolean),
   user_ids: Schema.optionalKey(Ids),
-  nonce: Schema.optionalKey(Schema.String)
+  nonce: Schema.optionalKey(Schema.NullOr(Schema.String))
 })
 
 const decode = Schema.decodeUnknownOption(Request)
@@ -40,7 +41,8 @@ export class MemberRequests {
   answer(d: unknown, now: number): MembersAnswer | undefined {
     const request = decode(d)
     if (Option.isNone(request)) return undefined
-    const { guild_id, limit, query, user_ids } = request.value
+    const { limit, query, user_ids } = request.value
+    const guild_id = String(request.value.guild_id)
     // Discord silently ignores a nonce of more than 32 bytes.
     const nonce = new TextEncoder().encode(request.value.nonce ?? "").length <= 32 ? request.value.nonce : undefined
     const withNonce = nonce === undefined ? {} : { nonce }
@@ -52,7 +54,7 @@ export class MemberRequests {
       this.allRequestedAt.set(guild_id, now)
     }
     const all = membersOfGuild(guild_id)
-    const wanted = user_ids === undefined ? undefined : [user_ids].flat()
+    const wanted = user_ids === undefined ? undefined : [user_ids].flat().map(String)
     const members = all
       .filter(({ user }) => wanted === undefined || wanted.includes(user.id))
       .filter(({ user }) => query === undefined || user.username.startsWith(query))

@@ -1,10 +1,11 @@
 /**
- * REST API of the simulator: GET /gateway, GET /gateway/bot and GET /applications/@me.
+ * REST API of the simulator: GET /gateway, GET /gateway/bot, and the bot's user and application, under any version.
  *
  * Discord, "Get Gateway Bot": https://discord.com/developers/docs/events/gateway#get-gateway-bot
  */
 import * as Duration from "effect/Duration"
 import { application } from "./Application.ts"
+import { bot } from "./Bot.ts"
 import type { HttpFault } from "./Fault.ts"
 import { headersOf } from "./HttpHeaders.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
@@ -49,6 +50,7 @@ const rightAnswer = (discord: SimulatedDiscord, request: RestRequest): RestAnswe
   if (request.method !== "GET") return json(405, { message: "405: Method Not Allowed", code: 0 })
   if (resource === "/gateway") return json(200, { url: gatewayUrl })
   if (request.authorization !== `Bot ${discord.token}`) return json(401, { message: "401: Unauthorized", code: 0 })
+  if (resource === "/users/@me") return json(200, bot)
   if (resource === "/applications/@me") return json(200, application(discord.settings))
   return json(200, {
     url: gatewayUrl,
@@ -57,7 +59,8 @@ const rightAnswer = (discord: SimulatedDiscord, request: RestRequest): RestAnswe
   })
 }
 
-const resources = ["/gateway/bot", "/gateway", "/applications/@me"] as const
+/** Ends of paths. `/oauth2/applications/@me` is an older name of the application. */
+const resources = ["/gateway/bot", "/gateway", "/users/@me", "/applications/@me"] as const
 
 const wrongAnswer = (fault: HttpFault): RestAnswer => {
   if (fault === "malformed") return { status: 200, headers: { "content-type": "application/json" }, body: `{"url":` }

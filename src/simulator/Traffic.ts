@@ -7,10 +7,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Act from "./Act.ts"
-import { snowflake } from "./SampleData.ts"
 import * as Fault from "./Fault.ts"
 import type { SimulatorTarget } from "./SimulatedDiscord.ts"
-import { randomEvent, type Scene } from "./TrafficEvents.ts"
+import { snowflake } from "./Snowflakes.ts"
+import { randomEvents } from "./TrafficEvents.ts"
+import { TrafficHistory } from "./TrafficHistory.ts"
 
 /**
  * Options of sample traffic.
@@ -48,17 +49,21 @@ const dispatchForEver = Effect.fnUntraced(function* (simulator: TrafficTarget, p
   let owed = 0
   let last = yield* Clock.currentTimeMillis
   let serial = 0
+  const history = new TrafficHistory()
+  const below = (limit: number) => Math.floor(random.nextDoubleUnsafe() * limit)
   while (true) {
     yield* Effect.sleep(interval)
     const now = yield* Clock.currentTimeMillis
     // At most one second is caught up, so that a computer that was asleep does not send an hour of events.
     owed += (Math.min(now - last, 1000) * perSecond) / 1000
     last = now
-    for (; owed >= 1; owed -= 1) {
-      const scene: Scene = { now, serial, below: (limit) => Math.floor(random.nextDoubleUnsafe() * limit) }
-      const guildIndex = scene.below(guilds)
-      const { d, t } = randomEvent(scene, guildIndex)
-      yield* simulator.dispatch(t, d, { guild: snowflake(guildIndex) })
+    while (owed >= 1) {
+      const guildIndex = below(guilds)
+      const scene = { now, serial, below, guildIndex, history: history.of(guildIndex) }
+      for (const { d, t } of randomEvents(scene)) {
+        yield* simulator.dispatch(t, d, { guild: snowflake(guildIndex) })
+        owed -= 1
+      }
       serial += 1
     }
   }

@@ -5,13 +5,13 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { applicationId } from "./Application.ts"
-
-const Snowflake = Schema.String.check(Schema.isPattern(/^\d{1,20}$/))
+import { applicationId } from "./Bot.ts"
+import { ClientSnowflake } from "./ClientJson.ts"
+import { botMember } from "./SampleMembers.ts"
 
 const Update = Schema.Struct({
-  guild_id: Snowflake,
-  channel_id: Schema.NullOr(Snowflake),
+  guild_id: ClientSnowflake,
+  channel_id: Schema.NullOr(ClientSnowflake),
   self_mute: Schema.Boolean,
   self_deaf: Schema.Boolean
 })
@@ -33,7 +33,9 @@ export class VoiceStates {
   answer(d: unknown, sessionId: string): ReadonlyArray<VoiceAnswer> | undefined {
     const update = decode(d)
     if (Option.isNone(update)) return undefined
-    const { channel_id, guild_id, self_deaf, self_mute } = update.value
+    const { self_deaf, self_mute } = update.value
+    const guild_id = String(update.value.guild_id)
+    const channel_id = update.value.channel_id === null ? null : String(update.value.channel_id)
     const before = this.channels.get(guild_id) ?? null
     // Leaving nothing changes nothing.
     if (channel_id === null && before === null) return []
@@ -45,6 +47,7 @@ export class VoiceStates {
         guild_id,
         channel_id,
         user_id: applicationId,
+        member: botMember,
         session_id: sessionId,
         deaf: false,
         mute: false,

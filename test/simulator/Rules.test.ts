@@ -50,7 +50,8 @@ describe("a client that breaks a rule is closed with", () => {
   )
 
   it.effect.each([
-    [4012, "wss://gateway.discord.gg/?v=9&encoding=json"],
+    [4012, "wss://gateway.discord.gg/?v=8&encoding=json"],
+    [4012, "wss://gateway.discord.gg/?v=11&encoding=json"],
     [4012, "wss://gateway.discord.gg/"],
     [4002, "wss://gateway.discord.gg/?v=10&encoding=etf"],
     [4002, "wss://gateway.discord.gg/?v=10&encoding=json&compress=brotli"]
@@ -89,7 +90,7 @@ describe("a client that breaks a rule is closed with", () => {
         client.events.filter((event) => event.startsWith("VOICE")),
         ["VOICE_STATE_UPDATE", "VOICE_SERVER_UPDATE", "VOICE_STATE_UPDATE"]
       )
-      client.send(4, { ...join, channel_id: 2 })
+      client.send(4, { ...join, channel_id: "here" })
       yield* second
       assert.strictEqual(client.closed?.code, 4002)
     }).pipe(Effect.provide(DiscordSimulator.layer))
@@ -240,12 +241,12 @@ describe("the REST API", () => {
         status: 401,
         body: { message: "401: Unauthorized", code: 0 }
       })
-      assert.strictEqual((yield* get("/users/@me")).status, 404)
+      assert.strictEqual((yield* get("/users/@you")).status, 404)
       assert.deepStrictEqual(
         (yield* simulator.requests).map(({ path, status }) => [path, status]),
         [
           ["/api/v10/gateway/bot", 401],
-          ["/api/v10/users/@me", 404]
+          ["/api/v10/users/@you", 404]
         ]
       )
     }).pipe(Effect.provide(DiscordSimulator.layer))
