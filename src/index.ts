@@ -24,6 +24,7 @@ export {
   RestartRequested,
   ResumedTimeout,
   SendStalled,
+  SessionDeaf,
   SessionInvalidated,
   SystemSlept
 } from "./schema/ConnectionError.ts"

@@ -8,7 +8,8 @@ export default defineConfig({
     prove: "test/cluster/main.ts",
     machine: "test/cluster/machine.ts",
     deliver: "test/delivery/main.ts",
-    program: "test/delivery/programs.ts"
+    program: "test/delivery/programs.ts",
+    silence: "test/silence/main.ts"
   },
   platform: "node",
   // Optional parts of the client of PostgreSQL.

@@ -19,6 +19,7 @@ import * as Shard from "../shard/Shard.ts"
 import type { ShardBuffer, ShardHost } from "../shard/ShardHost.ts"
 import * as GatewayInstruments from "./GatewayInstruments.ts"
 import * as ProcessWatch from "./ProcessWatch.ts"
+import * as SilencePatrol from "./SilencePatrol.ts"
 
 /** A generation of shards. */
 export interface ShardGeneration {
@@ -79,6 +80,7 @@ export const launch = Effect.fnUntraced(function* (
       Effect.forkIn(scope)
     )
   }
+  yield* Scope.provide(SilencePatrol.run(shards), scope)
   yield* Scope.provide(
     ProcessWatch.onWake((slept) => {
       for (const shard of shards.values()) shard.reconnect(new SystemSlept({ slept }))

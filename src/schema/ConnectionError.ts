@@ -153,6 +153,29 @@ export class LimiterUnavailable extends Schema.TaggedError<LimiterUnavailable>(
 }
 
 /**
+ * Deaf session: heartbeats were acknowledged, but no event came, and no answer to a probe.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SessionDeaf extends Schema.TaggedError<SessionDeaf>("disruption-gateway/GatewayError/SessionDeaf")(
+  "SessionDeaf",
+  {
+    /** Time since the last dispatch. */
+    silence: Schema.DurationFromMillis,
+    /** RESUMEs have not helped: the next connection identifies. */
+    isLasting: Schema.Boolean
+  }
+) {
+  get recovery(): GatewayRecovery {
+    return this.isLasting ? "identify" : "resume"
+  }
+  override get message() {
+    return `No event for ${durationText(this.silence)}, and no answer to a probe, though heartbeats are acknowledged`
+  }
+}
+
+/**
  * The peer takes nothing: what was sent waits in the socket, over the limit.
  *
  * @category errors

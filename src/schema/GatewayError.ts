@@ -19,6 +19,7 @@ import {
   RestartRequested,
   ResumedTimeout,
   SendStalled,
+  SessionDeaf,
   SessionInvalidated,
   SystemSlept
 } from "./ConnectionError.ts"
@@ -63,6 +64,7 @@ const reasons = [
   SystemSlept,
   RestartRequested,
   SendStalled,
+  SessionDeaf,
   LimiterUnavailable,
   ReconnectRequested,
   SessionInvalidated,

@@ -21,7 +21,14 @@ import type { DispatchTally } from "./DispatchTally.ts"
 export type ReceivedPayload = Payload | number | MalformedPayload | DecompressionFailed
 
 /** Dispatches that the library itself needs, always decoded. */
-const alwaysSeen: ReadonlySet<string> = new Set(["READY", "RESUMED", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"])
+const alwaysSeen: ReadonlySet<string> = new Set([
+  "READY",
+  "RESUMED",
+  "GUILD_MEMBERS_CHUNK",
+  "RATE_LIMITED",
+  // Which guilds can answer a probe. It is handed on only where the program wants it.
+  "GUILD_DELETE"
+])
 
 /** Options of a connection's decoder. */
 export interface FrameDecoderOptions {

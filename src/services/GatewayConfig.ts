@@ -122,6 +122,20 @@ export interface GatewayOptions {
     | { readonly failures?: number | undefined; readonly after?: Duration.Input | undefined }
     | undefined
   /**
+   * Probe of a session on which no event has come for long: the bot asks for itself as a member of one of its guilds, and
+   * where no dispatch comes within `answerWithin` (1 minute) it reconnects and resumes, as the session is deaf. Long is twice
+   * the longest silence of the last 24 hours, at least `atLeast` (10 minutes) and at most `atMost` (1 hour). There is one
+   * probe in ten minutes and shard at most, and the program does not see its answer. `false` for none.
+   */
+  readonly silenceProbe?:
+    | false
+    | {
+        readonly atLeast?: Duration.Input | undefined
+        readonly atMost?: Duration.Input | undefined
+        readonly answerWithin?: Duration.Input | undefined
+      }
+    | undefined
+  /**
    * Limit of failures that reconnecting repeats. Default: 3.
    *
    * - `MalformedPayload` at the same sequence: after this many, the payload is left out (`MalformedSkipped`).
@@ -225,6 +239,13 @@ export class GatewayConfig extends Context.Service<
     readonly maxPayloadBytes: number
     readonly saveEvery: Duration.Duration
     readonly giveUpResume: { readonly failures: number; readonly after: Duration.Duration }
+    readonly silenceProbe:
+      | false
+      | {
+          readonly atLeast: Duration.Duration
+          readonly atMost: Duration.Duration
+          readonly answerWithin: Duration.Duration
+        }
     readonly malformedReplays: number
     readonly sendQueue: number
     readonly keepIdentifies: boolean

@@ -68,6 +68,14 @@ export const optionsSchema = Schema.Struct({
     failures: IntegerBetween(1, 1000).pipe(orElse(5)),
     after: Wait.pipe(orElse("5 minutes"))
   }).pipe(orElse({})),
+  silenceProbe: Schema.Union([
+    Schema.Literal(false),
+    Schema.Struct({
+      atLeast: Wait.pipe(orElse("10 minutes")),
+      atMost: Wait.pipe(orElse("1 hour")),
+      answerWithin: Wait.pipe(orElse("1 minute"))
+    })
+  ]).pipe(orElse({})),
   malformedReplays: IntegerBetween(1, 1000).pipe(orElse(3)),
   sendQueue: IntegerBetween(1, 2 ** 24).pipe(orElse(1000)),
   keepIdentifies: Schema.Boolean.pipe(orElse(true)),

@@ -11,7 +11,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
+import { SessionDeaf } from "../schema/ConnectionError.ts"
 import { GatewayStopped } from "../schema/SendError.ts"
+import { encodeSendEvent, type SendEvent } from "../schema/SendEvent.ts"
 import { Session } from "../schema/Session.ts"
 import { hostOf, isTrustedResumeUrl } from "../schema/GatewayUrl.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
@@ -33,6 +35,7 @@ import * as ShardConnection from "./ShardConnection.ts"
 import type { ShardHost } from "./ShardHost.ts"
 import { ShardLifecycle } from "./ShardLifecycle.ts"
 import { ShardSession } from "./ShardSession.ts"
+import { SilenceWatch } from "./SilenceWatch.ts"
 
 /** The services that a shard is made of. */
 export type ShardServices =
@@ -97,7 +100,8 @@ export class Shard {
       host,
       session: this.session,
       saver: this.saver,
-      sendQueue: this.sendQueue
+      sendQueue: this.sendQueue,
+      silence: new SilenceWatch(clock, config.silenceProbe)
     })
     this.backoff = new Backoff(config)
     this.policy = new RecoveryPolicy(config)
@@ -139,6 +143,29 @@ export class Shard {
   /** Makes a new connection: instead of the one that there is, or without waiting for the next attempt. */
   reconnect(reason: GatewayErrorReason): void {
     this.lifecycle.reconnect(reason)
+  }
+
+  /** Probes a session that is silent for long, and gives a deaf one up. `isLate`: the sockets may not have been read. */
+  lookForSilence(isLate: boolean): void {
+    const { host, silence: watch, state } = this.lifecycle
+    if (state !== "ready") return
+    if (isLate || host.buffer.isFull()) return watch.excuse()
+    const verdict = watch.look()
+    if (verdict._tag === "Deaf") {
+      const { isLasting, silence } = verdict
+      this.reconnect(new SessionDeaf({ silence, isLasting }))
+    }
+    if (verdict._tag === "Probe") host.fork(this.sendProbe(verdict.event))
+  }
+
+  private sendProbe(event: SendEvent): Effect.Effect<void> {
+    const { silence } = this.lifecycle
+    return Effect.fromResult(encodeSendEvent(event)).pipe(
+      Effect.flatMap((frame) => this.sendQueue.send(frame)),
+      Effect.timeout(probeTimeout),
+      Effect.isSuccess,
+      Effect.map((isSent) => silence.probed(isSent))
+    )
   }
 
   /** Gives the session up for good, when the shard is no longer of use. */
@@ -266,6 +293,9 @@ export class Shard {
     })
   }
 }
+
+/** Time for a probe to be sent, behind what waits in the queue. */
+const probeTimeout = Duration.minutes(1)
 
 /** Discord's own gateway: what is of its domain is trusted without asking where it is. */
 const discordGateway = "wss://gateway.discord.gg"

@@ -20,6 +20,7 @@ import type { SendQueue } from "./SendQueue.ts"
 import type { SessionSaver } from "./SessionSaver.ts"
 import type { ShardHost } from "./ShardHost.ts"
 import type { ShardSession } from "./ShardSession.ts"
+import type { SilenceWatch } from "./SilenceWatch.ts"
 
 /** Event of a shard, given the shard and the time. */
 export type Announcement = (common: { readonly shard: number; readonly at: DateTime.Utc }) => ShardEvent
@@ -32,6 +33,7 @@ export interface LifecycleParts {
   readonly session: ShardSession
   readonly saver: SessionSaver
   readonly sendQueue: SendQueue
+  readonly silence: SilenceWatch
 }
 
 /** The state machine of a shard. */
@@ -41,6 +43,7 @@ export class ShardLifecycle {
   readonly session: ShardSession
   readonly saver: SessionSaver
   readonly sendQueue: SendQueue
+  readonly silence: SilenceWatch
   private readonly clock: Clock.Clock
   private readonly firstSession = Deferred.makeUnsafe<void>()
   /** Fails to end the connection that there is, or the wait for the next one. */
@@ -55,12 +58,13 @@ export class ShardLifecycle {
   private reconnects = 0
   private lastReason = Option.none<GatewayErrorReason>()
 
-  constructor({ clock, host, id, saver, sendQueue, session }: LifecycleParts) {
+  constructor({ clock, host, id, saver, sendQueue, session, silence }: LifecycleParts) {
     this.id = id
     this.host = host
     this.session = session
     this.saver = saver
     this.sendQueue = sendQueue
+    this.silence = silence
     this.clock = clock
     this.since = this.now()
     this.enteredAt = MonotonicTime.of(clock)

@@ -25,6 +25,7 @@ import type { OpenConnection } from "../services/GatewayConnection.ts"
 import type { ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
 import type { ConnectionBatch } from "../services/SocketInbox.ts"
+import { isProbeAnswer } from "./SilenceWatch.ts"
 import type { ReplayEnd } from "./ReplayEnd.ts"
 import type { SendWindow } from "./SendWindow.ts"
 import type { Announcement, ShardLifecycle } from "./ShardLifecycle.ts"
@@ -44,6 +45,8 @@ interface Reaction {
   end?: GatewayErrorReason
   /** The last sequence, of a dispatch that nobody asked for, too. Null where there is none. */
   last: number | null
+  /** The kind of dispatches that came, for the watch over silences; READY and RESUMED are none. */
+  heard?: "event" | "answer"
 }
 
 /** Parts that a reader works with. */
@@ -86,6 +89,9 @@ export class ShardReader {
 
   private handOn({ received, size }: ConnectionBatch): Effect.Effect<void, GatewayError> {
     const reaction = this.react(received)
+    if (reaction.heard !== undefined && this.parts.shard.state === "ready") {
+      this.parts.shard.silence.heard(reaction.heard)
+    }
     this.append(reaction, size)
     const { buffer } = this.parts.shard.host
     // Nearly always there is nothing more to do.
@@ -139,6 +145,7 @@ export class ShardReader {
 
   private reachSession(reaction: Reaction): void {
     this.parts.shard.enter("ready")
+    this.parts.shard.silence.onSession()
     this.parts.shard.saver.changed()
     reaction.effects.push(Deferred.succeed(this.parts.milestones.session, undefined))
   }
@@ -158,6 +165,7 @@ export class ShardReader {
       this.announce(reaction, (common) => ShardEvent.ResumeUrlRefused({ ...common, host: mask(hostOf(resumeUrl)) }))
     this.append(reaction, 0)
     this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : url)
+    this.parts.shard.silence.onReady(payload.d)
     this.reachSession(reaction)
     this.announce(reaction, (common) => ShardEvent.Ready({ ...common, sessionId }))
   }
@@ -165,6 +173,7 @@ export class ShardReader {
   private onResumed(reaction: Reaction): void {
     const missed = this.replayed
     const { replayEnd, shard } = this.parts
+    if (missed > 0) shard.silence.replayed()
     if (shard.session.handedOutBefore > 0 && replayEnd.resumed()) reaction.effects.push(this.parts.heartbeat.beat)
     const sessionId = Option.match(this.parts.shard.session.current(), { onNone: () => "", onSome: ({ id }) => id })
     this.reachSession(reaction)
@@ -202,14 +211,30 @@ export class ShardReader {
       this.onResumed(reaction)
     } else if (payload.s !== null && !this.onSequence(payload.s, reaction)) return
     reaction.last = payload.s ?? reaction.last
+    // Probes are the library's own: the program does not see what they bring.
+    if (isProbeAnswer(payload)) {
+      reaction.heard ??= "answer"
+      return
+    }
     this.replayed++
+    if (payload.t !== "READY" && payload.t !== "RESUMED") {
+      reaction.heard = "event"
+      this.parts.shard.silence.onEvent(payload)
+      if (payload.t === "GUILD_DELETE" && !this.isWanted(payload.t)) return
+    }
     this.parts.shard.host.onDispatch(payload)
     reaction.payloads.push(payload)
+  }
+
+  private isWanted(name: string): boolean {
+    const wanted = this.parts.shard.host.wanted()
+    return wanted === undefined || wanted.has(name)
   }
 
   private onUnwanted(sequence: number, reaction: Reaction): void {
     if (!this.onSequence(sequence, reaction)) return
     this.replayed++
+    reaction.heard = "event"
     reaction.last = sequence
   }
 

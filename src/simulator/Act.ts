@@ -25,6 +25,7 @@ export type Act =
   | { readonly _tag: "Close"; readonly code: number | undefined; readonly reason: string }
   | { readonly _tag: "Drop" }
   | { readonly _tag: "Mute" }
+  | { readonly _tag: "Deafen" }
   | { readonly _tag: "SendRaw"; readonly frame: string | Uint8Array }
 
 /**
@@ -50,6 +51,15 @@ export const requestHeartbeat: Act = { _tag: "RequestHeartbeat" }
  * @category constructors
  */
 export const drop: Act = { _tag: "Drop" }
+
+/**
+ * Deaf session: dispatches are kept for a replay and not sent, while heartbeats are acknowledged. It lasts as long as the
+ * connection.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const deafen: Act = { _tag: "Deafen" }
 
 /**
  * Half-open connection: the TCP connection stays open, nothing is sent or read, close frames are not answered.

@@ -34,6 +34,8 @@ export class SimulatedConnection {
   end: ConnectionEnd | undefined
   /** Whether its end has been processed. */
   isOver = false
+  /** Whether dispatches are held back. */
+  isDeaf = false
   /** Encoder of payloads into frames. */
   encode: Encoder = plain()
   private readonly openedAt: number
@@ -104,6 +106,11 @@ export class SimulatedConnection {
   /** Sends the JSON of a payload, compressed. */
   sendFrame(json: string): void {
     this.say(() => this.peer.send(this.encode(json)))
+  }
+
+  /** Sends the JSON of a dispatch, unless the connection is deaf. */
+  sendDispatch(json: string): void {
+    if (!this.isDeaf) this.sendFrame(json)
   }
 
   /** Sends bytes without compression. */
@@ -181,6 +188,9 @@ export class SimulatedConnection {
         return this.drop()
       case "Mute":
         return this.mute()
+      case "Deafen":
+        this.isDeaf = true
+        return
       case "SendRaw":
         return typeof act.frame === "string" ? this.sendFrame(act.frame) : this.sendBytes(act.frame)
     }

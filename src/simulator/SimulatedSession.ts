@@ -9,7 +9,7 @@ import { VoiceStates } from "./VoiceStates.ts"
 
 /** Connection, reduced to the part that a session uses. */
 export interface Outlet {
-  readonly sendFrame: (frame: string) => void
+  readonly sendDispatch: (frame: string) => void
 }
 
 interface Kept {
@@ -89,7 +89,7 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
     // Amortized trimming: each trim copies the list. `canReplay` applies the exact limit.
     const { replayBuffer } = this.settings
     if (this.kept.length > 2 * replayBuffer + 64) this.kept = this.kept.slice(this.kept.length - replayBuffer)
-    this.connection?.sendFrame(frame)
+    this.connection?.sendDispatch(frame)
   }
 
   /**
@@ -98,7 +98,7 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
    */
   sayResumed(): void {
     if (this.settings.replaysResumed) this.dispatch("RESUMED", {}, "{}")
-    else this.connection?.sendFrame(this.encode("RESUMED", "{}"))
+    else this.connection?.sendDispatch(this.encode("RESUMED", "{}"))
   }
 
   private encode(event: string, json: string): string {
@@ -126,7 +126,7 @@ export class SimulatedSession<Connection extends Outlet = Outlet> {
     const first = this.kept[0]
     if (first === undefined) return
     for (const { frame } of this.kept.slice(Math.max(0, sequence + 1 - first.sequence))) {
-      this.connection?.sendFrame(frame)
+      this.connection?.sendDispatch(frame)
     }
   }
 

@@ -32,7 +32,13 @@ export const gather = (options: {
   const sessions = options.sessions.map(({ alive, dispatched, id, sequence, shard }): SessionEvidence => ({
     id,
     shard: shard[0],
-    dispatched: dispatched.map(({ d, s, t }) => ({ s, t, n: numberOf(d), guild: guildOf(t, d), wanted: isWanted(t) })),
+    dispatched: dispatched.map(({ d, s, t }) => ({
+      s,
+      t,
+      n: numberOf(d),
+      guild: guildOf(t, d),
+      wanted: isWanted(t) && !answersProbe(d)
+    })),
     heldUntil: options.givenUp.get(id) ?? (alive && reached.has(id) ? sequence : 0)
   }))
   return {
@@ -50,6 +56,10 @@ export const gather = (options: {
 
 /** Dispatches that the library itself needs, whatever the program wants. */
 const alwaysSeen: ReadonlyArray<string> = ["READY", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"]
+
+/** Whether a dispatch answers the library's own probe of a silence, which no program is to see. */
+const answersProbe = (d: unknown): boolean =>
+  Predicate.hasProperty(d, "nonce") && d.nonce === "disruption-gateway:silence"
 
 /** Behind which sequence of each session a process began. */
 const begunAfter = ({ wire }: BotRecord): ReadonlyMap<string, number> => {

@@ -20,6 +20,8 @@ export interface Connection {
   /** Whether heartbeats are acknowledged. */
   acknowledges: boolean
   code: number | undefined
+  /** Where the gateway is. */
+  readonly url: string
   readonly send: (payload: object | string) => void
 }
 
@@ -125,6 +127,7 @@ export class HostileGateway {
       frames: [],
       acknowledges: true,
       code: undefined,
+      url: this.url,
       send: (payload) => socket.send(typeof payload === "string" ? payload : JSON.stringify(payload))
     }
     this.connections.push(connection)

@@ -169,3 +169,70 @@ describe("a peer that acknowledges heartbeats, and answers neither IDENTIFY nor 
     }).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
   )
 })
+
+describe("a peer that acknowledges heartbeats, and sends no event", () => {
+  /** The reasons for which a bot of this gateway was disconnected, once the gateway is as it should be. */
+  const watched = (gateway: HostileGateway.HostileGateway, isSo: () => boolean) =>
+    Effect.gen(function* () {
+      const reasons: Array<string> = []
+      const names: Array<string | null> = []
+      const bot = yield* Gateway
+      yield* Effect.forkScoped(
+        Stream.runForEach(bot.changes, (event) =>
+          Effect.sync(() => event._tag === "Disconnected" && reasons.push(event.reason._tag))
+        )
+      )
+      yield* Effect.forkScoped(Stream.runForEach(bot.payloads, ({ t }) => Effect.sync(() => names.push(t))))
+      yield* untilTrue(isSo)
+      return { reasons, names }
+    }).pipe(
+      Effect.provide(
+        NodeGateway.layer.pipe(
+          Layer.provide(
+            GatewayConfig.layer({
+              token: "hostile-token",
+              gatewayUrl: gateway.url,
+              compression: "none",
+              silenceProbe: { atLeast: "300 millis", answerWithin: "300 millis" }
+            })
+          )
+        )
+      ),
+      Effect.scoped,
+      Effect.provideService(References.MinimumLogLevel, "None")
+    )
+  const onIdentify = (connection: HostileGateway.Connection) =>
+    connection.send(HostileGateway.ready(connection.url, { guilds: [{ id: "41771983423143937", unavailable: true }] }))
+
+  it.live("nor an answer to a probe is given up, and the session resumed", () =>
+    Effect.gen(function* () {
+      const gateway = yield* HostileGateway.serve({ onIdentify })
+      const { reasons } = yield* watched(gateway, () => gateway.frames.some(({ op }) => op === 6))
+      assert.deepStrictEqual(reasons, ["SessionDeaf"])
+      assert.deepInclude(gateway.frames.find(({ op }) => op === 8)?.d, {
+        guild_id: "41771983423143937",
+        user_ids: ["80351110224678912"]
+      })
+    })
+  )
+
+  it.live("but an answer to the probe is merely quiet", () =>
+    Effect.gen(function* () {
+      let answered = 0
+      const gateway = yield* HostileGateway.serve({
+        onIdentify,
+        onFrame: (connection, { d, op }) => {
+          if (op !== 8) return
+          const { nonce } = d as { readonly nonce: string }
+          const chunk = { guild_id: "41771983423143937", members: [], chunk_index: 0, chunk_count: 1, nonce }
+          connection.send(HostileGateway.dispatch("GUILD_MEMBERS_CHUNK", 2, chunk))
+          answered = performance.now()
+        }
+      })
+      const { names, reasons } = yield* watched(gateway, () => answered > 0 && performance.now() > answered + 1000)
+      assert.deepStrictEqual(reasons, [])
+      assert.notInclude(names, "GUILD_MEMBERS_CHUNK")
+      assert.strictEqual(gateway.connections.length, 1)
+    })
+  )
+})
