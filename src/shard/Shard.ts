@@ -19,6 +19,7 @@ import { hostOf, isTrustedResumeUrl } from "../schema/GatewayUrl.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
+import { botIdOf } from "../services/BotId.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import type { GatewayConnection } from "../services/GatewayConnection.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
@@ -101,7 +102,7 @@ export class Shard {
       session: this.session,
       saver: this.saver,
       sendQueue: this.sendQueue,
-      silence: new SilenceWatch(clock, config.silenceProbe)
+      silence: new SilenceWatch(clock, config.silenceProbe, botIdOf(config.token))
     })
     this.backoff = new Backoff(config)
     this.policy = new RecoveryPolicy(config)

@@ -66,9 +66,11 @@ export class SilenceWatch {
   private doubtful: string | undefined
   private verdicts = 0
 
-  constructor(clock: Clock.Clock, limits: GatewayConfig["Service"]["silenceProbe"]) {
+  /** `userId` is the bot's, where its token tells it: a session that another process began brings no READY. */
+  constructor(clock: Clock.Clock, limits: GatewayConfig["Service"]["silenceProbe"], userId?: string) {
     this.clock = clock
     this.limits = limits
+    this.userId = userId
   }
 
   /** READY came: a new session, with its guilds. */

@@ -124,6 +124,18 @@ describe("a session that has gone deaf", () => {
       })
   )
 
+  it.effect("is found in a session that another process began, of which no READY came", () =>
+    Effect.gen(function* () {
+      const limits = { atLeast: Duration.minutes(10), atMost: Duration.hours(1), answerWithin: Duration.minutes(1) }
+      const watch = new SilenceWatch(yield* Clock.Clock, limits, "1")
+      watch.onSession()
+      watch.onEvent({ op: 0, t: "MESSAGE_CREATE", s: 2, d: { guild_id: "7" }, shard: 0 })
+      yield* TestClock.adjust("11 minutes")
+      const verdict = watch.look()
+      assert.deepInclude(verdict._tag === "Probe" ? verdict.event.d : {}, { guild_id: "7", user_ids: ["1"] })
+    })
+  )
+
   it.effect("is not found twice by a guild that never answered: it may be one that cannot", () =>
     Effect.gen(function* () {
       const watch = yield* watchOf({ guilds: [{ id: "7" }, { id: "8" }] })
