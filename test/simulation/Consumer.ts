@@ -27,6 +27,8 @@ export interface Delivered {
   readonly n: number | undefined
   /** Its guild, or nothing. */
   readonly guild: string
+  /** Whether it was said to be redelivered, where that is said. */
+  readonly redelivered?: boolean
 }
 
 /** Something that a consumer did: it began with a dispatch, or it has handled it. */
@@ -122,15 +124,15 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
     const n = Predicate.hasProperty(d, "n") && typeof d.n === "number" ? d.n : undefined
     return { shard, session: options.sessionOf(payload) ?? "unknown", s, t, n, guild: guildOf(t, d) }
   }
-  const note = (did: Deed["did"], payload: Payload) => {
+  const note = (did: Deed["did"], payload: Payload, redelivered = false) => {
     const delivered = read(payload)
-    if (delivered !== undefined) record.log.push({ did, delivered })
+    if (delivered !== undefined) record.log.push({ did, delivered: { ...delivered, redelivered } })
   }
 
-  const begin = (payload: Payload): void => {
+  const begin = (payload: Payload, redelivered = false): void => {
     if (options.isDead()) return
     record.inHand.add(payload)
-    note("begin", payload)
+    note("begin", payload, redelivered)
   }
   const finish = (payload: Payload): void => {
     if (options.isDead()) return
@@ -215,7 +217,7 @@ const isHandlerFailure = (error: GatewayError | HandlerFailed): error is Handler
 
 const consume = (
   { gateway, program }: ConsumerOptions,
-  begin: (payload: Payload) => void,
+  begin: (payload: Payload, redelivered: boolean) => void,
   handlePayload: (payload: Payload) => Effect.Effect<void, HandlerFailed>,
   handleDelivery: (delivery: Delivery) => Effect.Effect<void, HandlerFailed>,
   finish: (payload: Payload) => void
@@ -230,7 +232,7 @@ const consume = (
       : ("stop" as const)
   const options = { concurrency, finishWithin, onFailure }
   const deliveries = Stream.map(gateway.deliveries, (delivery) => {
-    begin(delivery.payload)
+    begin(delivery.payload, delivery.redelivered)
     return delivery
   })
   switch (kind) {
@@ -246,6 +248,44 @@ const consume = (
     case "merge":
       return Stream.runForEach(Stream.merge(deliveries, Stream.tick("7 seconds")), (delivery) =>
         delivery === undefined ? Effect.void : handleDelivery(delivery)
+      )
+    case "changes":
+      return Stream.runForEach(Stream.merge(deliveries, gateway.changes), (either) =>
+        "ack" in either ? handleDelivery(either) : Effect.void
+      )
+    case "mapEffect":
+      return Stream.runDrain(Stream.mapEffect(deliveries, handleDelivery, { concurrency }))
+    case "grouped":
+      return Stream.runForEach(Stream.groupedWithin(deliveries, capacity, "1 second"), (group) =>
+        Effect.forEach(group, handleDelivery, { discard: true })
+      )
+    case "interrupted":
+      return Effect.forever(
+        Effect.andThen(
+          Stream.runForEach(Stream.interruptWhen(deliveries, Effect.sleep("3 seconds")), handleDelivery),
+          Effect.timeoutOption(Stream.runForEach(Stream.timeout(deliveries, "1 second"), handleDelivery), "3 seconds")
+        )
+      )
+    case "take":
+      return Effect.forever(Stream.runForEach(Stream.take(deliveries, capacity), handleDelivery))
+    case "takeOne":
+      return Effect.forever(Stream.runForEach(Stream.take(gateway.payloads, 1), handlePayload))
+    case "runHead":
+      return Effect.andThen(
+        Stream.runForEach(Stream.take(gateway.payloads, 1), handlePayload),
+        Stream.runForEach(gateway.payloads, handlePayload)
+      )
+    case "share":
+      return Effect.scoped(
+        Effect.gen(function* () {
+          const shared = yield* Stream.share(deliveries, { capacity })
+          const branch = (half: number) =>
+            shared.pipe(
+              Stream.filter(({ payload: { s } }) => (s ?? 0) % 2 === half),
+              Stream.runForEach(handleDelivery)
+            )
+          yield* Effect.all([branch(0), branch(1)], { concurrency: "unbounded", discard: true })
+        })
       )
     case "buffer":
       return Stream.runForEach(Stream.buffer(deliveries, { capacity }), handleDelivery)

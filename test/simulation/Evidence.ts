@@ -29,6 +29,8 @@ export const gather = (options: {
     second !== undefined && (program.fails !== undefined || steps.some(({ action }) => action._tag === "Leave"))
   // A session whose READY went to a connection that the client had left is nobody's.
   const reached = new Set(options.bots.flatMap(({ wire }) => wire.connections.map(({ sessionId }) => sessionId)))
+  // A store that fails cannot tell the next process what the one before it had in hand.
+  const isTold = Program.takesDeliveries(program) && options.bots.every(({ store }) => store.failures === 0)
   const sessions = options.sessions.map(({ alive, dispatched, id, sequence, shard }): SessionEvidence => ({
     id,
     shard: shard[0],
@@ -42,6 +44,7 @@ export const gather = (options: {
       consumer: { log: bot.consumer.log, beginsBy: Program.beginsBy(program), finishesBy: Program.finishesBy(program) },
       second: bot.second === undefined ? undefined : { log: bot.second.log, beginsBy: "shard", finishesBy: "shard" },
       sharesWork,
+      isTold,
       reached: reachedOf(bot, sessions),
       begunAfter: begunAfter(bot)
     }))
