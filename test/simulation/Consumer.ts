@@ -47,6 +47,8 @@ export interface ConsumerRecord {
   running: number
   /** How often a handler has run. */
   runs: number
+  /** The payloads that the gateway has set aside, since they were begun with too often. */
+  readonly setAside: Array<Delivered>
   /** How many deliveries were given back, of so many. */
   offered: number
   /** Since when it has been subscribed, if it is. */
@@ -61,6 +63,7 @@ export const newRecord = (): ConsumerRecord => ({
   inHand: new Set(),
   running: 0,
   runs: 0,
+  setAside: [],
   offered: 0,
   subscribedAt: undefined,
   leftAt: -Infinity
@@ -101,6 +104,8 @@ export interface ConsumerOptions {
   readonly hasOther: boolean
   /** Whether handlers may fail now. */
   readonly mayFail: () => boolean
+  /** A handler has begun with the payload that kills the process. */
+  readonly onPoison: () => void
   /** A handler begins, or has succeeded. */
   readonly onHandler: (what: "handler begins" | "handler has succeeded") => void
 }
@@ -139,6 +144,12 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
     record.inHand.delete(payload)
     note("finish", payload)
     options.onHandler("handler has succeeded")
+  }
+
+  const setAside = (payload: Payload): void => {
+    const delivered = read(payload)
+    if (delivered !== undefined && !options.isDead()) record.setAside.push(delivered)
+    finish(payload)
   }
 
   const sleepUntil = Effect.fnUntraced(function* (time: () => number) {
@@ -184,6 +195,10 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
   const handlePayload = (payload: Payload): Effect.Effect<void, HandlerFailed> =>
     Effect.suspend(() => {
       begin(payload)
+      if (program.poison !== undefined && read(payload)?.n === program.poison.n) {
+        options.onPoison()
+        return Effect.never
+      }
       return Effect.map(handle, () => finish(payload))
     })
 
@@ -202,7 +217,7 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
     record.subscribedAt = now
     if (options.hasOther && record.inHand.size > 0) leaveInHand(record, now)
     record.running = 0
-    return consume(options, begin, handlePayload, handleDelivery, finish)
+    return consume(options, begin, handlePayload, handleDelivery, finish, setAside)
   })
   const again: Effect.Effect<void, GatewayError> = Effect.catchIf(subscribed, isHandlerFailure, () =>
     Effect.delay(
@@ -220,17 +235,20 @@ const consume = (
   begin: (payload: Payload, redelivered: boolean) => void,
   handlePayload: (payload: Payload) => Effect.Effect<void, HandlerFailed>,
   handleDelivery: (delivery: Delivery) => Effect.Effect<void, HandlerFailed>,
-  finish: (payload: Payload) => void
+  finish: (payload: Payload) => void,
+  setAside: (payload: Payload) => void
 ): Effect.Effect<void, GatewayError | HandlerFailed> => {
-  const { capacity, concurrency, fails, finishWithin, kind, names } = program
+  const { capacity, concurrency, fails, finishWithin, kind, names, poison } = program
   const onFailure =
     fails?.around === "handler"
       ? {
           retry: Schedule.max([Schedule.spaced(fails.retryAfter), Schedule.recurs(2)]),
           deadLetter: ({ payload }: { readonly payload: Payload }) => Effect.sync(() => finish(payload))
         }
-      : ("stop" as const)
-  const options = { concurrency, finishWithin, onFailure }
+      : poison === undefined
+        ? ("stop" as const)
+        : { deadLetter: ({ payload }: { readonly payload: Payload }) => Effect.sync(() => setAside(payload)) }
+  const options = { concurrency, finishWithin, onFailure, maxAttempts: poison?.maxAttempts }
   const deliveries = Stream.map(gateway.deliveries, (delivery) => {
     begin(delivery.payload, delivery.redelivered)
     return delivery

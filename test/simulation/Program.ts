@@ -75,6 +75,8 @@ export interface Program {
   readonly hangs: { readonly every: number; readonly millis: number } | undefined
   /** How long handlers may go on when they are interrupted. */
   readonly finishWithin: number | undefined
+  /** The number of a payload that kills the process as often as a handler begins with it, and the limit to that. */
+  readonly poison?: { readonly n: number; readonly maxAttempts: number } | undefined
 }
 
 /** The names that the simulation dispatches, but for one. */
@@ -98,9 +100,13 @@ export const stream: Program = {
 export const acknowledges = ({ kind }: Pick<Program, "kind">): boolean =>
   !["stream", "takeOne", "runHead"].includes(kind)
 
+/** Whether the gateway runs its handlers. */
+export const hasHandlers = ({ kind }: Pick<Program, "kind">): boolean =>
+  ["runForEach", "handle", "keyed"].includes(kind)
+
 /** Whether it takes deliveries, and acknowledges by itself. */
 export const takesDeliveries = ({ kind }: Pick<Program, "kind">): boolean =>
-  acknowledges({ kind }) && !["runForEach", "handle", "keyed"].includes(kind)
+  acknowledges({ kind }) && !hasHandlers({ kind })
 
 /** Whether it is always at work at once: the sockets are read without delay. */
 export const isQuick = ({ fails, hangs, kind }: Program): boolean =>
@@ -136,7 +142,7 @@ export const draw = (dice: Dice, given?: Kind, mustFail?: boolean): Program => {
   ])
   const kind = given ?? drawn
   if (!acknowledges({ kind })) return { ...stream, kind }
-  const isHandler = kind === "runForEach" || kind === "handle" || kind === "keyed"
+  const isHandler = hasHandlers({ kind })
   const fails = mustFail ?? dice.chance(0.35)
   return {
     kind,

@@ -13,9 +13,11 @@ export interface Row {
   readonly hasSecond: boolean
   /** Whether processes end in peace (SIGTERM); otherwise they are killed. */
   readonly endsInPeace: boolean
+  /** Whether a payload kills each process that begins with it, until it is set aside. */
+  readonly hasPoison: boolean
 }
 
-const plain = { fails: false, hasSecond: false, endsInPeace: false }
+const plain = { fails: false, hasSecond: false, endsInPeace: false, hasPoison: false }
 
 /** The kinds of programs, by themselves; then those that fail inside a retry, those with another beside, and both. */
 export const rows: ReadonlyMap<string, Row> = new Map([
@@ -24,6 +26,9 @@ export const rows: ReadonlyMap<string, Row> = new Map([
     [`${kind}, fails inside retry`, { ...plain, kind, fails: true }] as const,
     [`${kind}, fails inside retry, another beside`, { ...plain, kind, fails: true, hasSecond: true }] as const
   ]),
+  ...(["runForEach", "handle", "keyed"] as const).map(
+    (kind) => [`${kind}, a payload that kills`, { ...plain, kind, hasPoison: true }] as const
+  ),
   ["stream, another beside", { ...plain, kind: "stream", hasSecond: true }],
   ["stream, another beside, SIGTERM", { ...plain, kind: "stream", hasSecond: true, endsInPeace: true }]
 ])

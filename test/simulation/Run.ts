@@ -427,6 +427,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
       ...(counts.overruns > 0 ? ["the day's budget was overrun"] : []),
       ...(isStuck ? ["the client is stuck"] : []),
       ...ProtocolChecks.judgeResumes(records.map(({ wire }) => wire)),
+      ...ProtocolChecks.judgeSetAside(records, scenario.program.poison),
       ...breaches,
       ...complaints
     ]

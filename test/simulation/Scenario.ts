@@ -53,6 +53,12 @@ const drawSpeed = (dice: Dice.Dice): ConsumerSpeed =>
 const drawLaterKind = (seed: number): Program.Kind | undefined =>
   seed % 3 === 1 ? Program.laterKinds[Math.floor(seed / 3) % Program.laterKinds.length] : undefined
 
+const anyPoison = { n: 7, maxAttempts: 5 }
+
+/** Some seeds have a payload that kills each process that begins with it. */
+const drawPoison = (seed: number): Program.Program["poison"] =>
+  seed % 5 === 3 ? { n: 1 + ((seed * 7919) % 200), maxAttempts: 3 + (seed % 4) } : undefined
+
 const drawScenario = (seed: number, dice: Dice.Dice, row: Row | undefined): Scenario => {
   const shards = dice.weighted([
     [7, 1],
@@ -68,6 +74,8 @@ const drawScenario = (seed: number, dice: Dice.Dice, row: Row | undefined): Scen
   const heartbeatInterval = dice.chance(0.5) ? 41_250 : dice.integer(10 * second, minute)
   const sessionTimeout = dice.magnitude(minute, 20 * minute)
   const program = Program.draw(dice, kind, row?.fails)
+  const poison = drawPoison(seed)
+  const hasPoison = row === undefined ? poison !== undefined && restarts && !hasSecond : row.hasPoison
   const consumer = drawSpeed(dice)
   const subscribesAfter = dice.chance(0.7) ? 0 : dice.magnitude(1, minute)
   const durable = restarts || dice.chance(0.3)
@@ -111,7 +119,10 @@ const drawScenario = (seed: number, dice: Dice.Dice, row: Row | undefined): Scen
       giveUpResume: { after: Math.max(5 * minute, 2 * sessionTimeout) }
     },
     store: { durable, latency: dice.chance(0.5) ? 0 : dice.magnitude(1, 500) },
-    program,
+    program:
+      hasPoison && Program.hasHandlers(program)
+        ? { ...program, fails: undefined, poison: poison ?? anyPoison }
+        : program,
     consumer,
     subscribesAfter,
     second: hasSecond
