@@ -113,6 +113,13 @@ export const isExcusedFor = (session: string, bots: ReadonlyArray<BotRecord>, { 
   if (owner.end === "crashed" && (owner.endedAt ?? 0) - DateTime.toEpochMillis(ready.at) < toStore) return true
   // The store failed, and the session was never in it.
   if (owner.end !== "running" && owner.store.failures > 0 && !owner.store.sessions.has(session)) return true
+  // Killed between hearing that it is gone and saying so.
+  const isUnsaid = bots.some(({ end, events, wire }) => {
+    const drops = events.filter(({ _tag }) => _tag === "SessionDropped").length
+    const last = wire.connections.findLast(({ sessionId }) => sessionId === session)
+    return end === "crashed" && wire.invalidations > drops && last?.isEnding === true
+  })
+  if (isUnsaid) return true
   // Told that it is gone.
   return bots.some(({ events, wire }) => {
     const drops = events.filter((event) => event._tag === "SessionDropped" && event.why !== "RESUME failed too often")

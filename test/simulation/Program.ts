@@ -31,7 +31,7 @@ export const kinds = [
   "mapEffect",
   /** `deliveries` in groups. */
   "grouped",
-  /** `deliveries` that are interrupted every few seconds, and time out. */
+  /** `deliveries` that are interrupted every few seconds, in the stream and around it. */
   "interrupted",
   /** So many `deliveries`, again and again. */
   "take",
