@@ -1,7 +1,7 @@
 /**
  * Delivery log as streams, and the watch for payloads that nobody acknowledges.
  */
-import * as Arr from "effect/Array"
+import type * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

@@ -137,7 +137,7 @@ describe("the verdict", () => {
 
   it("asks that a program is told of what comes again, where it can be told", () => {
     const judge = (isTold: boolean, redelivered: boolean) => {
-      const again = got("a", 2, 3).map((delivered) => ({ ...delivered, redelivered }))
+      const again = got("a", 2, 3).map((delivered) => Object.assign({ redelivered }, delivered))
       const { redelivered: count, untold } = Verdict.judge({
         sessions: [session("a", 3)],
         processes: [process(got("a", 1, 2), { end: "crashed", processed: 1 }), process(again, { isTold })]
