@@ -195,7 +195,7 @@ describe("a client of a database that connects when it is built", () => {
       const client = Layer.effect(
         Persistence.BackingPersistence,
         Effect.gen(function* () {
-          if (isAway) return yield* Effect.fail(new Error("connect ECONNREFUSED"))
+          if (isAway) return yield* Effect.fail("connect ECONNREFUSED")
           yield* Effect.acquireRelease(
             Effect.sync(() => built++),
             () => Effect.sync(() => closed++)
