@@ -1,7 +1,7 @@
 /**
  * Delivery log as streams, and the watch for payloads that nobody acknowledges.
  */
-import * as Arr from "effect/Array"
+import type * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -48,17 +48,24 @@ const oneByOne = <P extends Payload>(
     })
   )
 
-/** Deliveries, as many a pull as came together. */
+/** Deliveries, one a pull: those behind one with which a program has had enough were not handed out. */
 export const acknowledged = (log: DeliveryLog): Stream.Stream<Delivery, GatewayError> =>
   Stream.unwrap(
     Effect.map(log.subscribe({ wanted: undefined, acknowledges: true, owner: undefined }), (subscription) => {
-      const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Delivery>, GatewayError> = Effect.flatMap(
-        subscription.take,
-        (batch) => {
-          const deliveries = batch.map((held) => toDelivery(subscription, held))
-          return Arr.isReadonlyArrayNonEmpty(deliveries) ? Effect.succeed(deliveries) : pull
+      let batch: ReadonlyArray<Held> = []
+      let index = 0
+      const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Delivery>, GatewayError> = Effect.suspend(() => {
+        const held = batch[index]
+        if (held !== undefined) {
+          index++
+          return Effect.succeed([toDelivery(subscription, held)])
         }
-      )
+        return Effect.flatMap(subscription.take, (next) => {
+          batch = next
+          index = 0
+          return pull
+        })
+      })
       return Stream.fromPull(Effect.succeed(pull))
     })
   )

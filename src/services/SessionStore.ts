@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import * as IdentifyStore from "./IdentifyStore.ts"
+import * as LatePersistence from "./LatePersistence.ts"
 import * as SessionFile from "./SessionFile.ts"
 
 /**
@@ -64,40 +65,66 @@ export class SessionStore extends Context.Service<
 
   /**
    * Keeps sessions in a store of `effect/persistence`: `Persistence.layerBackingRedis`, `layerBackingSql`,
-   * `layerBackingKvs`, … A value that is not a session is reported in the log and counts as none. The times of IDENTIFYs are
-   * kept beside them (`IdentifyStore`).
+   * `layerBackingKvs`, … It is opened at the first call, so that one which is away at the start does not end the program. A
+   * value that is not a session is reported in the log and counts as none. The times of IDENTIFYs are kept beside them
+   * (`IdentifyStore`).
    */
   static readonly layerPersisted: Layer.Layer<SessionStore, never, Persistence.BackingPersistence> =
     Layer.effectContext(
-      Effect.gen(function* () {
-        const backing = yield* Persistence.BackingPersistence
-        const sessions = yield* backing.make(sessionsStoreId)
-        const store = SessionStore.of({
-          get: (shard) =>
-            sessions.get(shard.toString()).pipe(
-              // Text that is no JSON will not become better, either.
-              Effect.catchIf(
-                ({ cause }) => cause instanceof SyntaxError,
-                ({ message }) => Effect.succeed({ message })
-              ),
-              Effect.mapError(unanswered),
-              Effect.flatMap((value) => (value === undefined ? Effect.succeedNone : decodeOrForget(value, shard)))
-            ),
-          set: (session) =>
-            Effect.mapError(sessions.set(session.shard.toString(), encodeStored(session), undefined), unanswered),
-          remove: (shard) => Effect.mapError(sessions.remove(shard.toString()), unanswered),
-          durable: true
-        })
-        return Context.make(SessionStore, store).pipe(
-          Context.add(IdentifyStore.IdentifyStore, yield* IdentifyStore.makePersisted(backing))
+      Effect.flatMap(Persistence.BackingPersistence, ({ make }) =>
+        Effect.flatMap(LatePersistence.make(make), persisted)
+      )
+    )
+
+  /**
+   * The same with a store whose client connects when its layer is built, as those of Redis and PostgreSQL do: it is built at
+   * the first call, and again after a failure, so that a database which is away at the start does not end the program.
+   *
+   * ```ts
+   * SessionStore.layerPersistedFrom(
+   *   Persistence.layerBackingRedis.pipe(Layer.provide(NodeRedis.layer({ url: "redis://127.0.0.1:6379" })))
+   * )
+   * ```
+   */
+  static readonly layerPersistedFrom = <E, R>(
+    backing: Layer.Layer<Persistence.BackingPersistence, E, R>
+  ): Layer.Layer<SessionStore, never, R> =>
+    Layer.effectContext(
+      LatePersistence.make((storeId) =>
+        Effect.flatMap(Layer.build(Layer.fresh(backing)), (built) =>
+          Context.get(built, Persistence.BackingPersistence).make(storeId)
         )
-      })
+      ).pipe(Effect.flatMap(persisted))
     )
 
   /** Keeps sessions in one file, which is replaced whole. The file's folder must be there. */
   static readonly layerFile = (path: string): Layer.Layer<SessionStore, PlatformError, FileSystem.FileSystem> =>
     SessionStore.layerPersisted.pipe(Layer.provide(Persistence.layerBackingKvs), Layer.provide(SessionFile.layer(path)))
 }
+
+/** Sessions, and the times of IDENTIFYs beside them. */
+const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersistence["Service"]) {
+  const sessions = yield* backing.make(sessionsStoreId)
+  const store = SessionStore.of({
+    get: (shard) =>
+      sessions.get(shard.toString()).pipe(
+        // Text that is no JSON will not become better, either.
+        Effect.catchIf(
+          ({ cause }) => cause instanceof SyntaxError,
+          ({ message }) => Effect.succeed({ message })
+        ),
+        Effect.mapError(unanswered),
+        Effect.flatMap((value) => (value === undefined ? Effect.succeedNone : decodeOrForget(value, shard)))
+      ),
+    set: (session) =>
+      Effect.mapError(sessions.set(session.shard.toString(), encodeStored(session), undefined), unanswered),
+    remove: (shard) => Effect.mapError(sessions.remove(shard.toString()), unanswered),
+    durable: true
+  })
+  return Context.make(SessionStore, store).pipe(
+    Context.add(IdentifyStore.IdentifyStore, yield* IdentifyStore.makePersisted(backing))
+  )
+})
 
 const unanswered = ({ message }: { readonly message: string }) => new SessionStoreError({ description: message })
 

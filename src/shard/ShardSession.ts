@@ -71,9 +71,15 @@ export class ShardSession {
     return this.at(value, { starts: value === this.restoredAt ? this.starts : 0 })
   }
 
-  /** The session as the store is to have it when the process ends in peace. */
+  /**
+   * The session as the store is to have it when the process ends in peace. What is left of a replay was perhaps handed out by
+   * the processes before, not by this one.
+   */
   atClose(): Option.Option<Session> {
-    return this.mark.isCaughtUp ? this.at(this.mark.value, {}) : this.toStore()
+    const { isCaughtUp, value } = this.mark
+    if (!isCaughtUp) return this.toStore()
+    if (!this.isReplaying) return this.at(value, {})
+    return this.at(value, { starts: value === this.restoredAt ? this.starts - 1 : 0 })
   }
 
   private at(sequence: number | null, more: { readonly starts?: number }): Option.Option<Session> {

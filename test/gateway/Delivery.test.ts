@@ -577,6 +577,25 @@ describe("the rest of a subscriber that leaves", () => {
     })
   )
 
+  it.effect("was not handed out, where it had enough of deliveries that came together", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange(1000)
+      append(Array.from({ length: 30 }, (_, n) => payload(n + 1)))
+      const seen: Array<readonly [number | null, number]> = []
+      for (let n = 0; n < 30; n++) {
+        yield* Stream.runForEach(Stream.take(Deliveries.acknowledged(log), 1), ({ ack, attempts, payload: { s } }) => {
+          seen.push([s, attempts])
+          return ack
+        })
+      }
+      assert.deepStrictEqual(
+        seen,
+        Array.from({ length: 30 }, (_, n) => [n + 1, 1] as const)
+      )
+      assert.strictEqual(mark.value, 30)
+    })
+  )
+
   it.effect("holds the mark for a minute when it was interrupted beside another: the program may be ending", () =>
     Effect.gen(function* () {
       const { append, log, mark } = yield* arrange(1000)

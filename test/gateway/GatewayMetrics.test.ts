@@ -5,9 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import * as Order from "effect/Order"
 import { readFileSync } from "node:fs"
+import { Gateway } from "../../src/gateway/Gateway.ts"
 import * as GatewayMetrics from "../../src/schema/GatewayMetrics.ts"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
@@ -47,6 +49,32 @@ describe("the metrics", () => {
       assert.strictEqual(series.get('discord_gateway_dropped_dispatches_total{event="TYPING_START"}'), 1)
       assert.isFalse(series.has('discord_gateway_dispatches_total{event="TYPING_START"}'))
     }).pipe(Effect.provide(bot({ config: { events: ["MESSAGE_CREATE"] } })))
+  )
+
+  it.effect("and an event name what nobody acknowledges, and since when", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const gateway = yield* Gateway
+      const { events } = yield* SimulatedBot.watch
+      let acknowledgeIt: Effect.Effect<void> = Effect.void
+      yield* Effect.forkScoped(
+        Stream.runForEach(gateway.deliveries, ({ ack, payload }) => {
+          if (payload.t !== "TYPING_START") return ack
+          acknowledgeIt = ack
+          return Effect.void
+        })
+      )
+      yield* TestClock.adjust("1 second")
+      yield* simulator.dispatch("TYPING_START", {})
+      yield* simulator.dispatch("MESSAGE_CREATE", {})
+      yield* TestClock.adjust("2 minutes")
+      const overdue = events.filter(({ _tag }) => _tag === "AcknowledgementOverdue")
+      assert.lengthOf(overdue, 1)
+      assert.deepInclude(overdue[0], { shard: 0, sequence: 2, event: "TYPING_START" })
+      assert.closeTo(Number((yield* scrape).get("discord_gateway_oldest_unacknowledged_seconds")), 120, 1)
+      yield* acknowledgeIt
+      assert.strictEqual((yield* scrape).get("discord_gateway_oldest_unacknowledged_seconds"), 0)
+    }).pipe(Effect.provide(bot()))
   )
 
   it.effect("tell how the shards are doing, and what became of their connections", () =>

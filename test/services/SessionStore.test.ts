@@ -156,6 +156,68 @@ describe("sessions in a file", () => {
   )
 })
 
+describe("a store of effect/persistence that is away when the program starts", () => {
+  it.effect("fails each call until it is there, and not the program; it is opened once", () =>
+    Effect.gen(function* () {
+      const memory = yield* Persistence.BackingPersistence
+      let [isAway, opened] = [true, 0]
+      const database = Layer.succeed(
+        Persistence.BackingPersistence,
+        Persistence.BackingPersistence.of({
+          make: (storeId) =>
+            Effect.suspend(() => {
+              if (isAway) return Effect.die(new Error("connect ECONNREFUSED"))
+              opened++
+              return memory.make(storeId)
+            })
+        })
+      )
+      yield* Effect.gen(function* () {
+        const store = yield* SessionStore
+        const error = yield* Effect.flip(store.get(shard))
+        assert.include(error.message, "ECONNREFUSED")
+        yield* Effect.flip(store.set(session(1)))
+        isAway = false
+        yield* Effect.all([store.set(session(2)), store.set(session(2)), store.set(session(2))], {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual(yield* store.get(shard), Option.some(session(2)))
+        assert.strictEqual(opened, 1)
+      }).pipe(Effect.provide(SessionStore.layerPersisted.pipe(Layer.provide(database))))
+    }).pipe(Effect.provide(Persistence.layerBackingMemory))
+  )
+})
+
+describe("a client of a database that connects when it is built", () => {
+  it.effect("is built at the first call, again after a failure, and ends with the program", () =>
+    Effect.gen(function* () {
+      let [isAway, built, closed] = [true, 0, 0]
+      const client = Layer.effect(
+        Persistence.BackingPersistence,
+        Effect.gen(function* () {
+          if (isAway) return yield* Effect.fail("connect ECONNREFUSED")
+          yield* Effect.acquireRelease(
+            Effect.sync(() => built++),
+            () => Effect.sync(() => closed++)
+          )
+          return yield* Persistence.BackingPersistence
+        })
+      ).pipe(Layer.provide(Persistence.layerBackingMemory))
+      yield* Effect.gen(function* () {
+        const store = yield* SessionStore
+        for (let call = 0; call < 2; call++) {
+          assert.include((yield* Effect.flip(store.get(shard))).message, "ECONNREFUSED")
+        }
+        isAway = false
+        yield* store.set(session(3))
+        assert.deepStrictEqual(yield* store.get(shard), Option.some(session(3)))
+        assert.deepStrictEqual([built, closed], [1, 0])
+      }).pipe(Effect.provide(SessionStore.layerPersistedFrom(client)))
+      assert.deepStrictEqual([built, closed], [1, 1])
+    })
+  )
+})
+
 describe("sessions in a store of effect/persistence", () => {
   const memory = SessionStore.layerPersisted.pipe(
     Layer.provideMerge(Persistence.layerBackingKvs),

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -16,7 +17,9 @@ import { GatewayDirectory } from "../../src/services/GatewayDirectory.ts"
 import { Heartbeat } from "../../src/services/Heartbeat.ts"
 import { IdentifyLimiter } from "../../src/services/IdentifyLimiter.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
+import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import * as Fault from "../../src/simulator/Fault.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
 /** A durable store that counts what is written. */
@@ -216,6 +219,40 @@ describe("a program that is started again", () => {
         }).pipe(Effect.provide(SimulatedBot.discord({ replaysResumed })))
     )
   }
+
+  it.effect("is told so after a crash, though a process between ended in peace before the replay came", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const store = makeStore()
+      const seen: Array<ReadonlyArray<readonly [n: number, attempts: number]>> = []
+      for (let process = 1; process <= 3; process++) {
+        if (process === 2) yield* simulator.faults.inject(Fault.hello(Act.mute, { times: 1, when: "after" }))
+        const program = yield* start(store.layer)
+        const own: Array<readonly [n: number, attempts: number]> = []
+        seen.push(own)
+        yield* Effect.gen(function* () {
+          const { deliveries } = yield* Gateway
+          yield* Effect.forkIn(
+            Stream.runForEach(deliveries, ({ ack, attempts, payload }) => {
+              own.push(...numbers([payload]).map((n) => [n, attempts] as const))
+              return payload.t === "MESSAGE_CREATE" ? Effect.void : ack
+            }),
+            program.scope
+          )
+        }).pipe(Effect.provideContext(program.context))
+        yield* TestClock.adjust("1 second")
+        if (process === 1) yield* simulator.dispatch("MESSAGE_CREATE", { n: 1 })
+        yield* TestClock.adjust("1 second")
+        const left = store.stored()
+        const stopping = yield* Effect.forkChild(program.stop)
+        yield* TestClock.adjust("10 seconds")
+        yield* Fiber.join(stopping)
+        if (process === 1) store.put(Option.getOrThrow(left))
+        yield* TestClock.adjust("10 seconds")
+      }
+      assert.deepStrictEqual(seen, [[[1, 1]], [], [[1, 2]]])
+    }).pipe(Effect.provide(SimulatedBot.discord()))
+  )
 
   for (const concurrency of [1, 8]) {
     it.effect(

@@ -159,6 +159,7 @@ export const start = Effect.fnUntraced(function* (options: {
       hasOther: record.second !== undefined,
       // One that subscribes meanwhile would take over what the one that failed has in hand.
       mayFail: () => record.second === undefined || record.second.subscribedAt !== undefined,
+      onPoison: vanish,
       onHandler: reach
     })
   const subscribe = (after: number) =>

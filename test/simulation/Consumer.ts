@@ -27,6 +27,8 @@ export interface Delivered {
   readonly n: number | undefined
   /** Its guild, or nothing. */
   readonly guild: string
+  /** Whether it was said to be redelivered, where that is said. */
+  readonly redelivered?: boolean
 }
 
 /** Something that a consumer did: it began with a dispatch, or it has handled it. */
@@ -45,6 +47,8 @@ export interface ConsumerRecord {
   running: number
   /** How often a handler has run. */
   runs: number
+  /** The payloads that the gateway has set aside, since they were begun with too often. */
+  readonly setAside: Array<Delivered>
   /** How many deliveries were given back, of so many. */
   offered: number
   /** Since when it has been subscribed, if it is. */
@@ -59,6 +63,7 @@ export const newRecord = (): ConsumerRecord => ({
   inHand: new Set(),
   running: 0,
   runs: 0,
+  setAside: [],
   offered: 0,
   subscribedAt: undefined,
   leftAt: -Infinity
@@ -99,6 +104,8 @@ export interface ConsumerOptions {
   readonly hasOther: boolean
   /** Whether handlers may fail now. */
   readonly mayFail: () => boolean
+  /** A handler has begun with the payload that kills the process. */
+  readonly onPoison: () => void
   /** A handler begins, or has succeeded. */
   readonly onHandler: (what: "handler begins" | "handler has succeeded") => void
 }
@@ -122,21 +129,27 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
     const n = Predicate.hasProperty(d, "n") && typeof d.n === "number" ? d.n : undefined
     return { shard, session: options.sessionOf(payload) ?? "unknown", s, t, n, guild: guildOf(t, d) }
   }
-  const note = (did: Deed["did"], payload: Payload) => {
+  const note = (did: Deed["did"], payload: Payload, redelivered = false) => {
     const delivered = read(payload)
-    if (delivered !== undefined) record.log.push({ did, delivered })
+    if (delivered !== undefined) record.log.push({ did, delivered: { ...delivered, redelivered } })
   }
 
-  const begin = (payload: Payload): void => {
+  const begin = (payload: Payload, redelivered = false): void => {
     if (options.isDead()) return
     record.inHand.add(payload)
-    note("begin", payload)
+    note("begin", payload, redelivered)
   }
   const finish = (payload: Payload): void => {
     if (options.isDead()) return
     record.inHand.delete(payload)
     note("finish", payload)
     options.onHandler("handler has succeeded")
+  }
+
+  const setAside = (payload: Payload): void => {
+    const delivered = read(payload)
+    if (delivered !== undefined && !options.isDead()) record.setAside.push(delivered)
+    finish(payload)
   }
 
   const sleepUntil = Effect.fnUntraced(function* (time: () => number) {
@@ -182,6 +195,10 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
   const handlePayload = (payload: Payload): Effect.Effect<void, HandlerFailed> =>
     Effect.suspend(() => {
       begin(payload)
+      if (program.poison !== undefined && read(payload)?.n === program.poison.n) {
+        options.onPoison()
+        return Effect.never
+      }
       return Effect.map(handle, () => finish(payload))
     })
 
@@ -200,7 +217,7 @@ export const run = (options: ConsumerOptions): Effect.Effect<void, GatewayError>
     record.subscribedAt = now
     if (options.hasOther && record.inHand.size > 0) leaveInHand(record, now)
     record.running = 0
-    return consume(options, begin, handlePayload, handleDelivery, finish)
+    return consume(options, begin, handlePayload, handleDelivery, finish, setAside)
   })
   const again: Effect.Effect<void, GatewayError> = Effect.catchIf(subscribed, isHandlerFailure, () =>
     Effect.delay(
@@ -215,22 +232,25 @@ const isHandlerFailure = (error: GatewayError | HandlerFailed): error is Handler
 
 const consume = (
   { gateway, program }: ConsumerOptions,
-  begin: (payload: Payload) => void,
+  begin: (payload: Payload, redelivered: boolean) => void,
   handlePayload: (payload: Payload) => Effect.Effect<void, HandlerFailed>,
   handleDelivery: (delivery: Delivery) => Effect.Effect<void, HandlerFailed>,
-  finish: (payload: Payload) => void
+  finish: (payload: Payload) => void,
+  setAside: (payload: Payload) => void
 ): Effect.Effect<void, GatewayError | HandlerFailed> => {
-  const { capacity, concurrency, fails, finishWithin, kind, names } = program
+  const { capacity, concurrency, fails, finishWithin, kind, names, poison } = program
   const onFailure =
     fails?.around === "handler"
       ? {
           retry: Schedule.max([Schedule.spaced(fails.retryAfter), Schedule.recurs(2)]),
           deadLetter: ({ payload }: { readonly payload: Payload }) => Effect.sync(() => finish(payload))
         }
-      : ("stop" as const)
-  const options = { concurrency, finishWithin, onFailure }
+      : poison === undefined
+        ? ("stop" as const)
+        : { deadLetter: ({ payload }: { readonly payload: Payload }) => Effect.sync(() => setAside(payload)) }
+  const options = { concurrency, finishWithin, onFailure, maxAttempts: poison?.maxAttempts }
   const deliveries = Stream.map(gateway.deliveries, (delivery) => {
-    begin(delivery.payload)
+    begin(delivery.payload, delivery.redelivered)
     return delivery
   })
   switch (kind) {
@@ -246,6 +266,45 @@ const consume = (
     case "merge":
       return Stream.runForEach(Stream.merge(deliveries, Stream.tick("7 seconds")), (delivery) =>
         delivery === undefined ? Effect.void : handleDelivery(delivery)
+      )
+    case "changes":
+      return Stream.runForEach(Stream.merge(deliveries, gateway.changes), (either) =>
+        "ack" in either ? handleDelivery(either) : Effect.void
+      )
+    case "mapEffect":
+      return Stream.runDrain(Stream.mapEffect(deliveries, handleDelivery, { concurrency }))
+    case "grouped":
+      return Stream.runForEach(Stream.groupedWithin(deliveries, capacity, "1 second"), (group) =>
+        Effect.forEach(group, handleDelivery, { discard: true })
+      )
+    case "interrupted":
+      // Not `Stream.timeout`, which spins on a clock that stands between two nanoseconds.
+      return Effect.forever(
+        Effect.andThen(
+          Stream.runForEach(Stream.interruptWhen(deliveries, Effect.sleep("3 seconds")), handleDelivery),
+          Effect.timeoutOption(Stream.runForEach(deliveries, handleDelivery), "3 seconds")
+        )
+      )
+    case "take":
+      return Effect.forever(Stream.runForEach(Stream.take(deliveries, capacity), handleDelivery))
+    case "takeOne":
+      return Effect.forever(Stream.runForEach(Stream.take(gateway.payloads, 1), handlePayload))
+    case "runHead":
+      return Effect.andThen(
+        Stream.runForEach(Stream.take(gateway.payloads, 1), handlePayload),
+        Stream.runForEach(gateway.payloads, handlePayload)
+      )
+    case "share":
+      return Effect.scoped(
+        Effect.gen(function* () {
+          const shared = yield* Stream.share(deliveries, { capacity })
+          const branch = (half: number) =>
+            shared.pipe(
+              Stream.filter(({ payload: { s } }) => (s ?? 0) % 2 === half),
+              Stream.runForEach(handleDelivery)
+            )
+          yield* Effect.all([branch(0), branch(1)], { concurrency: "unbounded", discard: true })
+        })
       )
     case "buffer":
       return Stream.runForEach(Stream.buffer(deliveries, { capacity }), handleDelivery)

@@ -29,6 +29,8 @@ export const gather = (options: {
     second !== undefined && (program.fails !== undefined || steps.some(({ action }) => action._tag === "Leave"))
   // A session whose READY went to a connection that the client had left is nobody's.
   const reached = new Set(options.bots.flatMap(({ wire }) => wire.connections.map(({ sessionId }) => sessionId)))
+  // A store that fails cannot tell the next process what the one before it had in hand.
+  const isTold = Program.takesDeliveries(program) && options.bots.every(({ store }) => store.failures === 0)
   const sessions = options.sessions.map(({ alive, dispatched, id, sequence, shard }): SessionEvidence => ({
     id,
     shard: shard[0],
@@ -48,6 +50,7 @@ export const gather = (options: {
       consumer: { log: bot.consumer.log, beginsBy: Program.beginsBy(program), finishesBy: Program.finishesBy(program) },
       second: bot.second === undefined ? undefined : { log: bot.second.log, beginsBy: "shard", finishesBy: "shard" },
       sharesWork,
+      isTold,
       reached: reachedOf(bot, sessions),
       begunAfter: begunAfter(bot)
     }))
@@ -120,6 +123,13 @@ export const isExcusedFor = (session: string, bots: ReadonlyArray<BotRecord>, { 
   if (owner.end === "crashed" && (owner.endedAt ?? 0) - DateTime.toEpochMillis(ready.at) < toStore) return true
   // The store failed, and the session was never in it.
   if (owner.end !== "running" && owner.store.failures > 0 && !owner.store.sessions.has(session)) return true
+  // Killed between hearing that it is gone and saying so.
+  const isUnsaid = bots.some(({ end, events, wire }) => {
+    const drops = events.filter(({ _tag }) => _tag === "SessionDropped").length
+    const last = wire.connections.findLast(({ sessionId }) => sessionId === session)
+    return end === "crashed" && wire.invalidations > drops && last?.isEnding === true
+  })
+  if (isUnsaid) return true
   // Told that it is gone.
   return bots.some(({ events, wire }) => {
     const drops = events.filter((event) => event._tag === "SessionDropped" && event.why !== "RESUME failed too often")

@@ -18,6 +18,16 @@ export type Moment =
   | "RESUME"
   | "IDENTIFY"
 
+const moments = [
+  "handler begins",
+  "handler has succeeded",
+  "write begins",
+  "write has ended",
+  "heartbeat",
+  "RESUME",
+  "IDENTIFY"
+] as const satisfies ReadonlyArray<Moment>
+
 /** Something that is done to the client, its consumers or its Discord. Times are milliseconds. */
 export type Action =
   /** Discord dispatches so many events of this size, to one shard or to all. */
@@ -109,6 +119,21 @@ const withoutMutes = (action: Action): Action => {
     default:
       return action
   }
+}
+
+/** A step, and often a kill after it, at once or at what the process comes to next. */
+export const withKill = (dice: Dice, step: Step): ReadonlyArray<Step> => {
+  if (!dice.chance(0.3)) return [step]
+  const action: Action = dice.chance(0.3)
+    ? { _tag: "Crash", down: dice.magnitude(10, 10 * second) }
+    : { _tag: "CrashAt", moment: dice.pick(moments) }
+  return [step, { after: dice.magnitude(1, 5 * second), action }]
+}
+
+/** The same step with an end in peace in place of a kill. */
+export const inPeace = ({ action, after }: Step): Step => {
+  if (action._tag === "Crash") return { after, action: { _tag: "Stop", down: action.down } }
+  return { after, action: action._tag === "CrashAt" ? { _tag: "Stop", down: 1000 } : action }
 }
 
 /** Several at once, in the midst of what the one before led to, when that is over, or in the quiet. */
@@ -399,15 +424,7 @@ const drawTrouble: Trouble = (dice, options) => {
             () => [
               now({
                 _tag: "CrashAt",
-                moment: dice.pick([
-                  "handler begins",
-                  "handler has succeeded",
-                  "write begins",
-                  "write has ended",
-                  "heartbeat",
-                  "RESUME",
-                  "IDENTIFY"
-                ])
+                moment: dice.pick(moments)
               })
             ]
           ]

@@ -3,7 +3,8 @@
  */
 import type { Dice } from "./Dice.ts"
 
-const kinds = [
+/** All kinds. */
+export const kinds = [
   /** `payloads`, one after the other. */
   "stream",
   /** `runForEach`. */
@@ -21,7 +22,35 @@ const kinds = [
   /** `deliveries`, broadcast to one that handles them and one that looks at them. */
   "broadcast",
   /** `deliveries` in a queue, of which workers take them and acknowledge in random order. */
-  "pool"
+  "pool",
+  /** `deliveries`, merged with the events of the connections. */
+  "changes",
+  /** `deliveries`, shared by two branches, each of which takes its half. */
+  "share",
+  /** `deliveries` through `Stream.mapEffect` with concurrency. */
+  "mapEffect",
+  /** `deliveries` in groups. */
+  "grouped",
+  /** `deliveries` that are interrupted every few seconds, in the stream and around it. */
+  "interrupted",
+  /** So many `deliveries`, again and again. */
+  "take",
+  /** One of the `payloads`, again and again. */
+  "takeOne",
+  /** The first of the `payloads`, and then the rest. */
+  "runHead"
+] as const
+
+/** Kinds that were thought of later: they do not change what the seeds of the others stand for. */
+export const laterKinds = [
+  "changes",
+  "share",
+  "mapEffect",
+  "grouped",
+  "interrupted",
+  "take",
+  "takeOne",
+  "runHead"
 ] as const
 
 /** A kind of program. */
@@ -46,6 +75,8 @@ export interface Program {
   readonly hangs: { readonly every: number; readonly millis: number } | undefined
   /** How long handlers may go on when they are interrupted. */
   readonly finishWithin: number | undefined
+  /** The number of a payload that kills the process as often as a handler begins with it, and the limit to that. */
+  readonly poison?: { readonly n: number; readonly maxAttempts: number } | undefined
 }
 
 /** The names that the simulation dispatches, but for one. */
@@ -66,15 +97,20 @@ export const stream: Program = {
 }
 
 /** Whether a program acknowledges what it has handled, instead of asking for more. */
-export const acknowledges = ({ kind }: Program): boolean => kind !== "stream"
+export const acknowledges = ({ kind }: Pick<Program, "kind">): boolean =>
+  !["stream", "takeOne", "runHead"].includes(kind)
+
+/** Whether the gateway runs its handlers. */
+export const hasHandlers = ({ kind }: Pick<Program, "kind">): boolean =>
+  ["runForEach", "handle", "keyed"].includes(kind)
 
 /** Whether it takes deliveries, and acknowledges by itself. */
-export const takesDeliveries = ({ kind }: Program): boolean =>
-  ["merge", "buffer", "groupByKey", "broadcast", "pool"].includes(kind)
+export const takesDeliveries = ({ kind }: Pick<Program, "kind">): boolean =>
+  acknowledges({ kind }) && !hasHandlers({ kind })
 
 /** Whether it is always at work at once: the sockets are read without delay. */
 export const isQuick = ({ fails, hangs, kind }: Program): boolean =>
-  fails === undefined && hangs === undefined && kind !== "pool"
+  fails === undefined && hangs === undefined && !["pool", "grouped", "interrupted"].includes(kind)
 
 /** In which order a program takes payloads, and has handled them: that of a shard, that of a guild, or none. */
 export type Order = "shard" | "guild" | "none"
@@ -84,16 +120,16 @@ export const beginsBy = ({ kind }: Program): Order => (kind === "keyed" ? "guild
 
 /** The order in which it has handled them. */
 export const finishesBy = ({ kind, nackEvery }: Program): Order => {
-  if (nackEvery !== undefined || kind === "pool") return "none"
+  if (nackEvery !== undefined || ["pool", "share", "mapEffect"].includes(kind)) return "none"
   return kind === "keyed" || kind === "groupByKey" ? "guild" : "shard"
 }
 
 const second = 1000
 const minute = 60 * second
 
-/** Draws a program. */
-export const draw = (dice: Dice): Program => {
-  const kind = dice.weighted<Kind>([
+/** Draws a program: of this kind, if one is given, and with handlers that fail, if that is said. */
+export const draw = (dice: Dice, given?: Kind, mustFail?: boolean): Program => {
+  const drawn = dice.weighted<Kind>([
     [5, "stream"],
     [2, "runForEach"],
     [2, "handle"],
@@ -104,12 +140,13 @@ export const draw = (dice: Dice): Program => {
     [2, "broadcast"],
     [3, "pool"]
   ])
-  if (kind === "stream") return stream
-  const isHandler = kind === "runForEach" || kind === "handle" || kind === "keyed"
-  const fails = dice.chance(0.35)
+  const kind = given ?? drawn
+  if (!acknowledges({ kind })) return { ...stream, kind }
+  const isHandler = hasHandlers({ kind })
+  const fails = mustFail ?? dice.chance(0.35)
   return {
     kind,
-    concurrency: kind === "keyed" || kind === "pool" ? dice.integer(2, 16) : 1,
+    concurrency: ["keyed", "pool", "mapEffect"].includes(kind) ? dice.integer(2, 16) : 1,
     capacity: dice.weighted([
       [1, 1],
       [3, dice.integer(2, 64)]
@@ -125,7 +162,7 @@ export const draw = (dice: Dice): Program => {
       ? {
           every: dice.magnitude(3, 500),
           retryAfter: dice.magnitude(1, 20 * second),
-          around: isHandler && dice.chance(0.4) ? "handler" : "program"
+          around: mustFail !== true && isHandler && dice.chance(0.4) ? "handler" : "program"
         }
       : undefined,
     hangs: dice.chance(0.25)

@@ -46,6 +46,33 @@ export const judgeResumes = (wires: ReadonlyArray<Pick<WireRecord, "told">>): Re
   return breaches
 }
 
+/**
+ * What was set aside is what kills, or it was the first behind the mark at which so many processes died: then no client can
+ * tell it from that.
+ */
+export const judgeSetAside = (
+  bots: ReadonlyArray<Pick<BotRecord, "consumer" | "end" | "wire">>,
+  poison: Program.Program["poison"]
+): ReadonlyArray<string> => {
+  const markOf = ({ wire }: Pick<BotRecord, "wire">, session: string): number | undefined =>
+    wire.resumes.find(({ sessionId }) => sessionId === session)?.seq
+  return bots.flatMap((bot, index) =>
+    bot.consumer.setAside.flatMap(({ n, s, session }) => {
+      if (n !== undefined && n === poison?.n) return []
+      const mark = markOf(bot, session)
+      const deaths = bots
+        .slice(0, index)
+        .filter((other) => other.end === "crashed" && [mark, undefined].includes(markOf(other, session)))
+      const wasFirst = bot.consumer.log.every(
+        ({ delivered }) => delivered.session !== session || delivered.s >= s || delivered.s <= (mark ?? 0)
+      )
+      return wasFirst && deaths.length >= Math.max(3, poison?.maxAttempts ?? 0)
+        ? []
+        : [`${s} of session ${session} was set aside after ${deaths.length} deaths, though it kills nobody`]
+    })
+  )
+}
+
 const judgeDials = ({ wire }: BotRecord, { shards }: Scenario): ReadonlyArray<string> => {
   const dials = wire.connections.map(({ dialledAt }) => dialledAt)
   const limit = dialsPerMinute * shards

@@ -14,6 +14,10 @@ export interface Report {
   readonly lost: number
   readonly duplicated: number
   readonly outOfOrder: number
+  /** Processes that were killed. */
+  readonly kills: number
+  /** Begun with in one process, and again in a later one. */
+  readonly redelivered: number
   readonly identifies: number
   /** Too early, beyond the day's budget, or though Discord held the session. */
   readonly identifyViolations: number
@@ -33,6 +37,8 @@ export const ofOutcomes = (outcomes: ReadonlyArray<Outcome>): Report => {
     lost: sum(({ verdict }) => verdict.lost),
     duplicated: sum(({ verdict }) => verdict.duplicated),
     outOfOrder: sum(({ verdict }) => verdict.outOfOrder),
+    kills: sum(({ kills }) => kills),
+    redelivered: sum(({ verdict }) => verdict.redelivered),
     identifies: sum(({ identifies }) => identifies),
     identifyViolations: sum(({ identifyViolations }) => identifyViolations),
     stuck: sum(({ isStuck }) => (isStuck ? 1 : 0)),
@@ -48,12 +54,12 @@ export const ofOutcomes = (outcomes: ReadonlyArray<Outcome>): Report => {
 export const hasFailed = ({ failures }: Outcome): boolean => failures.length > 0
 
 /** Findings against the client, and the command that repeats them. */
-export const describeFailure = ({ failures, seed }: Outcome): string =>
+export const describeFailure = ({ failures, row, seed }: Outcome): string =>
   [
-    `Seed ${seed} failed:`,
+    `Seed ${seed}${row === undefined ? "" : ` of "${row}"`} failed:`,
     ...failures.slice(0, 10).map((failure) => `  ${failure}`),
     ...(failures.length > 10 ? [`  … and ${failures.length - 10} more`] : []),
-    `  Again, with everything that happens: npm run simulate -- --seeds ${seed} --trace`
+    `  Again, with everything that happens: npm run simulate -- --seeds ${seed}${row === undefined ? "" : ` --program "${row}"`} --trace`
   ].join("\n")
 
 /** The report for people. */
@@ -65,6 +71,7 @@ export const describe = (report: Report, seconds: number): string => {
     `${number(report.faults)} faults`,
     `${number(report.dispatched)} dispatches: ${number(report.delivered)} delivered, ${number(gone)} gone with their sessions`,
     `${number(report.lost)} lost, ${number(report.duplicated)} duplicated, ${number(report.outOfOrder)} out of order`,
+    `${number(report.kills)} kills, ${number(report.redelivered)} redelivered in a later process`,
     `${number(report.identifies)} IDENTIFYs, ${number(report.identifyViolations)} that must not be`,
     `${number(report.stuck)} stuck`,
     report.failedSeeds.length === 0 ? "No seed failed" : `Failed seeds: ${report.failedSeeds.join(", ")}`

@@ -30,6 +30,11 @@ import * as Verdict from "./Verdict.ts"
 /** Result of a seed. */
 export interface Outcome {
   readonly seed: number
+  /** The row of the table of kills that it is for, if it is for one. */
+  readonly row: string | undefined
+  /** How many processes were killed, and how many ended in peace. */
+  readonly kills: number
+  readonly stops: number
   readonly verdict: Verdict.Verdict
   /** How many faults came to pass. */
   readonly faults: number
@@ -56,16 +61,33 @@ const readyWithin = 15 * minute
 /** Runs a seed. */
 export const seed = Effect.fnUntraced(function* (
   seed: number,
-  options: { readonly trace: boolean } = { trace: false }
+  options: { readonly trace?: boolean; readonly row?: string | undefined } = {}
 ): Effect.fn.Return<Outcome> {
-  const scenario = yield* Scenario.ofSeed(seed)
-  return yield* Effect.catchCause(run(scenario, options), (cause) => Effect.succeed(died(seed, Cause.pretty(cause))))
+  const { row, trace = false } = options
+  const scenario = yield* Scenario.ofSeed(seed, row)
+  return yield* run(scenario, { trace }).pipe(
+    Effect.catchCause((cause) => Effect.succeed(died(seed, Cause.pretty(cause)))),
+    Effect.map((outcome) => ({ ...outcome, row }))
+  )
 })
 
 /** Report on a seed that did not come to its end. */
 export const died = (seed: number, reason: string): Outcome => ({
   seed,
-  verdict: { dispatched: 0, delivered: 0, lost: 0, duplicated: 0, outOfOrder: 0, gone: 0, findings: [] },
+  row: undefined,
+  kills: 0,
+  stops: 0,
+  verdict: {
+    dispatched: 0,
+    delivered: 0,
+    lost: 0,
+    duplicated: 0,
+    outOfOrder: 0,
+    redelivered: 0,
+    untold: 0,
+    gone: 0,
+    findings: []
+  },
   faults: 0,
   identifies: 0,
   identifyViolations: 0,
@@ -390,6 +412,9 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
   const tooEarly = Evidence.countTooEarly(records, scenario.discord.maxConcurrency ?? 1)
   return {
     seed: scenario.seed,
+    row: undefined,
+    kills: records.filter(({ end }) => end === "crashed").length,
+    stops: records.filter(({ end }) => end === "stopped").length,
     verdict,
     faults,
     identifies: counts.identifies,
@@ -402,6 +427,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
       ...(counts.overruns > 0 ? ["the day's budget was overrun"] : []),
       ...(isStuck ? ["the client is stuck"] : []),
       ...ProtocolChecks.judgeResumes(records.map(({ wire }) => wire)),
+      ...ProtocolChecks.judgeSetAside(records, scenario.program.poison),
       ...breaches,
       ...complaints
     ]

@@ -8,6 +8,7 @@ import type { MemoryOptions } from "../../src/simulator/SimulatorOptions.ts"
 import * as Dice from "./Dice.ts"
 import * as FaultSchedule from "./FaultSchedule.ts"
 import * as Program from "./Program.ts"
+import { type Row, rows } from "./Rows.ts"
 
 /** How a consumer takes payloads. Times are milliseconds. */
 export interface ConsumerSpeed {
@@ -48,18 +49,33 @@ const drawSpeed = (dice: Dice.Dice): ConsumerSpeed =>
     [2, () => ({ name: "bursty", rest: { every: dice.magnitude(20, 1000), millis: dice.magnitude(second, minute) } })]
   ])()
 
-const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
+/** Every third seed is for the kinds of programs that were thought of later. */
+const drawLaterKind = (seed: number): Program.Kind | undefined =>
+  seed % 3 === 1 ? Program.laterKinds[Math.floor(seed / 3) % Program.laterKinds.length] : undefined
+
+const anyPoison = { n: 7, maxAttempts: 5 }
+
+/** Some seeds have a payload that kills each process that begins with it. */
+const drawPoison = (seed: number): Program.Program["poison"] =>
+  seed % 5 === 3 ? { n: 1 + ((seed * 7919) % 200), maxAttempts: 3 + (seed % 4) } : undefined
+
+const drawScenario = (seed: number, dice: Dice.Dice, row: Row | undefined): Scenario => {
   const shards = dice.weighted([
     [7, 1],
     [2, 2],
     [1, dice.integer(3, 5)]
   ])
-  const restarts = dice.chance(0.4)
+  const restarts = row !== undefined || dice.chance(0.4)
   const isTight = dice.chance(0.1)
-  const hasSecond = dice.chance(0.25)
+  const kind = row?.kind ?? drawLaterKind(seed)
+  // Who takes a few and leaves again and again does not hear everything beside another.
+  const takesFew = kind === "take" || kind === "takeOne" || kind === "interrupted"
+  const hasSecond = row?.hasSecond ?? (dice.chance(0.25) && !takesFew)
   const heartbeatInterval = dice.chance(0.5) ? 41_250 : dice.integer(10 * second, minute)
   const sessionTimeout = dice.magnitude(minute, 20 * minute)
-  const program = Program.draw(dice)
+  const program = Program.draw(dice, kind, row?.fails)
+  const poison = drawPoison(seed)
+  const hasPoison = row === undefined ? poison !== undefined && restarts && !hasSecond : row.hasPoison
   const consumer = drawSpeed(dice)
   const subscribesAfter = dice.chance(0.7) ? 0 : dice.magnitude(1, minute)
   const durable = restarts || dice.chance(0.3)
@@ -103,7 +119,10 @@ const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
       giveUpResume: { after: Math.max(5 * minute, 2 * sessionTimeout) }
     },
     store: { durable, latency: dice.chance(0.5) ? 0 : dice.magnitude(1, 500) },
-    program,
+    program:
+      hasPoison && Program.hasHandlers(program)
+        ? { ...program, fails: undefined, poison: poison ?? anyPoison }
+        : program,
     consumer,
     subscribesAfter,
     second: hasSecond
@@ -121,13 +140,20 @@ const drawScenario = (seed: number, dice: Dice.Dice): Scenario => {
       leaves,
       stores: durable && dice.chance(0.5),
       pauses: dice.chance(0.3),
-      fatal: restarts && dice.chance(0.2),
+      fatal: restarts && row === undefined && dice.chance(0.2),
       // A Discord that was mute hears an IDENTIFY long after it was sent: nobody can keep a budget to the last one then.
       mutes: !isTight
     })
   }
 }
 
-/** The scenario of a seed. */
-export const ofSeed = (seed: number): Effect.Effect<Scenario> =>
-  Effect.map(Random.Random, (random) => drawScenario(seed, Dice.make(random))).pipe(Random.withSeed(`scenario ${seed}`))
+/** The scenario of a seed, of the programs of a row if one is given. */
+export const ofSeed = (seed: number, rowName?: string): Effect.Effect<Scenario> =>
+  Effect.map(Random.Random, (random) => {
+    const row = rowName === undefined ? undefined : rows.get(rowName)
+    const dice = Dice.make(random)
+    const scenario = drawScenario(seed, dice, row)
+    if (row === undefined) return scenario
+    const steps = scenario.steps.flatMap((step) => FaultSchedule.withKill(dice, step))
+    return { ...scenario, steps: row.endsInPeace ? steps.map(FaultSchedule.inPeace) : steps }
+  }).pipe(Random.withSeed(`scenario ${seed}${rowName === undefined ? "" : ` of ${rowName}`}`))

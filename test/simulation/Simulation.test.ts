@@ -29,7 +29,7 @@ describe("a seed", () => {
 
   it.live("gives a scenario of its own", () =>
     Effect.gen(function* () {
-      const [one, again, other] = yield* Effect.forEach([1, 1, 2], Scenario.ofSeed)
+      const [one, again, other] = yield* Effect.forEach([1, 1, 2], (seed) => Scenario.ofSeed(seed))
       assert.deepStrictEqual(one, again)
       assert.notDeepEqual(one?.steps, other?.steps)
     })

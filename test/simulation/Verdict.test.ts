@@ -47,6 +47,7 @@ const process = (
   consumer: consumer(oneByOne(handed, rest.processed)),
   second: undefined,
   sharesWork: false,
+  isTold: false,
   begunAfter: new Map(),
   reached: [],
   ...rest
@@ -132,6 +133,20 @@ describe("the verdict", () => {
     // Payloads that it had not finished with are to come again.
     const leftOut = Verdict.judge({ sessions: [session("a", 5)], processes: [crashed, process(got("a", 4, 5))] })
     assert.deepStrictEqual(sums(leftOut), { ...none, delivered: 4, lost: 1 })
+  })
+
+  it("asks that a program is told of what comes again, where it can be told", () => {
+    const judge = (isTold: boolean, redelivered: boolean) => {
+      const again = got("a", 2, 3).map((delivered) => Object.assign({ redelivered }, delivered))
+      const { redelivered: count, untold } = Verdict.judge({
+        sessions: [session("a", 3)],
+        processes: [process(got("a", 1, 2), { end: "crashed", processed: 1 }), process(again, { isTold })]
+      })
+      return [count, untold]
+    }
+    assert.deepStrictEqual(judge(true, true), [1, 0])
+    assert.deepStrictEqual(judge(true, false), [1, 1])
+    assert.deepStrictEqual(judge(false, false), [1, 0])
   })
 
   it("lets nothing come again after a stop in peace", () => {

@@ -52,6 +52,8 @@ export interface ProcessEvidence {
   readonly second: ConsumerEvidence | undefined
   /** Whether only both consumers together get everything. */
   readonly sharesWork: boolean
+  /** Whether its consumer is told what may have been handed out before. */
+  readonly isTold: boolean
   /** Behind which sequence of each session it began: 0 for one that it started. */
   readonly begunAfter: ReadonlyMap<string, number>
   /** Payloads that had certainly reached the process: it had read the end of their connection after them. */
@@ -65,6 +67,10 @@ export interface Verdict {
   readonly lost: number
   readonly duplicated: number
   readonly outOfOrder: number
+  /** Begun with in one process, and begun with again in a later one. */
+  readonly redelivered: number
+  /** Redelivered, and not told so. */
+  readonly untold: number
   /** Dispatched, but ended with the session. */
   readonly gone: number
   /** The first findings, in words. */
@@ -85,6 +91,10 @@ export const judge = (evidence: {
   /** How far the last process that had anything of a session has come with it. */
   const lastOf = new Map<string, { readonly process: ProcessEvidence; readonly begun: number }>()
 
+  /** What processes have begun with. */
+  const begun = new Set<string>()
+  let redelivered = 0
+
   for (const [index, process] of evidence.processes.entries()) {
     const where = `process ${index + 1}`
     const all = process.sharesWork ? [process.consumer, process.second] : [process.consumer]
@@ -102,6 +112,16 @@ export const judge = (evidence: {
       const those = finished.get(session) ?? new Set()
       finished.set(session, those.add(s))
     }
+    const own = new Set<string>()
+    for (const { delivered, did } of process.consumer.log) {
+      const key = keyOf(delivered)
+      if (did !== "begin" || own.has(key)) continue
+      own.add(key)
+      if (!begun.has(key)) continue
+      redelivered++
+      if (process.isTold && delivered.redelivered === false) findings.leaveUntold(delivered, where)
+    }
+    for (const key of own) begun.add(key)
     previous = process
   }
 
@@ -122,8 +142,9 @@ export const judge = (evidence: {
     }
   }
   const lost = findings.lost.size
-  const { duplicated, outOfOrder, texts } = findings
-  return { dispatched, delivered, lost, duplicated, outOfOrder, gone: dispatched - delivered - lost, findings: texts }
+  const { duplicated, outOfOrder, texts, untold } = findings
+  const gone = dispatched - delivered - lost
+  return { dispatched, delivered, lost, duplicated, outOfOrder, redelivered, untold, gone, findings: texts }
 }
 
 class Findings {
@@ -131,6 +152,7 @@ class Findings {
   readonly texts: Array<string> = []
   duplicated = 0
   outOfOrder = 0
+  untold = 0
 
   lose(session: string, s: number, why: string): void {
     const key = keyOf({ session, s })
@@ -147,6 +169,11 @@ class Findings {
   misplace(delivered: Delivered, how: string): void {
     this.outOfOrder++
     this.note(`out of order: ${keyOf(delivered)}: ${how}`)
+  }
+
+  leaveUntold(delivered: Delivered, where: string): void {
+    this.untold++
+    this.note(`untold: ${keyOf(delivered)} came again in ${where}, as if for the first time`)
   }
 
   private note(finding: string): void {

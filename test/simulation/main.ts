@@ -1,5 +1,6 @@
 /**
  * `npm run simulate -- --seeds 1..1000`: the promise of delivery, held against a hostile Discord, seed by seed.
+ * `npm run simulate -- --kills 200`: so many kills of each kind of program, and a table.
  *
  * Ends with 1 when a seed has failed. With `--json` the last line is the report as JSON.
  */
@@ -11,10 +12,13 @@ import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { version } from "../../src/version.ts"
 import { describe as describeAction } from "./FaultSchedule.ts"
+import * as Kills from "./Kills.ts"
 import * as Report from "./Report.ts"
+import { rows } from "./Rows.ts"
 import * as Run from "./Run.ts"
 import * as Scenario from "./Scenario.ts"
 import * as Seeds from "./Seeds.ts"
@@ -32,25 +36,53 @@ const seeds = Flag.String("seeds").pipe(
 )
 
 /** One after the other, with all that happens. */
-const withTrace = (seeds: ReadonlyArray<number>) =>
+const withTrace = (seeds: ReadonlyArray<number>, row: string | undefined) =>
   Effect.forEach(
     seeds,
     Effect.fnUntraced(function* (seed) {
-      const { steps, ...scenario } = yield* Scenario.ofSeed(seed)
+      const { steps, ...scenario } = yield* Scenario.ofSeed(seed, row)
       yield* Console.log(`Scenario ${JSON.stringify(scenario, undefined, 2)}`)
       for (const { after, action } of steps)
         yield* Console.log(`${String(after).padStart(9)} ms later: ${describeAction(action)}`)
-      const outcome = yield* Run.seed(seed, { trace: true })
+      const outcome = yield* Run.seed(seed, { trace: true, row })
       yield* Console.log(outcome.trace.join("\n"))
       if (Report.hasFailed(outcome)) yield* Console.log(Report.describeFailure(outcome))
       return outcome
     })
   )
 
+const program = Flag.Literals("program", [...rows.keys()]).pipe(
+  Flag.withDescription("Programs of this kind only; with --seeds, the seeds of its own that --kills runs"),
+  Flag.optional
+)
+
+const kills = Flag.Int("kills").pipe(
+  Flag.withMetavar("<200>"),
+  Flag.withDescription("Run until so many processes of each kind of program were killed, and print a table"),
+  Flag.optional
+)
+
+const runKills = Effect.fnUntraced(function* (kills: number, row: string | undefined) {
+  const context = yield* Effect.context<never>()
+  const runSync = Effect.runSyncWith(context)
+  yield* Console.log(Kills.head)
+  let hasFailed = false
+  for (const name of row === undefined ? rows.keys() : [row]) {
+    const line = yield* Kills.run(name, kills, (outcome) => {
+      if (Report.hasFailed(outcome)) runSync(Console.error(Report.describeFailure(outcome)))
+    })
+    yield* Console.log(Kills.describe(line))
+    hasFailed ||= line.failedSeeds.length > 0
+  }
+  if (hasFailed) yield* Effect.sync(() => (process.exitCode = 1))
+})
+
 const simulate = Command.make(
   "simulate",
   {
     seeds,
+    program,
+    kills,
     json: Flag.Boolean("json").pipe(
       Flag.withDescription("End with the report in one line of JSON"),
       Flag.withDefault(false)
@@ -60,15 +92,21 @@ const simulate = Command.make(
       Flag.withDefault(false)
     )
   },
-  Effect.fnUntraced(function* ({ json, seeds, trace }) {
+  Effect.fnUntraced(function* ({ json, kills, program, seeds, trace }) {
+    const row = Option.getOrUndefined(program)
+    if (Option.isSome(kills)) return yield* runKills(kills.value, row)
     const context = yield* Effect.context<never>()
     const runSync = Effect.runSyncWith(context)
     const [took, outcomes] = yield* Effect.timed(
       trace
-        ? withTrace(seeds)
-        : Threads.run(seeds, (outcome) => {
-            if (Report.hasFailed(outcome)) runSync(Console.log(Report.describeFailure(outcome)))
-          })
+        ? withTrace(seeds, row)
+        : Threads.run(
+            seeds,
+            (outcome) => {
+              if (Report.hasFailed(outcome)) runSync(Console.log(Report.describeFailure(outcome)))
+            },
+            row
+          )
     )
     const report = Report.ofOutcomes(outcomes)
     yield* Console.log(json ? JSON.stringify(report) : Report.describe(report, Duration.toSeconds(took)))

@@ -5,7 +5,7 @@ import { parentPort, workerData } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import * as Run from "./Run.ts"
 
-const seeds: ReadonlyArray<number> = workerData
+const { row, seeds }: Pick<Run.Outcome, "row"> & { readonly seeds: ReadonlyArray<number> } = workerData
 
 const post = (outcome: Run.Outcome) =>
   Effect.sync(() => {
@@ -13,4 +13,4 @@ const post = (outcome: Run.Outcome) =>
     parentPort?.postMessage(outcome)
   })
 
-Effect.runFork(Effect.forEach(seeds, (seed) => Effect.flatMap(Run.seed(seed), post), { discard: true }))
+Effect.runFork(Effect.forEach(seeds, (seed) => Effect.flatMap(Run.seed(seed, { row }), post), { discard: true }))
