@@ -3,6 +3,7 @@
  * gives to this machine, answers for them, and follows the plan when the cluster is resharded.
  */
 import * as Entity from "effect/cluster/Entity"
+import * as EntityId from "effect/cluster/EntityId"
 import * as Sharding from "effect/cluster/Sharding"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -19,8 +20,10 @@ import * as Stream from "effect/Stream"
 import { ShardId } from "../schema/ShardId.ts"
 import { Gateway, type GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
+import { permanent, ShardLease } from "../services/ShardLease.ts"
 import { DiscordShard, ClusterShardStatus, eventOf, movingStatus, nameOf } from "./DiscordShard.ts"
 import type { Plan } from "./ClusterPlan.ts"
+import { LockLeases } from "./LockLeases.ts"
 import { type LocalShards, startingTime } from "./LocalShards.ts"
 
 /** Parts that a machine's shards work with. */
@@ -41,6 +44,9 @@ interface Generation {
   readonly live: Latch.Latch
 }
 
+/** Shard group of singletons and entities that name none. */
+const shardGroup = "default"
+
 /** Interval at which a machine reads the plan. */
 const lookingTime = Duration.seconds(2)
 
@@ -59,6 +65,9 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
   const scope = yield* Effect.scope
   const { local } = parts
   const generations = new Map<number, Generation>()
+  const leaseOfLock = yield* LockLeases
+  const leaseOf = (shard: ShardId) =>
+    leaseOfLock === undefined ? permanent : leaseOfLock(sharding.getShardId(EntityId.make(nameOf(shard)), shardGroup))
 
   const runShard = (shard: ShardId, live: Latch.Latch) =>
     Effect.gen(function* () {
@@ -68,7 +77,8 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
           shards: [shard],
           // Another machine has stored a session: without it the shard would identify.
           timeouts: { ...config.timeouts, storeRead: Duration.infinity }
-        })
+        }),
+        Effect.provideService(ShardLease, leaseOf(shard))
       )
       const gateway = yield* Effect.provideContext(Gateway, context)
       yield* local.host(shard, gateway)

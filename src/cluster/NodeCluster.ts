@@ -36,6 +36,7 @@ import * as SessionFile from "../services/SessionFile.ts"
 import { shardingConfig } from "./ClusterTiming.ts"
 import * as ClusterSessions from "./ClusterSessions.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
+import * as LockLeases from "./LockLeases.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
 
 /**
@@ -99,12 +100,13 @@ export const layer = (
   const machines = retryForAMinute(SqlRunnerStorage.layerWith({ prefix: options.name })).pipe(
     Layer.provide(ShardingConfig.layer(settings))
   )
+  const locks = LockLeases.layer(settings.shardLockExpiration).pipe(Layer.provide(machines))
   const cluster = NodeClusterSocket.layer({
     storage: "byo",
     runnerHealth: options.runnerHealth,
     runnerHealthK8s: options.kubernetes,
     shardingConfig: settings
-  }).pipe(Layer.provide([machines, MessageStorage.layerNoop]))
+  }).pipe(Layer.provideMerge(locks), Layer.provide(MessageStorage.layerNoop))
   const stores = storesOf(options.name ?? "cluster", settings.shardLockExpiration)
   const shared = options.redis === undefined ? inSql(stores) : inRedis(stores, options.redis)
   return Layer.mergeAll(cluster, shared).pipe(Layer.provideMerge(NodeGateway.layerServices))

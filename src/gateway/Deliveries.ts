@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Payload } from "../schema/Payload.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
+import { permanent } from "../services/ShardLease.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { DeliveryLog } from "./DeliveryLog.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
@@ -48,7 +49,7 @@ const oneByOne = <P extends Payload>(
     })
   )
 
-/** Deliveries, as many a pull as came together. */
+/** Deliveries, as many a pull as came together; one a pull where a lease is asked before each. */
 export const acknowledged = (log: DeliveryLog): Stream.Stream<Delivery, GatewayError> =>
   Stream.unwrap(
     Effect.map(log.subscribe({ wanted: undefined, acknowledges: true, owner: undefined }), (subscription) => {
@@ -59,7 +60,18 @@ export const acknowledged = (log: DeliveryLog): Stream.Stream<Delivery, GatewayE
           return Arr.isReadonlyArrayNonEmpty(deliveries) ? Effect.succeed(deliveries) : pull
         }
       )
-      return Stream.fromPull(Effect.succeed(pull))
+      if (log.lease === permanent) return Stream.fromPull(Effect.succeed(pull))
+      const taken: Array<Held> = []
+      const pullOne: Effect.Effect<Arr.NonEmptyReadonlyArray<Delivery>, GatewayError> = Effect.suspend(() => {
+        if (!log.lease.isHeld()) return Effect.andThen(log.lease.held, pullOne)
+        const held = taken.shift()
+        if (held !== undefined) return Effect.succeed([toDelivery(subscription, held)])
+        return Effect.andThen(
+          Effect.map(subscription.take, (batch) => taken.push(...batch)),
+          pullOne
+        )
+      })
+      return Stream.fromPull(Effect.succeed(pullOne))
     })
   )
 
