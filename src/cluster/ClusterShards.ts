@@ -20,9 +20,11 @@ import * as Stream from "effect/Stream"
 import { ShardId } from "../schema/ShardId.ts"
 import { Gateway, type GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
+import { SessionStore } from "../services/SessionStore.ts"
 import { permanent, ShardLease } from "../services/ShardLease.ts"
 import { DiscordShard, ClusterShardStatus, eventOf, movingStatus, nameOf } from "./DiscordShard.ts"
 import type { Plan } from "./ClusterPlan.ts"
+import * as ClusterSessions from "./ClusterSessions.ts"
 import { LockLeases } from "./LockLeases.ts"
 import { type LocalShards, startingTime } from "./LocalShards.ts"
 
@@ -69,8 +71,11 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
   const leaseOf = (shard: ShardId) =>
     leaseOfLock === undefined ? permanent : leaseOfLock(sharding.getShardId(EntityId.make(nameOf(shard)), shardGroup))
 
+  const sessions = yield* SessionStore
+
   const runShard = (shard: ShardId, live: Latch.Latch) =>
     Effect.gen(function* () {
+      const lease = leaseOf(shard)
       const context = yield* Layer.build(Layer.fresh(Gateway.layerNoDeps)).pipe(
         Effect.provideService(GatewayConfig, {
           ...config,
@@ -78,7 +83,11 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
           // Another machine has stored a session: without it the shard would identify.
           timeouts: { ...config.timeouts, storeRead: Duration.infinity }
         }),
-        Effect.provideService(ShardLease, leaseOf(shard))
+        Effect.provideService(ShardLease, lease),
+        Effect.provideService(
+          SessionStore,
+          leaseOfLock === undefined ? sessions : ClusterSessions.under(lease, sessions)
+        )
       )
       const gateway = yield* Effect.provideContext(Gateway, context)
       yield* local.host(shard, gateway)

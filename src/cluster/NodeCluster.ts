@@ -37,6 +37,9 @@ import { shardingConfig } from "./ClusterTiming.ts"
 import * as ClusterSessions from "./ClusterSessions.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
 import * as LockLeases from "./LockLeases.ts"
+import type { FencedSessions } from "./FencedSessions.ts"
+import * as RedisFencedSessions from "./RedisFencedSessions.ts"
+import * as SqlFencedSessions from "./SqlFencedSessions.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
 
 /**
@@ -128,31 +131,35 @@ const messageOf = (cause: Cause.Cause<unknown>): string => {
   return error instanceof Error ? error.message : String(error)
 }
 
-type Stores = <E, R>(
-  backing: Layer.Layer<Persistence.BackingPersistence, E, R>
-) => Layer.Layer<Persistence.BackingPersistence | SessionStore, E, R>
+type Stores = <E, R, E2, R2>(
+  backing: Layer.Layer<Persistence.BackingPersistence, E, R>,
+  sessions: (cluster: string) => Layer.Layer<FencedSessions, E2, R2>
+) => Layer.Layer<Persistence.BackingPersistence | SessionStore, E | E2, R | R2>
 
 /** The stores of one cluster; several may share a database. */
 const storesOf =
   (name: string, lockExpiration: Duration.Input): Stores =>
-  (backing) =>
+  (backing, sessions) =>
     ClusterSessions.layer(lockExpiration).pipe(
-      Layer.provideMerge(
+      Layer.provide(sessions(name)),
+      Layer.merge(
         Layer.effect(
           Persistence.BackingPersistence,
           Effect.map(Persistence.BackingPersistence, (all) =>
             Persistence.BackingPersistence.of({ ...all, make: (store) => all.make(`${name}_${store}`) })
           )
-        )
-      ),
-      Layer.provide(backing)
+        ).pipe(Layer.provide(backing))
+      )
     )
 
 const inSql = (stores: Stores) =>
-  Layer.mergeAll(stores(retryForAMinute(Persistence.layerBackingSql)), retryForAMinute(SqlIdentifyTurns.layer))
+  Layer.mergeAll(
+    stores(retryForAMinute(Persistence.layerBackingSql), (name) => retryForAMinute(SqlFencedSessions.layer(name))),
+    retryForAMinute(SqlIdentifyTurns.layer)
+  )
 
 const inRedis = (stores: Stores, url: Redacted.Redacted) =>
-  Layer.mergeAll(stores(Persistence.layerBackingRedis), IdentifyLimiter.layerShared).pipe(
+  Layer.mergeAll(stores(Persistence.layerBackingRedis, RedisFencedSessions.layer), IdentifyLimiter.layerShared).pipe(
     Layer.provide(retryForAMinute(NodeRedis.layer({ url: Redacted.value(url) })))
   )
 

@@ -16,10 +16,12 @@ export interface Lease {
   readonly isHeld: () => boolean
   /** Waits until it may. */
   readonly held: Effect.Effect<void>
+  /** Whether it was confirmed by a question that was sent at this time or later, in milliseconds of monotonic time. */
+  readonly isConfirmedSince: (time: number) => boolean
 }
 
 /** Lease of a process that shares its shards with no other. */
-export const permanent: Lease = { isHeld: () => true, held: Effect.void }
+export const permanent: Lease = { isHeld: () => true, held: Effect.void, isConfirmedSince: () => true }
 
 /** The lease of the gateway's shards; without one they are this process's alone. */
 export const ShardLease: Context.Reference<Lease> = Context.Reference<Lease>("disruption-gateway/services/ShardLease", {
@@ -72,6 +74,9 @@ export class TimedLease implements Lease {
       clock.currentTimeMillisUnsafe() - confirmed.wall < time
     )
   }
+
+  readonly isConfirmedSince = (time: number): boolean =>
+    this.confirmed !== undefined && this.confirmed.monotonic >= time
 
   readonly held: Effect.Effect<void> = Effect.suspend(() =>
     this.isHeld() ? Effect.void : Effect.flatMap(this.renewed.await, () => this.held)
