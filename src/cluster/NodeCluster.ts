@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import { hostname } from "node:os"
-import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import * as MessageStorage from "effect/cluster/MessageStorage"
@@ -37,6 +36,7 @@ import { shardingConfig } from "./ClusterTiming.ts"
 import * as ClusterSessions from "./ClusterSessions.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
 import * as LockLeases from "./LockLeases.ts"
+import * as MachineSockets from "./MachineSockets.ts"
 import type { FencedSessions } from "./FencedSessions.ts"
 import * as RedisFencedSessions from "./RedisFencedSessions.ts"
 import * as SqlFencedSessions from "./SqlFencedSessions.ts"
@@ -55,6 +55,11 @@ export interface MachineOptions {
   readonly port?: number | undefined
   /** Address to listen on. Default: every address of the machine, `0.0.0.0`. */
   readonly listenHost?: string | undefined
+  /**
+   * Secret of the cluster, the same on all machines: connections between them are encrypted by it, and those that do not know
+   * it are refused. Default: none, and whoever reaches the port can command the bot.
+   */
+  readonly secret?: Redacted.Redacted | undefined
   /** Name of the cluster, where several share a database: prefix of its tables and locks. Default: "cluster". */
   readonly name?: string | undefined
   /** URL of a Redis that holds sessions and limits in place of the SQL database. */
@@ -104,11 +109,11 @@ export const layer = (
     Layer.provide(ShardingConfig.layer(settings))
   )
   const locks = LockLeases.layer(settings.shardLockExpiration).pipe(Layer.provide(machines))
-  const cluster = NodeClusterSocket.layer({
-    storage: "byo",
+  const cluster = MachineSockets.layer({
+    secret: options.secret,
+    sharding: settings,
     runnerHealth: options.runnerHealth,
-    runnerHealthK8s: options.kubernetes,
-    shardingConfig: settings
+    kubernetes: options.kubernetes
   }).pipe(Layer.provideMerge(locks), Layer.provide(MessageStorage.layerNoop))
   const stores = storesOf(options.name ?? "cluster", settings.shardLockExpiration)
   const shared = options.redis === undefined ? inSql(stores) : inRedis(stores, options.redis)
@@ -173,6 +178,7 @@ const environment = Config.all({
   host: Config.withDefault(Config.String("CLUSTER_HOST"), hostname()),
   port: Config.withDefault(Config.Int("CLUSTER_PORT"), defaultPort),
   listenHost: text("CLUSTER_LISTEN_HOST"),
+  secret: Config.map(text("CLUSTER_SECRET"), Option.map(Redacted.make)),
   name: text("CLUSTER_NAME"),
   redis: Config.map(text("REDIS_URL"), Option.map(Redacted.make)),
   runnerHealth: Config.withDefault(Config.Literals(["ping", "k8s"], "CLUSTER_RUNNER_HEALTH"), "ping"),
@@ -183,7 +189,7 @@ const environment = Config.all({
 
 /**
  * One machine of a cluster, from the environment, where the given options do not say it: CLUSTER_HOST (by default the
- * machine's host name), CLUSTER_PORT, CLUSTER_LISTEN_HOST, CLUSTER_NAME, CLUSTER_LOCK_EXPIRATION ("6 seconds"), REDIS_URL,
+ * machine's host name), CLUSTER_PORT, CLUSTER_LISTEN_HOST, CLUSTER_SECRET, CLUSTER_NAME, CLUSTER_LOCK_EXPIRATION ("6 seconds"), REDIS_URL,
  * CLUSTER_RUNNER_HEALTH (`ping` or `k8s`), CLUSTER_K8S_NAMESPACE, CLUSTER_K8S_LABELS.
  *
  * @since 0.1.0
@@ -198,6 +204,7 @@ export const layerEnvWith = (
         host: options.host ?? env.host,
         port: options.port ?? env.port,
         listenHost: options.listenHost ?? Option.getOrUndefined(env.listenHost),
+        secret: options.secret ?? Option.getOrUndefined(env.secret),
         name: options.name ?? Option.getOrUndefined(env.name),
         redis: options.redis ?? Option.getOrUndefined(env.redis),
         runnerHealth: options.runnerHealth ?? env.runnerHealth,

@@ -29,6 +29,8 @@ const configured = Layer.unwrap(
   Effect.map(DiscordSimulator, ({ apiUrl, token }) => GatewayConfig.layer({ token, apiUrl, shards }))
 )
 
+const secret = Redacted.make("the secret of this cluster")
+
 /** Records of the programs on all machines. */
 const makeProgram = () => {
   const seen: Array<string> = []
@@ -48,7 +50,7 @@ const machine = Effect.fnUntraced(function* <E>(program: Effect.Effect<void, E, 
   const context = yield* Layer.buildWithScope(
     Layer.fresh(
       GatewayCluster.layer(program).pipe(
-        Layer.provide(NodeCluster.layer({ host: "127.0.0.1", port, listenHost: "127.0.0.1" })),
+        Layer.provide(NodeCluster.layer({ host: "127.0.0.1", port, listenHost: "127.0.0.1", secret })),
         Layer.provide([PgClient.layer({ url: Redacted.make(databaseUrl) }), configured])
       )
     ),
