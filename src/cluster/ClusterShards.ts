@@ -22,16 +22,18 @@ import { Gateway, type GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { SessionStore } from "../services/SessionStore.ts"
 import { permanent, ShardLease } from "../services/ShardLease.ts"
-import { DiscordShard, ClusterShardStatus, eventOf, movingStatus, nameOf } from "./DiscordShard.ts"
+import { DiscordShard, ClusterShardStatus, eventOf, movingStatus } from "./DiscordShard.ts"
 import type { Plan } from "./ClusterPlan.ts"
 import * as ClusterSessions from "./ClusterSessions.ts"
 import { LockLeases } from "./LockLeases.ts"
 import { type LocalShards, startingTime } from "./LocalShards.ts"
+import type { NameOf } from "./ShardNames.ts"
 
 /** Parts that a machine's shards work with. */
 export interface Parts<E, R, E2> {
   readonly program: Effect.Effect<unknown, E, R>
   readonly local: LocalShards
+  readonly nameOf: NameOf
   readonly onFailure: (shard: ShardId, cause: Cause.Cause<unknown>) => Effect.Effect<unknown>
   readonly plan: Plan
   /** The plan as it is now. */
@@ -47,7 +49,7 @@ interface Generation {
 }
 
 /** Shard group of singletons and entities that name none. */
-const shardGroup = "default"
+export const shardGroup = "default"
 
 /** Interval at which a machine reads the plan. */
 const lookingTime = Duration.seconds(2)
@@ -65,7 +67,7 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
   // A shard's scope is that of its singleton, not the machine's.
   const services = Context.omit(Scope.Scope)(yield* Effect.context<GatewayServices | Exclude<R, Gateway>>())
   const scope = yield* Effect.scope
-  const { local } = parts
+  const { local, nameOf } = parts
   const generations = new Map<number, Generation>()
   const leaseOfLock = yield* LockLeases
   const leaseOf = (shard: ShardId) =>
@@ -90,7 +92,7 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
         )
       )
       const gateway = yield* Effect.provideContext(Gateway, context)
-      yield* local.host(shard, gateway)
+      yield* local.host(nameOf(shard), gateway)
       yield* Effect.addFinalizer(() => handshakeOf(gateway))
       if (!live.isOpen()) {
         // Until the switch programs get the events of the old shards, and these are discarded.

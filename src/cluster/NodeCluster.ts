@@ -117,7 +117,9 @@ export const layer = (
   }).pipe(Layer.provideMerge(locks), Layer.provide(MessageStorage.layerNoop))
   const stores = storesOf(options.name ?? "cluster", settings.shardLockExpiration)
   const shared = options.redis === undefined ? inSql(stores) : inRedis(stores, options.redis)
-  return Layer.mergeAll(cluster, shared).pipe(Layer.provideMerge(NodeGateway.layerServices))
+  return Layer.mergeAll(cluster, shared, ShardingConfig.layer(settings)).pipe(
+    Layer.provideMerge(NodeGateway.layerServices)
+  )
 }
 
 /** Retries for a minute, for a machine that starts together with its database or Redis. */

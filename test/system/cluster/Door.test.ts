@@ -23,6 +23,8 @@ import * as Schema from "effect/Schema"
 import { GatewayCluster } from "../../../src/cluster/GatewayCluster.ts"
 import * as MachineSockets from "../../../src/cluster/MachineSockets.ts"
 import * as NodeCluster from "../../../src/cluster/NodeCluster.ts"
+import * as ShardNames from "../../../src/cluster/ShardNames.ts"
+import { ShardId } from "../../../src/schema/ShardId.ts"
 import { GatewayConfig } from "../../../src/services/GatewayConfig.ts"
 import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
 import * as Database from "../../cluster/Database.ts"
@@ -32,6 +34,7 @@ import { until } from "../../support/Patience.ts"
 
 const secret = Redacted.make("the secret of this cluster")
 const shards = 2
+const parts = 1
 
 /** Tells a machine to give a shard a new connection, as another machine of the cluster would. */
 const restart = (port: number, requestId: number) =>
@@ -47,7 +50,7 @@ const restart = (port: number, requestId: number) =>
         address: EntityAddress.make({
           shardId: ClusterShardId.make("default", 1),
           entityType: EntityType.make("disruption-gateway/DiscordShard"),
-          entityId: EntityId.make(`discord-shard-0/${shards}`)
+          entityId: EntityId.make(ShardNames.inTurn(() => 1, parts)(new ShardId({ id: 0, total: shards })))
         }),
         tag: "Restart",
         payload: yield* Schema.encodeEffect(protocols.codecFor(Schema.Void))(undefined),
@@ -111,7 +114,15 @@ describe.skipIf(!hasPostgres)("the port of a machine", () => {
       }).pipe(
         Effect.provide(
           GatewayCluster.layer(Effect.never).pipe(
-            Layer.provide(NodeCluster.layer({ host: "127.0.0.1", listenHost: "127.0.0.1", port, secret })),
+            Layer.provide(
+              NodeCluster.layer({
+                host: "127.0.0.1",
+                listenHost: "127.0.0.1",
+                port,
+                secret,
+                sharding: { shardsPerGroup: parts }
+              })
+            ),
             Layer.provide([
               PgClient.layer({ url: Redacted.make(database.url()) }),
               GatewayConfig.layer({ token: simulator.token, apiUrl: simulator.apiUrl, shards })
