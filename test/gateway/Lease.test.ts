@@ -6,6 +6,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { Gateway, type Gateway as GatewayService } from "../../src/gateway/Gateway.ts"
+import { SendEvent } from "../../src/schema/SendEvent.ts"
 import { momentOf, ShardLease, TimedLease } from "../../src/services/ShardLease.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
@@ -96,6 +97,24 @@ describe("a process whose lease of a shard has run out", () => {
         confirm()
         yield* TestClock.adjust("500 millis")
         assert.strictEqual(tries, 5)
+      }).pipe(Effect.provide(SimulatedBot.layer().pipe(Layer.provide(Layer.succeed(ShardLease, lease)))))
+    })
+  )
+
+  it.effect("sends nothing", () =>
+    Effect.gen(function* () {
+      const { confirm, lease } = yield* arrange
+      confirm()
+      yield* Effect.gen(function* () {
+        const gateway = yield* Gateway
+        yield* SimulatedBot.ready
+        yield* TestClock.adjust("10 seconds")
+        yield* Effect.forkScoped(gateway.send(SendEvent.requestSoundboardSounds({ guild_ids: ["1"] })))
+        yield* TestClock.adjust("10 seconds")
+        assert.deepStrictEqual(yield* SimulatedBot.handshakes, [[2]])
+        confirm()
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(yield* SimulatedBot.handshakes, [[2, 31]])
       }).pipe(Effect.provide(SimulatedBot.layer().pipe(Layer.provide(Layer.succeed(ShardLease, lease)))))
     })
   )
