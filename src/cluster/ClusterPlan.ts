@@ -11,7 +11,10 @@ import * as Schema from "effect/Schema"
 
 /** The number of shards, and the next one while the cluster is resharded. */
 export class Plan extends Schema.Class<Plan>("disruption-gateway/ClusterPlan")({
-  version: Schema.Literal(1),
+  /** Of version 1 the shards are in parts by chance, of version 2 in turn: earlier releases refuse a plan of version 2. */
+  version: Schema.Literals([1, 2]),
+  /** The number of the cluster's parts, which all machines have to agree on. Of version 2 alone. */
+  parts: Schema.optionalKey(Schema.Int),
   /** The number of shards whose events programs get. */
   total: Schema.Int,
   /** The number of shards that are being brought up beside them. */
@@ -22,8 +25,8 @@ export class Plan extends Schema.Class<Plan>("disruption-gateway/ClusterPlan")({
 export interface ClusterPlan {
   readonly read: Effect.Effect<Option.Option<Plan>, Persistence.PersistenceError | Schema.SchemaError>
   readonly write: (plan: Plan) => Effect.Effect<void, Persistence.PersistenceError>
-  /** The plan; where there is none, one with this total. Waits for a store that does not answer. */
-  readonly orElse: <E, R>(total: Effect.Effect<number, E, R>) => Effect.Effect<Plan, E, R>
+  /** The plan; where there is none, this one. Waits for a store that does not answer. */
+  readonly orElse: <E, R>(plan: Effect.Effect<Plan, E, R>) => Effect.Effect<Plan, E, R>
 }
 
 const key = "plan"
@@ -50,11 +53,11 @@ export const make: Effect.Effect<ClusterPlan, never, Persistence.BackingPersiste
   return {
     read,
     write,
-    orElse: (total) =>
+    orElse: (first) =>
       Effect.gen(function* () {
         const found = yield* untilAnswered(read)
         if (Option.isSome(found)) return found.value
-        const plan = new Plan({ version: 1, total: yield* total })
+        const plan = yield* first
         yield* untilAnswered(write(plan))
         // Machines that start at once all write; the last write counts.
         yield* Effect.sleep("500 millis")

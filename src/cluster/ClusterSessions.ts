@@ -2,7 +2,8 @@
  * The sessions of a cluster: a `SessionStore` for shards that move between machines.
  *
  * Unlike the store of one process it waits for a store that does not answer, since starting without the session would cost
- * an IDENTIFY and every event since; and it writes the sessions of all shards of a machine together.
+ * an IDENTIFY and every event since; it writes the sessions of all shards of a machine together; and reading a session takes
+ * the shard over, after which the store refuses what the machine before still writes.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -12,16 +13,14 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
+import * as Schema from "effect/Schema"
 import type { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
-import {
-  decodeStored,
-  encodeStored,
-  SessionStore,
-  SessionStoreError,
-  sessionsStoreId
-} from "../services/SessionStore.ts"
+import type { Lease } from "../services/ShardLease.ts"
+import { decodeStored, encodeStored, SessionStore, SessionStoreError } from "../services/SessionStore.ts"
+import { FencedSessions } from "./FencedSessions.ts"
+import { usableShare } from "./LockLeases.ts"
 
 /** Time for which sessions are gathered into one write: at most 20 writes a second, however many shards. */
 const gathering = Duration.millis(50)
@@ -34,8 +33,16 @@ const noAnswer = new Persistence.PersistenceError({ message: "no answer" })
 /** Sessions written by one statement. */
 const batchSize = 500
 
+/** A write was refused, because another machine has taken the shard over. */
+const superseded = new SessionStoreError({ description: "another machine has taken the shard over" })
+
+const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
+const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
+
 interface Waiting {
   readonly session: Session
+  /** Epoch under which the shard was taken. */
+  readonly epoch: number
   /** Milliseconds of monotonic time. */
   readonly since: number
   /** Done when this session, or a later one of the shard, is written. */
@@ -43,13 +50,13 @@ interface Waiting {
 }
 
 const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
-  const backing = yield* Persistence.BackingPersistence
-  const sessions = yield* backing.make(sessionsStoreId)
+  const sessions = yield* FencedSessions
   const scope = yield* Effect.scope
   /** Sessions to be written. */
   const waiting = new Map<string, Waiting>()
   /** Last session of each shard on this machine, in case its write fails. */
   const known = new Map<string, Session>()
+  const epochs = new Map<string, number>()
   const somethingToWrite = Latch.makeUnsafe(false)
 
   /**
@@ -69,11 +76,15 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
     // After this time the machine has stopped the shard, and another one may hold a later session.
     for (const [shard, { since }] of waiting) if (since < now - Duration.toMillis(abandonAfter)) waiting.delete(shard)
     const batch = [...waiting].slice(0, batchSize)
-    const [first, ...rest] = batch.map(([shard, { session }]) => [shard, encodeStored(session), undefined] as const)
-    if (first === undefined) return
-    yield* withinTime(sessions.setMany([first, ...rest]))
+    if (batch.length === 0) return
+    const stored = yield* withinTime(
+      sessions.write(
+        batch.map(([shard, { epoch, session }]) => ({ shard, epoch, session: toJson(encodeStored(session)) }))
+      )
+    )
     for (const [shard, written] of batch) {
-      for (const done of written.written) Deferred.doneUnsafe(done, Effect.void)
+      const outcome = stored.has(shard) ? Effect.void : Effect.fail(superseded)
+      for (const done of written.written) Deferred.doneUnsafe(done, outcome)
       if (waiting.get(shard) === written) waiting.delete(shard)
     }
   })
@@ -88,7 +99,7 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
   }).pipe(Effect.forever, Effect.forkScoped)
 
   const read = (shard: ShardId) =>
-    withinTime(sessions.get(shard.toString())).pipe(
+    withinTime(sessions.take(shard.toString())).pipe(
       Effect.tapError((error) =>
         Effect.annotateLogs(Effect.logWarning(`The session cannot be read yet: ${error.message}`), { shard: shard.id })
       ),
@@ -98,8 +109,9 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
 
   return SessionStore.of({
     get: Effect.fnUntraced(function* (shard) {
-      const value = yield* read(shard)
-      const stored = value === undefined ? Option.none() : yield* decodeOrNone(shard, value)
+      const { epoch, session } = yield* read(shard)
+      epochs.set(shard.toString(), epoch)
+      const stored = session === undefined ? Option.none() : yield* decodeOrNone(shard, session)
       return Option.map(stored, (session) => {
         const own = known.get(shard.toString())
         return own !== undefined && own.id === session.id && own.sequence > session.sequence ? own : session
@@ -108,10 +120,13 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
     set: (session) =>
       Effect.gen(function* () {
         const shard = session.shard.toString()
+        const epoch = epochs.get(shard)
+        if (epoch === undefined) return yield* new SessionStoreError({ description: "the shard was not taken yet" })
         known.set(shard, session)
         const written = Deferred.makeUnsafe<void, SessionStoreError>()
         waiting.set(shard, {
           session,
+          epoch,
           since: yield* MonotonicTime.now,
           written: [...(waiting.get(shard)?.written ?? []), written]
         })
@@ -124,16 +139,23 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
       Effect.suspend(() => {
         waiting.delete(shard.toString())
         known.delete(shard.toString())
-        return Effect.catch(withinTime(sessions.remove(shard.toString())), (error) =>
-          Effect.annotateLogs(Effect.logWarning(`The session cannot be removed: ${error.message}`), { shard: shard.id })
+        const epoch = epochs.get(shard.toString())
+        if (epoch === undefined) return Effect.void
+        return Effect.catch(
+          withinTime(sessions.write([{ shard: shard.toString(), epoch, session: undefined }])),
+          (error) =>
+            Effect.annotateLogs(Effect.logWarning(`The session cannot be removed: ${error.message}`), {
+              shard: shard.id
+            })
         )
       }),
     durable: true
   })
 })
 
-const decodeOrNone = (shard: ShardId, value: object) =>
-  decodeStored(value).pipe(
+const decodeOrNone = (shard: ShardId, stored: string) =>
+  decodeJson(stored).pipe(
+    Effect.flatMap(decodeStored),
     Effect.map(({ session }) => session),
     Effect.tapError((error) =>
       Effect.annotateLogs(Effect.logWarning(`The session that was stored cannot be read: ${error.message}`), {
@@ -144,10 +166,35 @@ const decodeOrNone = (shard: ShardId, value: object) =>
   )
 
 /**
- * Keeps the sessions of the cluster in a store of `effect/persistence` that all machines reach. What could not be written for
+ * The sessions as the owner of a shard has them, under a lease. Where a machine that is no owner any more took the shard once
+ * again before it knew, the owner takes it back once its lock is confirmed.
+ */
+export const under = (lease: Lease, sessions: SessionStore["Service"]): SessionStore["Service"] => {
+  let refusedAt: number | undefined
+  const take = (shard: ShardId) => Effect.andThen(lease.held, sessions.get(shard))
+  return SessionStore.of({
+    ...sessions,
+    get: take,
+    set: (session) =>
+      Effect.suspend(() => {
+        if (refusedAt === undefined || !lease.isConfirmedSince(refusedAt)) return sessions.set(session)
+        refusedAt = undefined
+        return Effect.andThen(take(session.shard), sessions.set(session))
+      }).pipe(
+        Effect.tapError((error) =>
+          error === superseded
+            ? Effect.map(MonotonicTime.now, (now) => {
+                refusedAt ??= now
+              })
+            : Effect.void
+        )
+      )
+  })
+}
+
+/**
+ * Keeps the sessions of the cluster in a store that all machines reach. What could not be written for
  * two thirds of the time that locks last is not written any more: by then the machine has stopped the shard.
  */
-export const layer = (
-  lockExpiration: Duration.Input
-): Layer.Layer<SessionStore, never, Persistence.BackingPersistence> =>
-  Layer.effect(SessionStore, make(Duration.times(Duration.fromInputUnsafe(lockExpiration), 2 / 3)))
+export const layer = (lockExpiration: Duration.Input): Layer.Layer<SessionStore, never, FencedSessions> =>
+  Layer.effect(SessionStore, make(Duration.times(Duration.fromInputUnsafe(lockExpiration), usableShare)))

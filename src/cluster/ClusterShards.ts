@@ -3,6 +3,7 @@
  * gives to this machine, answers for them, and follows the plan when the cluster is resharded.
  */
 import * as Entity from "effect/cluster/Entity"
+import * as EntityId from "effect/cluster/EntityId"
 import * as Sharding from "effect/cluster/Sharding"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -19,14 +20,20 @@ import * as Stream from "effect/Stream"
 import { ShardId } from "../schema/ShardId.ts"
 import { Gateway, type GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
-import { DiscordShard, ClusterShardStatus, eventOf, movingStatus, nameOf } from "./DiscordShard.ts"
+import { SessionStore } from "../services/SessionStore.ts"
+import { permanent, ShardLease } from "../services/ShardLease.ts"
+import { DiscordShard, ClusterShardStatus, eventOf, movingStatus } from "./DiscordShard.ts"
 import type { Plan } from "./ClusterPlan.ts"
+import * as ClusterSessions from "./ClusterSessions.ts"
+import { LockLeases } from "./LockLeases.ts"
 import { type LocalShards, startingTime } from "./LocalShards.ts"
+import type { NameOf } from "./ShardNames.ts"
 
 /** Parts that a machine's shards work with. */
 export interface Parts<E, R, E2> {
   readonly program: Effect.Effect<unknown, E, R>
   readonly local: LocalShards
+  readonly nameOf: NameOf
   readonly onFailure: (shard: ShardId, cause: Cause.Cause<unknown>) => Effect.Effect<unknown>
   readonly plan: Plan
   /** The plan as it is now. */
@@ -40,6 +47,9 @@ interface Generation {
   /** Open once programs get the events of these shards. */
   readonly live: Latch.Latch
 }
+
+/** Shard group of singletons and entities that name none. */
+export const shardGroup = "default"
 
 /** Interval at which a machine reads the plan. */
 const lookingTime = Duration.seconds(2)
@@ -57,21 +67,32 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
   // A shard's scope is that of its singleton, not the machine's.
   const services = Context.omit(Scope.Scope)(yield* Effect.context<GatewayServices | Exclude<R, Gateway>>())
   const scope = yield* Effect.scope
-  const { local } = parts
+  const { local, nameOf } = parts
   const generations = new Map<number, Generation>()
+  const leaseOfLock = yield* LockLeases
+  const leaseOf = (shard: ShardId) =>
+    leaseOfLock === undefined ? permanent : leaseOfLock(sharding.getShardId(EntityId.make(nameOf(shard)), shardGroup))
+
+  const sessions = yield* SessionStore
 
   const runShard = (shard: ShardId, live: Latch.Latch) =>
     Effect.gen(function* () {
+      const lease = leaseOf(shard)
       const context = yield* Layer.build(Layer.fresh(Gateway.layerNoDeps)).pipe(
         Effect.provideService(GatewayConfig, {
           ...config,
           shards: [shard],
           // Another machine has stored a session: without it the shard would identify.
           timeouts: { ...config.timeouts, storeRead: Duration.infinity }
-        })
+        }),
+        Effect.provideService(ShardLease, lease),
+        Effect.provideService(
+          SessionStore,
+          leaseOfLock === undefined ? sessions : ClusterSessions.under(lease, sessions)
+        )
       )
       const gateway = yield* Effect.provideContext(Gateway, context)
-      yield* local.host(shard, gateway)
+      yield* local.host(nameOf(shard), gateway)
       yield* Effect.addFinalizer(() => handshakeOf(gateway))
       if (!live.isOpen()) {
         // Until the switch programs get the events of the old shards, and these are discarded.

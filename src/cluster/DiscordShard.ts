@@ -1,5 +1,5 @@
 /**
- * Cluster entity of a Discord shard: its name, and the calls that other machines make to it.
+ * Cluster entity of a Discord shard: the calls that other machines make to it.
  *
  * The `Singleton` that runs the shard and the `Entity` that answers for it bear the same name in the same shard group, so
  * the cluster puts both on the same machine.
@@ -15,11 +15,7 @@ import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { encodeSendEvent, SendEvent } from "../schema/SendEvent.ts"
-import type { ShardId } from "../schema/ShardId.ts"
 import { shardStates, ShardStatus } from "../schema/ShardStatus.ts"
-
-/** `discord-shard-3/16`. */
-export const nameOf = (shard: ShardId): string => `discord-shard-${shard.toString()}`
 
 /**
  * A shard of the cluster at one moment.

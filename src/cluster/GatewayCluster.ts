@@ -4,7 +4,9 @@
  * The program is the same as in one process, with a `Gateway` of one shard. When machines come and go the shards move:
  * the session is stored where all machines reach it, and the shard resumes where it lands.
  */
-import type * as Sharding from "effect/cluster/Sharding"
+import * as EntityId from "effect/cluster/EntityId"
+import * as Sharding from "effect/cluster/Sharding"
+import * as ShardingConfig from "effect/cluster/ShardingConfig"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -28,10 +30,11 @@ import type { Gateway, GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import * as ClusterShards from "./ClusterShards.ts"
-import { ClusterShardStatus, DiscordShard, frameOf, movingStatus, nameOf } from "./DiscordShard.ts"
+import { ClusterShardStatus, DiscordShard, frameOf, movingStatus } from "./DiscordShard.ts"
 import * as ClusterPlan from "./ClusterPlan.ts"
 import { Plan } from "./ClusterPlan.ts"
 import { LocalShards } from "./LocalShards.ts"
+import * as ShardNames from "./ShardNames.ts"
 
 /**
  * The program of a shard failed with an error of its own.
@@ -145,8 +148,23 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     const failed = yield* Deferred.make<never, GatewayError | ProgramFailed>()
     const local = yield* LocalShards.make
     const plans = yield* ClusterPlan.make
-    const first = yield* plans.orElse(totalOf(config, directory))
+    const sharding = yield* Sharding.Sharding
+    const ownParts = Option.map(
+      yield* Effect.serviceOption(ShardingConfig.ShardingConfig),
+      ({ shardsPerGroup }) => shardsPerGroup
+    )
+    const first = yield* plans.orElse(
+      Effect.map(totalOf(config, directory), (total) =>
+        Option.match(ownParts, {
+          onNone: () => new Plan({ version: 1, total }),
+          onSome: (parts) => new Plan({ version: 2, parts, total })
+        })
+      )
+    )
     let plan = first
+    const placement =
+      first.parts === undefined ? { version: first.version } : { version: first.version, parts: first.parts }
+    const nameOf = yield* namesOf(first, sharding, ownParts)
     if (config.shards !== "auto" && config.shards.length !== plan.total) {
       yield* Effect.logWarning(
         `The cluster runs ${plan.total} shards, and this machine with it, though its configuration says ` +
@@ -189,10 +207,10 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
           return yield* fail(new InvalidConfig({ option: "shards", description: `${total} is not a number of shards` }))
         }
         if (total === plan.total) return
-        yield* plans.write(new Plan({ version: 1, total: plan.total, next: total }))
+        yield* plans.write(new Plan({ ...placement, total: plan.total, next: total }))
         const ready = Effect.map(statuses(total), (all) => all.every(({ state }) => state === "ready"))
         yield* Effect.repeat(Effect.delay(ready, "1 second"), { until: (done) => done })
-        yield* plans.write(new Plan({ version: 1, total }))
+        yield* plans.write(new Plan({ ...placement, total }))
         yield* Effect.sleep(ClusterShards.switchTime)
       },
       Effect.withSpan(
@@ -216,6 +234,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     yield* ClusterShards.run({
       program: Effect.provideService(program, GatewayCluster, service),
       local,
+      nameOf,
       onFailure: (shard, cause) => {
         const reason = Option.getOrElse(Cause.findErrorOption(cause), () => Cause.squash(cause))
         return Effect.andThen(
@@ -231,6 +250,27 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     })
     return service
   })
+
+/** The names of the shards under a plan. Two machines with different names would run a shard both. */
+const namesOf = (
+  { parts, version }: Plan,
+  sharding: Sharding.Sharding["Service"],
+  ownParts: Option.Option<number>
+): Effect.Effect<ShardNames.NameOf, GatewayError> => {
+  if (version === 1 || parts === undefined) return Effect.succeed(ShardNames.byChance)
+  if (Option.getOrUndefined(ownParts) !== parts) {
+    const own = Option.match(ownParts, { onNone: () => "does not say", onSome: String })
+    return fail(
+      new InvalidConfig({
+        option: "shardsPerGroup",
+        description: `the cluster runs with ${parts} and this machine ${own}: it has to be the same on all machines`
+      })
+    )
+  }
+  return Effect.succeed(
+    ShardNames.inTurn((name) => sharding.getShardId(EntityId.make(name), ClusterShards.shardGroup).id, parts)
+  )
+}
 
 /** Call of another machine with a time limit. */
 const call = <A, E2 extends { readonly _tag: string; readonly message: string }>(

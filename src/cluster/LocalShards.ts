@@ -7,10 +7,8 @@ import * as Latch from "effect/Latch"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
-import type { ShardId } from "../schema/ShardId.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
 import type { Gateway } from "../gateway/Gateway.ts"
-import { nameOf } from "./DiscordShard.ts"
 
 /** Registry of the shards that run here. */
 export class LocalShards {
@@ -33,15 +31,15 @@ export class LocalShards {
   )
 
   /** The shard runs here until the scope closes. */
-  readonly host = (shard: ShardId, gateway: Gateway["Service"]) =>
+  readonly host = (name: string, gateway: Gateway["Service"]) =>
     Effect.andThen(
       Effect.acquireRelease(
         Effect.sync(() => {
-          this.gateways.set(nameOf(shard), gateway)
+          this.gateways.set(name, gateway)
           this.changed.openUnsafe()
           this.changed = Latch.makeUnsafe(false)
         }),
-        () => Effect.sync(() => this.gateways.delete(nameOf(shard)))
+        () => Effect.sync(() => this.gateways.delete(name))
       ),
       Effect.forkScoped(Stream.runForEach(gateway.changes, (event) => PubSub.publish(this.events, event)))
     )

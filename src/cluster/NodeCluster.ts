@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import { hostname } from "node:os"
-import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import * as MessageStorage from "effect/cluster/MessageStorage"
@@ -36,6 +35,11 @@ import * as SessionFile from "../services/SessionFile.ts"
 import { shardingConfig } from "./ClusterTiming.ts"
 import * as ClusterSessions from "./ClusterSessions.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
+import * as LockLeases from "./LockLeases.ts"
+import * as MachineSockets from "./MachineSockets.ts"
+import type { FencedSessions } from "./FencedSessions.ts"
+import * as RedisFencedSessions from "./RedisFencedSessions.ts"
+import * as SqlFencedSessions from "./SqlFencedSessions.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
 
 /**
@@ -51,6 +55,11 @@ export interface MachineOptions {
   readonly port?: number | undefined
   /** Address to listen on. Default: every address of the machine, `0.0.0.0`. */
   readonly listenHost?: string | undefined
+  /**
+   * Secret of the cluster, the same on all machines: connections between them are encrypted by it, and those that do not know
+   * it are refused. Default: none, and whoever reaches the port can command the bot.
+   */
+  readonly secret?: Redacted.Redacted | undefined
   /** Name of the cluster, where several share a database: prefix of its tables and locks. Default: "cluster". */
   readonly name?: string | undefined
   /** URL of a Redis that holds sessions and limits in place of the SQL database. */
@@ -99,15 +108,18 @@ export const layer = (
   const machines = retryForAMinute(SqlRunnerStorage.layerWith({ prefix: options.name })).pipe(
     Layer.provide(ShardingConfig.layer(settings))
   )
-  const cluster = NodeClusterSocket.layer({
-    storage: "byo",
+  const locks = LockLeases.layer(settings.shardLockExpiration).pipe(Layer.provide(machines))
+  const cluster = MachineSockets.layer({
+    secret: options.secret,
+    sharding: settings,
     runnerHealth: options.runnerHealth,
-    runnerHealthK8s: options.kubernetes,
-    shardingConfig: settings
-  }).pipe(Layer.provide([machines, MessageStorage.layerNoop]))
+    kubernetes: options.kubernetes
+  }).pipe(Layer.provideMerge(locks), Layer.provide(MessageStorage.layerNoop))
   const stores = storesOf(options.name ?? "cluster", settings.shardLockExpiration)
   const shared = options.redis === undefined ? inSql(stores) : inRedis(stores, options.redis)
-  return Layer.mergeAll(cluster, shared).pipe(Layer.provideMerge(NodeGateway.layerServices))
+  return Layer.mergeAll(cluster, shared, ShardingConfig.layer(settings)).pipe(
+    Layer.provideMerge(NodeGateway.layerServices)
+  )
 }
 
 /** Retries for a minute, for a machine that starts together with its database or Redis. */
@@ -126,31 +138,35 @@ const messageOf = (cause: Cause.Cause<unknown>): string => {
   return error instanceof Error ? error.message : String(error)
 }
 
-type Stores = <E, R>(
-  backing: Layer.Layer<Persistence.BackingPersistence, E, R>
-) => Layer.Layer<Persistence.BackingPersistence | SessionStore, E, R>
+type Stores = <E, R, E2, R2>(
+  backing: Layer.Layer<Persistence.BackingPersistence, E, R>,
+  sessions: (cluster: string) => Layer.Layer<FencedSessions, E2, R2>
+) => Layer.Layer<Persistence.BackingPersistence | SessionStore, E | E2, R | R2>
 
 /** The stores of one cluster; several may share a database. */
 const storesOf =
   (name: string, lockExpiration: Duration.Input): Stores =>
-  (backing) =>
+  (backing, sessions) =>
     ClusterSessions.layer(lockExpiration).pipe(
-      Layer.provideMerge(
+      Layer.provide(sessions(name)),
+      Layer.merge(
         Layer.effect(
           Persistence.BackingPersistence,
           Effect.map(Persistence.BackingPersistence, (all) =>
             Persistence.BackingPersistence.of({ ...all, make: (store) => all.make(`${name}_${store}`) })
           )
-        )
-      ),
-      Layer.provide(backing)
+        ).pipe(Layer.provide(backing))
+      )
     )
 
 const inSql = (stores: Stores) =>
-  Layer.mergeAll(stores(retryForAMinute(Persistence.layerBackingSql)), retryForAMinute(SqlIdentifyTurns.layer))
+  Layer.mergeAll(
+    stores(retryForAMinute(Persistence.layerBackingSql), (name) => retryForAMinute(SqlFencedSessions.layer(name))),
+    retryForAMinute(SqlIdentifyTurns.layer)
+  )
 
 const inRedis = (stores: Stores, url: Redacted.Redacted) =>
-  Layer.mergeAll(stores(Persistence.layerBackingRedis), IdentifyLimiter.layerShared).pipe(
+  Layer.mergeAll(stores(Persistence.layerBackingRedis, RedisFencedSessions.layer), IdentifyLimiter.layerShared).pipe(
     Layer.provide(retryForAMinute(NodeRedis.layer({ url: Redacted.value(url) })))
   )
 
@@ -164,6 +180,7 @@ const environment = Config.all({
   host: Config.withDefault(Config.String("CLUSTER_HOST"), hostname()),
   port: Config.withDefault(Config.Int("CLUSTER_PORT"), defaultPort),
   listenHost: text("CLUSTER_LISTEN_HOST"),
+  secret: Config.map(text("CLUSTER_SECRET"), Option.map(Redacted.make)),
   name: text("CLUSTER_NAME"),
   redis: Config.map(text("REDIS_URL"), Option.map(Redacted.make)),
   runnerHealth: Config.withDefault(Config.Literals(["ping", "k8s"], "CLUSTER_RUNNER_HEALTH"), "ping"),
@@ -174,7 +191,7 @@ const environment = Config.all({
 
 /**
  * One machine of a cluster, from the environment, where the given options do not say it: CLUSTER_HOST (by default the
- * machine's host name), CLUSTER_PORT, CLUSTER_LISTEN_HOST, CLUSTER_NAME, CLUSTER_LOCK_EXPIRATION ("6 seconds"), REDIS_URL,
+ * machine's host name), CLUSTER_PORT, CLUSTER_LISTEN_HOST, CLUSTER_SECRET, CLUSTER_NAME, CLUSTER_LOCK_EXPIRATION ("6 seconds"), REDIS_URL,
  * CLUSTER_RUNNER_HEALTH (`ping` or `k8s`), CLUSTER_K8S_NAMESPACE, CLUSTER_K8S_LABELS.
  *
  * @since 0.1.0
@@ -189,6 +206,7 @@ export const layerEnvWith = (
         host: options.host ?? env.host,
         port: options.port ?? env.port,
         listenHost: options.listenHost ?? Option.getOrUndefined(env.listenHost),
+        secret: options.secret ?? Option.getOrUndefined(env.secret),
         name: options.name ?? Option.getOrUndefined(env.name),
         redis: options.redis ?? Option.getOrUndefined(env.redis),
         runnerHealth: options.runnerHealth ?? env.runnerHealth,

@@ -16,6 +16,7 @@ import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Payload } from "../schema/Payload.ts"
 import type { MarkSegment } from "../shard/LowWaterMark.ts"
 import type { ShardBuffer } from "../shard/ShardHost.ts"
+import type { Lease } from "../services/ShardLease.ts"
 import {
   type Held,
   type Rest,
@@ -44,6 +45,8 @@ export interface LogOptions {
   readonly capacityBytes: number
   /** Milliseconds of monotonic time. */
   readonly now: () => number
+  /** Lease of the shards whose payloads these are: without it nothing is handed out. */
+  readonly lease: Lease
   /** Grace after a subscriber has left while others listen: its payloads are kept for the next one, or the mark before them. */
   readonly grace: Duration.Duration
   /** Runs an effect beside the subscribers. */
@@ -87,6 +90,11 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
   /** Capacity in payloads. */
   get capacity(): number {
     return this.options.capacity
+  }
+
+  /** Lease of the shards whose payloads these are. */
+  get lease(): Lease {
+    return this.options.lease
   }
 
   append(payloads: ReadonlyArray<Payload>, size: number, mark: MarkSegment, handedOutBefore: number): void {

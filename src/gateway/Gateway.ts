@@ -46,6 +46,7 @@ import * as ProcessMetrics from "./ProcessMetrics.ts"
 import * as MemberRequests from "./MemberRequests.ts"
 import type { MembersChunk, MembersRequest } from "./MemberRequests.ts"
 import { SessionStore } from "../services/SessionStore.ts"
+import { ShardLease } from "../services/ShardLease.ts"
 import * as ShardEvents from "./ShardEvents.ts"
 
 /**
@@ -193,6 +194,7 @@ export class Gateway extends Context.Service<
         capacity: config.buffer,
         capacityBytes: config.bufferBytes,
         now: () => MonotonicTime.of(clock),
+        lease: yield* ShardLease,
         grace: Duration.minutes(1),
         fork,
         onAbandoned: (payloads) => events.announce((at) => ShardEvent.DeliveriesAbandoned({ shard: 0, at, payloads })),

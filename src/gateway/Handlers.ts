@@ -147,6 +147,7 @@ export const run = <A, E, R, E2 = never, R2 = never>(
 ): Effect.Effect<never, E | E2 | GatewayError, R | R2> => {
   const concurrency = Math.max(1, options.concurrency ?? 1)
   const { maxAttempts } = options
+  const { lease } = log
   const onFailure = options.onFailure === undefined || options.onFailure === "stop" ? undefined : options.onFailure
 
   const setAside = (held: Held, cause: Cause.Cause<E>): Effect.Effect<unknown, E2, R2> =>
@@ -157,7 +158,13 @@ export const run = <A, E, R, E2 = never, R2 = never>(
   const handleOnce = (held: Held): Effect.Effect<unknown, E | E2, R | R2> => {
     const handling = handler(held.payload)
     if (onFailure === undefined) return handling
-    const retried = onFailure.retry === undefined ? handling : Effect.retry(handling, onFailure.retry)
+    const retried =
+      onFailure.retry === undefined
+        ? handling
+        : Effect.retry(
+            Effect.suspend(() => (lease.isHeld() ? handling : Effect.andThen(lease.held, handling))),
+            onFailure.retry
+          )
     return Effect.matchCauseEffect(retried, {
       onSuccess: Effect.succeed,
       onFailure: (cause): Effect.Effect<unknown, E | E2, R2> =>
@@ -166,6 +173,12 @@ export const run = <A, E, R, E2 = never, R2 = never>(
   }
 
   const handle = (held: Held, isFirst: boolean): Effect.Effect<unknown, E | E2, R | R2> => {
+    // It may have waited since it was taken.
+    if (!lease.isHeld())
+      return Effect.andThen(
+        lease.held,
+        Effect.suspend(() => handle(held, isFirst))
+      )
     const attempts = held.begunBefore + (isFirst ? processesAlone(held) : 0)
     if (maxAttempts !== undefined && attempts >= maxAttempts) {
       return setAside(held, Cause.die(new PoisonPayload({ attempts })))

@@ -6,6 +6,7 @@ import type * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Payload } from "../schema/Payload.ts"
+import type { Lease } from "../services/ShardLease.ts"
 import type { MarkSegment } from "../shard/LowWaterMark.ts"
 import { isWanted, union, type Wanted } from "./Wanted.ts"
 
@@ -114,6 +115,8 @@ export function* segmentsOf({ returned, unread }: Rest): Iterable<Segment> {
 export interface SubscriptionHost {
   /** The end of the log, once it has ended. */
   readonly exit: Exit.Exit<never, GatewayError> | undefined
+  /** Without it nothing is handed out. */
+  readonly lease: Lease
   /** Milliseconds of monotonic time. */
   readonly now: () => number
   /** A subscription has acknowledged all of a segment. */
@@ -180,8 +183,10 @@ export class Subscription {
     this.arrival.openUnsafe()
   }
 
-  /** Waits for payloads. Fails with the end of the log, once there are none left. */
+  /** Waits for payloads that may be handed out. Fails with the end of the log, once there are none left. */
   readonly news: Effect.Effect<void, GatewayError> = Effect.suspend(() => {
+    const { lease } = this.log
+    if (!lease.isHeld()) return lease.held
     if (this.returned.length > 0 || this.queue.length > 0) return Effect.void
     const { exit } = this.log
     if (exit !== undefined) return exit
@@ -191,7 +196,7 @@ export class Subscription {
 
   /** The next payloads that are wanted, at least one. Fails with the end of the log. */
   readonly take: Effect.Effect<ReadonlyArray<Held>, GatewayError> = Effect.suspend(() => {
-    const held = this.poll()
+    const held = this.log.lease.isHeld() ? this.poll() : []
     return held.length > 0 ? Effect.succeed(held) : Effect.flatMap(this.news, () => this.take)
   })
 
@@ -246,6 +251,7 @@ export class Subscription {
    * moment: see `news`.
    */
   next(): Payload | undefined {
+    if (!this.log.lease.isHeld()) return undefined
     const { wanted } = this.options
     for (let payload = this.step(); payload !== undefined; payload = this.step()) {
       if (wanted === undefined || isWanted(payload, wanted)) return payload

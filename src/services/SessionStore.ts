@@ -140,7 +140,7 @@ const decodeOrForget = (value: unknown, shard: ShardId): Effect.Effect<Option.Op
   })
 
 /** The name under which sessions are in a store. */
-export const sessionsStoreId = "disruption-gateway_sessions"
+const sessionsStoreId = "disruption-gateway_sessions"
 
 /** Stored form of a session. Other versions are not read. */
 const Stored = Schema.Struct({ version: Schema.Literal(1), session: Session })

@@ -9,6 +9,7 @@ import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts
 import { SendQueueFull } from "../schema/SendError.ts"
 import { Signal } from "../services/Signal.ts"
 import type { OpenConnection } from "../services/GatewayConnection.ts"
+import type { Lease } from "../services/ShardLease.ts"
 import type { SendWindow } from "./SendWindow.ts"
 
 interface Waiting {
@@ -53,14 +54,15 @@ export class SendQueue {
     })
   }
 
-  /** Sends what waits, and what comes, over a connection that is ready. Never ends by itself. */
-  drain(connection: OpenConnection, window: SendWindow): Effect.Effect<never, GatewayError> {
+  /** Sends what waits, and what comes, over a connection that is ready, under the shard's lease. Never ends by itself. */
+  drain(connection: OpenConnection, window: SendWindow, lease: Lease): Effect.Effect<never, GatewayError> {
     const sendNext = Effect.gen({ self: this }, function* () {
       const wait = window.wait("payload")
       if (wait > 0) return yield* Effect.sleep(wait)
       this.arrival.reset()
       const [entry] = this.waiting
       if (entry === undefined) return yield* this.arrival.wait
+      if (!lease.isHeld()) return yield* lease.held
       yield* Effect.uninterruptible(
         Effect.map(connection.send(entry.frame), () => {
           window.add("payload")

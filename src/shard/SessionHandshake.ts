@@ -13,6 +13,7 @@ import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { OpenConnection } from "../services/GatewayConnection.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import { ShardLease } from "../services/ShardLease.ts"
 import type { SendWindow } from "./SendWindow.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
 
@@ -28,6 +29,8 @@ export const sendResume = Effect.fnUntraced(function* (
   shard.enter("resuming")
   yield* shard.announce((common) => ShardEvent.Resuming({ ...common, sessionId, sequence }))
   yield* window.take("handshake")
+  // A RESUME takes the session from whoever has it.
+  yield* (yield* ShardLease).held
   yield* connection.send(encodeHandshake(resume(session, token)))
 })
 
@@ -42,10 +45,13 @@ export const sendIdentify = Effect.fnUntraced(function* (
   window: SendWindow
 ) {
   const config = yield* GatewayConfig
+  const lease = yield* ShardLease
+  yield* lease.held
   yield* awaitTurn(shard)
   shard.enter("identifying")
   yield* shard.announce((common) => ShardEvent.Identifying(common))
   yield* window.take("handshake")
+  yield* lease.held
   const presence = shard.presence ?? config.presence
   yield* connection.send(
     encodeHandshake(identify(shard.id, { ...config, presence, compress: config.compression === "payload" }))

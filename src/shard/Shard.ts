@@ -27,6 +27,7 @@ import type { Heartbeat } from "../services/Heartbeat.ts"
 import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { SessionStore } from "../services/SessionStore.ts"
+import { type Lease, ShardLease } from "../services/ShardLease.ts"
 import { maskOf } from "../services/TokenConcealment.ts"
 import { Backoff } from "./Backoff.ts"
 import { RecoveryPolicy } from "./RecoveryPolicy.ts"
@@ -53,6 +54,7 @@ export const make = Effect.fnUntraced(function* (id: ShardId, host: ShardHost) {
     clock: yield* Clock.Clock,
     config: yield* GatewayConfig,
     directory: yield* GatewayDirectory,
+    lease: yield* ShardLease,
     store: yield* SessionStore
   })
 })
@@ -61,6 +63,7 @@ interface Parts {
   readonly clock: Clock.Clock
   readonly config: GatewayConfig["Service"]
   readonly directory: GatewayDirectory["Service"]
+  readonly lease: Lease
   readonly store: SessionStore["Service"]
 }
 
@@ -220,7 +223,7 @@ export class Shard {
   }
 
   private get connectAndWait(): Effect.Effect<void, GatewayError, ShardServices> {
-    return Effect.flatMap(Effect.flip(this.connect), (error) =>
+    return Effect.flatMap(Effect.flip(Effect.andThen(this.parts.lease.held, this.connect)), (error) =>
       this.recover(new GatewayError({ reason: error.reason, shard: this.id.id }))
     )
   }

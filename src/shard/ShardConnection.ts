@@ -27,6 +27,7 @@ import type { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { acquireIdentifySlot, type IdentifySlot, sendIdentify, sendResume } from "./SessionHandshake.ts"
 import { SendWindow } from "./SendWindow.ts"
 import { SessionStore } from "../services/SessionStore.ts"
+import { ShardLease } from "../services/ShardLease.ts"
 import { ReplayEnd } from "./ReplayEnd.ts"
 import { maskOf } from "../services/TokenConcealment.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
@@ -205,7 +206,7 @@ const handshakeAndSend = Effect.fnUntraced(function* (
       )
   const directory = yield* GatewayDirectory
   yield* directory.confirm
-  return yield* shard.sendQueue.drain(connection, window)
+  return yield* shard.sendQueue.drain(connection, window, yield* ShardLease)
 })
 
 /** Waits for as long as there is progress: fails with the reason when there was none for the limit. */

@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -7,9 +10,11 @@ import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
 import { TestClock } from "effect/testing"
 import * as ClusterSessions from "../../src/cluster/ClusterSessions.ts"
+import { FencedSessions, type Taken } from "../../src/cluster/FencedSessions.ts"
 import { Session } from "../../src/schema/Session.ts"
 import { ShardId } from "../../src/schema/ShardId.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
+import { momentOf, TimedLease } from "../../src/services/ShardLease.ts"
 
 const session = (id: number, sequence: number, name = "abc") =>
   new Session({
@@ -24,7 +29,7 @@ const session = (id: number, sequence: number, name = "abc") =>
 /** A store that can be out of reach, and counts what it is asked. */
 const makeStore = () => {
   const state: { answers: "well" | "with an error" | "never"; writes: number } = { answers: "well", writes: 0 }
-  const values = new Map<string, object>()
+  const rows = new Map<string, Taken>()
   const answer = <A>(work: () => A) =>
     Effect.suspend(() => {
       if (state.answers === "never") return Effect.never
@@ -32,37 +37,39 @@ const makeStore = () => {
         ? Effect.sync(work)
         : Effect.fail(new Persistence.PersistenceError({ message: "out of reach" }))
     })
-  const layer = Layer.succeed(Persistence.BackingPersistence, {
-    make: () =>
-      Effect.succeed({
-        get: (key) => answer(() => values.get(key)),
-        getMany: ([first, ...keys]) => answer(() => [values.get(first), ...keys.map((key) => values.get(key))]),
-        set: (key, value) => answer(() => void values.set(key, value)),
-        setMany: (entries) =>
-          answer(() => {
-            state.writes++
-            for (const [key, value] of entries) values.set(key, value)
-          }),
-        remove: (key) => answer(() => void values.delete(key)),
-        clear: answer(() => values.clear())
+  const storage = Layer.succeed(FencedSessions, {
+    take: (shard) =>
+      answer(() => {
+        const before = rows.get(shard)
+        const taken = { epoch: (before?.epoch ?? 0) + 1, session: before?.session }
+        rows.set(shard, taken)
+        return taken
+      }),
+    write: (writes) =>
+      answer(() => {
+        state.writes++
+        const own = writes.filter(({ epoch, shard }) => rows.get(shard)?.epoch === epoch)
+        for (const { epoch, session, shard } of own) rows.set(shard, { epoch, session })
+        return new Set(own.map(({ shard }) => shard))
       })
   })
-  return {
-    state,
-    layer: ClusterSessions.layer("6 seconds").pipe(Layer.provide(layer), Layer.provideMerge(Logger.layer([])))
-  }
+  const layer = ClusterSessions.layer("6 seconds").pipe(Layer.provide(storage), Layer.provideMerge(Logger.layer([])))
+  return { state, layer, machine: Effect.map(Layer.build(Layer.fresh(layer)), Context.get(SessionStore)) }
 }
+
+const shardOf = (id: number) => new ShardId({ id, total: 100 })
 
 describe("the sessions of a cluster", () => {
   it.effect("are waited for while the store does not answer: without one the shard would identify", () => {
     const { layer, state } = makeStore()
     return Effect.gen(function* () {
       const store = yield* SessionStore
+      yield* store.get(shardOf(1))
       const writing = yield* Effect.forkChild(store.set(session(1, 42)))
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(writing)
       state.answers = "with an error"
-      const reading = yield* Effect.forkChild(store.get(new ShardId({ id: 1, total: 100 })))
+      const reading = yield* Effect.forkChild(store.get(shardOf(1)))
       yield* TestClock.adjust("10 seconds")
       state.answers = "never"
       yield* TestClock.adjust("10 seconds")
@@ -78,11 +85,12 @@ describe("the sessions of a cluster", () => {
     return Effect.gen(function* () {
       const store = yield* SessionStore
       const shards = Array.from({ length: 100 }, (_, id) => session(id, 7))
+      yield* Effect.forEach(shards, ({ shard }) => store.get(shard))
       const writing = yield* Effect.forkChild(Effect.forEach(shards, store.set, { concurrency: "unbounded" }))
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(writing)
       assert.strictEqual(state.writes, 1)
-      assert.deepStrictEqual(yield* store.get(new ShardId({ id: 99, total: 100 })), Option.some(session(99, 7)))
+      assert.deepStrictEqual(yield* store.get(shardOf(99)), Option.some(session(99, 7)))
     }).pipe(Effect.provide(layer))
   })
 
@@ -90,6 +98,7 @@ describe("the sessions of a cluster", () => {
     const { layer } = makeStore()
     return Effect.gen(function* () {
       const store = yield* SessionStore
+      yield* store.get(shardOf(1))
       const shard = yield* Effect.forkChild(Effect.onInterrupt(Effect.never, () => store.set(session(1, 42))))
       yield* TestClock.adjust("1 second")
       const stopping = yield* Effect.forkChild(Fiber.interrupt(shard))
@@ -97,15 +106,16 @@ describe("the sessions of a cluster", () => {
       assert.isUndefined(stopping.pollUnsafe())
       yield* TestClock.adjust("100 millis")
       assert.isDefined(stopping.pollUnsafe())
-      assert.deepStrictEqual(yield* store.get(new ShardId({ id: 1, total: 100 })), Option.some(session(1, 42)))
+      assert.deepStrictEqual(yield* store.get(shardOf(1)), Option.some(session(1, 42)))
     }).pipe(Effect.provide(layer))
   })
 
   it.effect("do not hold up a shard that has to stop while the store hangs", () => {
     const { layer, state } = makeStore()
-    state.answers = "never"
     return Effect.gen(function* () {
       const store = yield* SessionStore
+      yield* store.get(shardOf(1))
+      state.answers = "never"
       const writing = yield* Effect.forkChild(Effect.onInterrupt(Effect.never, () => store.set(session(1, 42))))
       yield* TestClock.adjust("1 second")
       const stopping = yield* Effect.forkChild(Fiber.interrupt(writing))
@@ -118,6 +128,7 @@ describe("the sessions of a cluster", () => {
     const { layer, state } = makeStore()
     return Effect.gen(function* () {
       const store = yield* SessionStore
+      yield* store.get(shardOf(1))
       state.answers = "with an error"
       yield* Effect.forkChild(store.set(session(1, 42)))
       yield* TestClock.adjust("3 seconds")
@@ -132,6 +143,7 @@ describe("the sessions of a cluster", () => {
     const { layer, state } = makeStore()
     return Effect.gen(function* () {
       const store = yield* SessionStore
+      yield* store.get(shardOf(1))
       state.answers = "with an error"
       yield* Effect.forkChild(store.set(session(1, 42)))
       yield* TestClock.adjust("5 seconds")
@@ -149,6 +161,8 @@ describe("the sessions of a cluster", () => {
         Effect.flatMap(Effect.forkChild(Effect.exit(store.set(session))), (writing) =>
           Effect.andThen(TestClock.adjust("3 seconds"), Fiber.join(writing))
         )
+      yield* store.get(shardOf(1))
+      yield* store.get(shardOf(2))
       yield* set(session(1, 10))
       yield* set(session(2, 10))
       state.answers = "with an error"
@@ -156,8 +170,63 @@ describe("the sessions of a cluster", () => {
       yield* set(session(2, 20, "of before"))
       yield* TestClock.adjust("10 seconds")
       state.answers = "well"
-      assert.deepStrictEqual(yield* store.get(new ShardId({ id: 1, total: 100 })), Option.some(session(1, 20)))
-      assert.deepStrictEqual(yield* store.get(new ShardId({ id: 2, total: 100 })), Option.some(session(2, 10)))
+      assert.deepStrictEqual(yield* store.get(shardOf(1)), Option.some(session(1, 20)))
+      assert.deepStrictEqual(yield* store.get(shardOf(2)), Option.some(session(2, 10)))
     }).pipe(Effect.provide(layer))
+  })
+
+  const written = (store: SessionStore["Service"], value: Session) =>
+    Effect.flatMap(Effect.forkChild(Effect.exit(store.set(value))), (writing) =>
+      Effect.andThen(TestClock.adjust("1 second"), Fiber.join(writing))
+    )
+
+  it.effect("are not written by a machine that has lost the shard, whatever its clocks say", () => {
+    const { machine } = makeStore()
+    return Effect.gen(function* () {
+      const before = yield* machine
+      yield* before.get(shardOf(1))
+      assert.isTrue(Exit.isSuccess(yield* written(before, session(1, 100))))
+      const after = yield* machine
+      assert.deepStrictEqual(yield* after.get(shardOf(1)), Option.some(session(1, 100)))
+      assert.isTrue(Exit.isSuccess(yield* written(after, session(1, 400))))
+      assert.isTrue(Exit.isFailure(yield* written(before, session(1, 120))))
+      yield* before.remove(shardOf(1))
+      assert.deepStrictEqual(yield* (yield* machine).get(shardOf(1)), Option.some(session(1, 400)))
+    })
+  })
+
+  it.effect("are the owner's again when a machine that had lost the shard took it once more before it knew", () => {
+    const { machine } = makeStore()
+    return Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const lease = new TimedLease(clock, 4000)
+      lease.confirm(momentOf(clock))
+      const paused = yield* machine
+      yield* paused.get(shardOf(1))
+      const owner = ClusterSessions.under(lease, yield* machine)
+      yield* owner.get(shardOf(1))
+      yield* paused.get(shardOf(1))
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Exit.isFailure(yield* written(owner, session(1, 10))))
+      // As long as its lock is not confirmed since then, it may be the one that has lost it.
+      assert.isTrue(Exit.isFailure(yield* written(owner, session(1, 11))))
+      lease.confirm(momentOf(clock))
+      assert.isTrue(Exit.isSuccess(yield* written(owner, session(1, 12))))
+      assert.isTrue(Exit.isFailure(yield* written(paused, session(1, 5))))
+    })
+  })
+
+  it.effect("are not taken without a lease", () => {
+    const { machine } = makeStore()
+    return Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const lease = new TimedLease(clock, 4000)
+      const store = ClusterSessions.under(lease, yield* machine)
+      const reading = yield* Effect.forkChild(store.get(shardOf(1)))
+      yield* TestClock.adjust("10 seconds")
+      assert.isUndefined(reading.pollUnsafe())
+      lease.confirm(momentOf(clock))
+      assert.deepStrictEqual(yield* Fiber.join(reading), Option.none())
+    })
   })
 })

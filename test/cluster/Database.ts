@@ -31,6 +31,17 @@ export const make = Effect.gen(function* () {
   return {
     /** Its address, or that of a proxy before it. */
     url: (port?: number) => urlOf(name, port),
+    /** Sequence of each shard's session. */
+    sequences: SqlClient.SqlClient.use(
+      (sql) =>
+        sql<{ readonly shard: string; readonly sequence: string | number }>`
+          SELECT shard, CAST(CAST(session AS JSON) -> 'session' ->> 'sequence' AS INT) AS sequence
+          FROM disruption_gateway_sessions`
+    ).pipe(
+      Effect.map((rows) => new Map(rows.map(({ sequence, shard }) => [shard, Number(sequence)]))),
+      Effect.provide(PgClient.layer({ url: Redacted.make(urlOf(name)), maxConnections: 1 })),
+      Effect.orDie
+    ),
     /** How many transactions it has done so far. */
     transactions: SqlClient.SqlClient.use(
       (sql) =>

@@ -34,6 +34,8 @@ export interface Tally {
   readonly dispatched: number
   readonly lost: number
   readonly duplicated: number
+  /** Messages that a machine handled while the shard was another's. */
+  readonly atOnce: number
 }
 
 /** `npm run build:test` bundles it. */
@@ -149,8 +151,16 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const tally = Effect.sync((): Tally => {
     const seen = new Map<string, number>()
+    const owners = new Map<string, string>()
+    let atOnce = 0
     for (const line of readFileSync(record, "utf8").split("\n")) {
-      if (line !== "") seen.set(line, (seen.get(line) ?? 0) + 1)
+      const [shard = "", id = "", machine = ""] = line.split(" ")
+      if (shard === "") continue
+      if (id === "+") owners.set(shard, machine)
+      else {
+        if (owners.get(shard) !== machine) atOnce += 1
+        seen.set(`${shard} ${id}`, (seen.get(`${shard} ${id}`) ?? 0) + 1)
+      }
     }
     let lost = 0
     let duplicated = 0
@@ -163,7 +173,7 @@ export const make = Effect.fnUntraced(function* (options: {
         duplicated += Math.max(0, times - 1)
       }
     }
-    return { dispatched: total, lost, duplicated }
+    return { dispatched: total, lost, duplicated, atOnce }
   })
 
   /** Stops the traffic, waits until no message is under way any more, and gives what became of all. */

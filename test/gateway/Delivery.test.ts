@@ -13,6 +13,7 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
+import { permanent } from "../../src/services/ShardLease.ts"
 import * as Deliveries from "../../src/gateway/Deliveries.ts"
 import type { Delivery } from "../../src/gateway/Delivery.ts"
 import { DeliveryLog } from "../../src/gateway/DeliveryLog.ts"
@@ -160,6 +161,7 @@ const arrange = Effect.fnUntraced(function* (capacity: number = 10) {
     capacity,
     capacityBytes: 100 * capacity,
     now: () => clock.currentTimeMillisUnsafe(),
+    lease: permanent,
     grace: Duration.minutes(1),
     fork,
     onAbandoned: (payloads) => Effect.sync(() => void abandoned.push(payloads)),

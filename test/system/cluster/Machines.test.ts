@@ -22,12 +22,14 @@ import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
 import { hasPostgres } from "../../support/LocalServices.ts"
 import { until, untilTrue } from "../../support/Patience.ts"
 
-/** Of so many, each of two machines has some: the cluster places them by a hash. */
+/** The cluster has as many parts, so each of two machines has half of them. */
 const shards = 16
 
 const configured = Layer.unwrap(
   Effect.map(DiscordSimulator, ({ apiUrl, token }) => GatewayConfig.layer({ token, apiUrl, shards }))
 )
+
+const secret = Redacted.make("the secret of this cluster")
 
 /** Records of the programs on all machines. */
 const makeProgram = () => {
@@ -42,13 +44,19 @@ const makeProgram = () => {
 }
 
 /** A machine in this process, which leaves with its scope. */
-const machine = Effect.fnUntraced(function* <E>(program: Effect.Effect<void, E, Gateway>, databaseUrl: string) {
+const machine = Effect.fnUntraced(function* <E>(
+  program: Effect.Effect<void, E, Gateway>,
+  databaseUrl: string,
+  shardsPerGroup = shards
+) {
   const scope = yield* Scope.fork(yield* Effect.scope)
   const port = yield* freePort
   const context = yield* Layer.buildWithScope(
     Layer.fresh(
       GatewayCluster.layer(program).pipe(
-        Layer.provide(NodeCluster.layer({ host: "127.0.0.1", port, listenHost: "127.0.0.1" })),
+        Layer.provide(
+          NodeCluster.layer({ host: "127.0.0.1", port, listenHost: "127.0.0.1", secret, sharding: { shardsPerGroup } })
+        ),
         Layer.provide([PgClient.layer({ url: Redacted.make(databaseUrl) }), configured])
       )
     ),
@@ -73,6 +81,9 @@ describe.skipIf(!hasPostgres)("a cluster of two machines", () => {
         allReady(a.cluster),
         (all) => new Set(all.map(({ machine }) => Option.getOrThrow(machine))).size === 2
       )
+      // All of its shards have moved to the second machine.
+      yield* until(Effect.all([a.cluster.here, b.cluster.here]), ([ofA, ofB]) => ofA.length === 8 && ofB.length === 8)
+      yield* allReady(a.cluster)
       const fromA = yield* a.cluster.shards
       const fromB = yield* b.cluster.shards
       assert.deepStrictEqual(
@@ -106,6 +117,17 @@ describe.skipIf(!hasPostgres)("a cluster of two machines", () => {
         sent.toSorted(),
         guilds.flatMap((_, shard) => [`${shard}: op 3`, `${shard}: op 4`]).toSorted()
       )
+    }).pipe(Effect.provide(discord))
+  )
+
+  it.live("takes no machine that would put the shards elsewhere, because it counts other parts", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      const { program } = makeProgram()
+      const a = yield* machine(program, database.url())
+      yield* allReady(a.cluster)
+      const error = yield* Effect.flip(machine(program, database.url(), 300))
+      assert.include(error.message, "the cluster runs with 16 and this machine 300")
     }).pipe(Effect.provide(discord))
   )
 
