@@ -3,6 +3,7 @@
  * of the connections as lines.
  */
 import * as DateTime from "effect/DateTime"
+import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,11 +18,12 @@ import * as NodeGateway from "../node/NodeGateway.ts"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Payload } from "../schema/Payload.ts"
+import { Intents } from "../schema/Intents.ts"
 import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardSelection } from "../schema/ShardSelection.ts"
 import type { Delivery } from "../gateway/Delivery.ts"
 import { Gateway } from "../gateway/Gateway.ts"
-import { GatewayConfig, type GatewayOptions } from "../services/GatewayConfig.ts"
+import { defaultIntents, GatewayConfig, type GatewayOptions } from "../services/GatewayConfig.ts"
 import { GatewayMonitor } from "../gateway/GatewayMonitor.ts"
 import { DiscordSimulator } from "../simulator/DiscordSimulator.ts"
 import type { PortUnavailable } from "../simulator/Served.ts"
@@ -172,9 +174,19 @@ type Options = Pick<GatewayOptions, "intents" | "shards" | "apiUrl" | "gatewayUr
 
 const builtInConfig = (options: Options): Layer.Layer<GatewayConfig, GatewayError | PortUnavailable> =>
   Layer.unwrap(
-    Effect.map(DiscordSimulator, ({ apiUrl, token }) =>
-      GatewayConfig.layerEnvWith({ ...options, apiUrl, token, stableAfter: BuiltInDiscord.stableAfter })
-    )
+    Effect.gen(function* () {
+      const { apiUrl, token } = yield* DiscordSimulator
+      // A demonstration shows what messages say, for which the built-in bot has the intent.
+      const isAsked = Option.isSome(yield* Effect.orDie(Config.option(Config.String("DISCORD_INTENTS"))))
+      const intents = options.intents ?? (isAsked ? undefined : defaultIntents | Intents.MESSAGE_CONTENT)
+      return GatewayConfig.layerEnvWith({
+        ...options,
+        intents,
+        apiUrl,
+        token,
+        stableAfter: BuiltInDiscord.stableAfter
+      })
+    })
   ).pipe(Layer.provide(BuiltInDiscord.layer))
 
 // ---------------------------------------------------------------------------------------------------------------------

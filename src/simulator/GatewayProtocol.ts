@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import { CloseCode } from "../schema/CloseCode.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import { decodeClientJson } from "./ClientJson.ts"
+import { type Answer, channelInfo, isPresence, soundboardSounds } from "./ClientRequests.ts"
 import { encoderOf, largePayloads } from "./Compression.ts"
 import { hostOf } from "./Dial.ts"
 import type { FaultAt } from "./StandingFaults.ts"
@@ -122,30 +123,27 @@ class ConnectionProtocol implements GatewayProtocol {
       case GatewayOpcode.Resume:
         return this.startOnce(Option.map(decodeResume(d), (resume) => () => this.resume(resume)))
       case GatewayOpcode.RequestGuildMembers:
-        return this.authenticated((session) => {
-          const answer = session.memberRequests.answer(d, this.discord.timers.now())
-          if (answer === undefined) return this.refuse(CloseCode.DecodeError, "Error while decoding payload.")
-          tell(session, answer.t, answer.d)
-        })
+        return this.request((session) => session.memberRequests.answer(d, session.intents, this.discord.timers.now()))
       case GatewayOpcode.VoiceStateUpdate:
-        return this.authenticated((session) => {
-          const answers = session.voiceStates.answer(d, session.id)
-          if (answers === undefined) return this.refuse(CloseCode.DecodeError, "Error while decoding payload.")
-          for (const { d, t } of answers) if (session.wants(t)) tell(session, t, d)
-        })
+        return this.request((session) => session.voiceStates.answer(d, session.id))
       case GatewayOpcode.PresenceUpdate:
+        return this.request(() => (isPresence(d) ? [] : undefined))
       case GatewayOpcode.RequestSoundboardSounds:
+        return this.request(() => soundboardSounds(d))
       case GatewayOpcode.RequestChannelInfo:
-        return this.authenticated(() => {})
+        return this.request(() => channelInfo(d))
       default:
         return this.refuse(CloseCode.UnknownOpcode, "Unknown opcode.")
     }
   }
 
-  private authenticated(use: (session: Session) => void): void {
+  /** Dispatches the answers to a request of a session; `undefined` closes the connection. */
+  private request(answer: (session: Session) => ReadonlyArray<Answer> | undefined): void {
     const { session } = this.connection
     if (session === undefined) return this.refuse(CloseCode.NotAuthenticated, "Not authenticated.")
-    use(session)
+    const answers = answer(session)
+    if (answers === undefined) return this.refuse(CloseCode.DecodeError, "Error while decoding payload.")
+    for (const { d, t } of answers) if (session.wants(t)) tell(session, t, d)
   }
 
   private heartbeat(sequence: unknown): void {

@@ -1,11 +1,13 @@
 /**
- * Request Guild Members (op 8), answered by GUILD_MEMBERS_CHUNK or RATE_LIMITED.
+ * Request Guild Members (op 8), answered by GUILD_MEMBERS_CHUNK or RATE_LIMITED, or not at all.
  *
  * Every guild has the members of its GUILD_CREATE.
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { Intents } from "../schema/Intents.ts"
 import { ClientSnowflake } from "./ClientJson.ts"
+import type { Answer } from "./ClientRequests.ts"
 import { membersOfGuild } from "./SampleMembers.ts"
 
 const Ids = Schema.Union([ClientSnowflake, Schema.Array(ClientSnowflake)])
@@ -27,18 +29,15 @@ const decode = Schema.decodeUnknownOption(Request)
  */
 const allMembersCooldown = 30_000
 
-/** Dispatch that answers a request. */
-export interface MembersAnswer {
-  readonly t: "GUILD_MEMBERS_CHUNK" | "RATE_LIMITED"
-  readonly d: unknown
-}
-
 /** Requests of one session. */
 export class MemberRequests {
   private readonly allRequestedAt = new Map<string, number>()
 
-  /** Answers a request; `undefined` for a malformed one. */
-  answer(d: unknown, now: number): MembersAnswer | undefined {
+  /**
+   * Answers a request of a session with these intents; `undefined` for a malformed one. Discord leaves a request for all members
+   * without GUILD_MEMBERS unanswered: https://github.com/discord/discord-api-docs/issues/5855
+   */
+  answer(d: unknown, intents: number, now: number): ReadonlyArray<Answer> | undefined {
     const request = decode(d)
     if (Option.isNone(request)) return undefined
     const { limit, query, user_ids } = request.value
@@ -46,10 +45,11 @@ export class MemberRequests {
     // Discord silently ignores a nonce of more than 32 bytes.
     const nonce = new TextEncoder().encode(request.value.nonce ?? "").length <= 32 ? request.value.nonce : undefined
     const withNonce = nonce === undefined ? {} : { nonce }
+    if (query === "" && (intents & Intents.GUILD_MEMBERS) === 0) return []
     if (query === "" && limit === 0) {
       const wait = (this.allRequestedAt.get(guild_id) ?? -Infinity) + allMembersCooldown - now
       if (wait > 0) {
-        return { t: "RATE_LIMITED", d: { opcode: 8, retry_after: wait / 1000, meta: { guild_id, ...withNonce } } }
+        return [{ t: "RATE_LIMITED", d: { opcode: 8, retry_after: wait / 1000, meta: { guild_id, ...withNonce } } }]
       }
       this.allRequestedAt.set(guild_id, now)
     }
@@ -60,17 +60,16 @@ export class MemberRequests {
       .filter(({ user }) => query === undefined || user.username.startsWith(query))
       .slice(0, limit === undefined || limit === 0 ? all.length : limit)
     const missing = wanted?.filter((id) => !all.some(({ user }) => user.id === id)) ?? []
-    return {
-      t: "GUILD_MEMBERS_CHUNK",
-      d: {
-        guild_id,
-        members,
-        chunk_index: 0,
-        chunk_count: 1,
-        ...(missing.length > 0 ? { not_found: missing } : {}),
-        ...(request.value.presences === true ? { presences: [] } : {}),
-        ...withNonce
-      }
+    const presences = request.value.presences === true && (intents & Intents.GUILD_PRESENCES) !== 0
+    const chunk = {
+      guild_id,
+      members,
+      chunk_index: 0,
+      chunk_count: 1,
+      ...(missing.length > 0 ? { not_found: missing } : {}),
+      ...(presences ? { presences: [] } : {}),
+      ...withNonce
     }
+    return [{ t: "GUILD_MEMBERS_CHUNK", d: chunk }]
   }
 }

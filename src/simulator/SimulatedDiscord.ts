@@ -11,6 +11,7 @@ import type { Act } from "./Act.ts"
 import type { Host } from "./Fault.ts"
 import { IdentifyLimits } from "./IdentifyLimits.ts"
 import { type SimulatorCounts, type DialRecord, History, type RequestRecord } from "./Observations.ts"
+import { viewsOf } from "./MessageContent.ts"
 import { type Peer, SimulatedConnection } from "./SimulatedConnection.ts"
 import { SimulatedSession } from "./SimulatedSession.ts"
 import type { Settings } from "./SimulatorOptions.ts"
@@ -108,12 +109,12 @@ export class SimulatedDiscord {
    */
   dispatch(event: string, d: unknown, target: SimulatorTarget = guildOf(d)): number {
     const now = this.timers.now()
-    // All sessions get the same `d`, so it is encoded once. Values outside of JSON, such as `undefined`, become `null`.
-    const json = JSON.stringify(d) ?? "null"
+    const viewOf = viewsOf(event, d)
     let reached = 0
     for (const session of this.alive.values()) {
       if (session.isAlive(now) && session.wants(event) && isTarget(target, session)) {
-        session.dispatch(event, d, json)
+        const view = viewOf(session.intents)
+        session.dispatch(event, view.d, view.json)
         reached += 1
       }
     }

@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { applicationId } from "./Bot.ts"
 import { ClientSnowflake } from "./ClientJson.ts"
+import type { Answer } from "./ClientRequests.ts"
 import { botMember } from "./SampleMembers.ts"
 
 const Update = Schema.Struct({
@@ -18,19 +19,13 @@ const Update = Schema.Struct({
 
 const decode = Schema.decodeUnknownOption(Update)
 
-/** Dispatch that answers an update. */
-export interface VoiceAnswer {
-  readonly t: "VOICE_STATE_UPDATE" | "VOICE_SERVER_UPDATE"
-  readonly d: unknown
-}
-
 /** Voice states of the bot in one session. */
 export class VoiceStates {
   private readonly channels = new Map<string, string>()
   private joins = 0
 
   /** Answers an update of the session with this id; `undefined` for a malformed one. */
-  answer(d: unknown, sessionId: string): ReadonlyArray<VoiceAnswer> | undefined {
+  answer(d: unknown, sessionId: string): ReadonlyArray<Answer> | undefined {
     const update = decode(d)
     if (Option.isNone(update)) return undefined
     const { self_deaf, self_mute } = update.value
@@ -41,7 +36,7 @@ export class VoiceStates {
     if (channel_id === null && before === null) return []
     if (channel_id === null) this.channels.delete(guild_id)
     else this.channels.set(guild_id, channel_id)
-    const state: VoiceAnswer = {
+    const state: Answer = {
       t: "VOICE_STATE_UPDATE",
       d: {
         guild_id,

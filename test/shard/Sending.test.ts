@@ -175,6 +175,9 @@ describe("the presence", () => {
   )
 })
 
+/** Without GUILD_MEMBERS Discord leaves a request for all members unanswered. */
+const forMembers = { intents: ["GUILDS", "GUILD_MEMBERS"] } as const
+
 describe("asking for members", () => {
   it.effect("gives all chunks and ends, also over a reconnect and a rate limit", () =>
     Effect.gen(function* () {
@@ -196,7 +199,7 @@ describe("asking for members", () => {
       yield* simulator.drop()
       yield* TestClock.adjust("1 minute")
       assert.strictEqual((yield* Fiber.join(second)).length, chunks.length)
-    }).pipe(Effect.provide(SimulatedBot.layer({ simulator: { guilds: 3 } })))
+    }).pipe(Effect.provide(SimulatedBot.layer({ config: forMembers, simulator: { guilds: 3 } })))
   )
 
   it.effect("takes nothing for an answer that is none, and breaks nothing by it", () =>
@@ -221,7 +224,7 @@ describe("asking for members", () => {
       yield* TestClock.adjust("1 minute")
       assert.strictEqual((yield* Fiber.join(asked)).length, 1)
       assert.strictEqual((yield* gateway.shards)[0]?.reconnects, 0)
-    }).pipe(Effect.provide(SimulatedBot.layer()))
+    }).pipe(Effect.provide(SimulatedBot.layer({ config: forMembers })))
   )
 
   it.effect("fails when there is no answer", () =>
@@ -237,6 +240,6 @@ describe("asking for members", () => {
       const error = yield* Fiber.join(asked)
       assert.deepInclude(error.reason, { _tag: "SendTimeout", what: "answered" })
       yield* simulator.unmute()
-    }).pipe(Effect.provide(SimulatedBot.layer()))
+    }).pipe(Effect.provide(SimulatedBot.layer({ config: forMembers })))
   )
 })

@@ -3,7 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import type { GatewayOptions } from "../../src/services/GatewayConfig.ts"
+import { Intents } from "../../src/schema/Intents.ts"
+import { defaultIntents, type GatewayOptions } from "../../src/services/GatewayConfig.ts"
 import type { MemoryOptions } from "../../src/simulator/SimulatorOptions.ts"
 import * as Dice from "./Dice.ts"
 import * as FaultSchedule from "./FaultSchedule.ts"
@@ -106,6 +107,7 @@ const drawScenario = (seed: number, dice: Dice.Dice, row: Row | undefined): Scen
         : {})
     },
     client: {
+      intents: defaultIntents | Intents.GUILD_MEMBERS,
       shards,
       buffer: dice.weighted([
         [5, 4096],

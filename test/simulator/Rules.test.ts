@@ -5,6 +5,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as TestClock from "effect/testing/TestClock"
 import { DiscordSimulator } from "disruption-gateway/testing"
 import { closeCodes } from "../../src/schema/CloseCode.ts"
+import { snowflake } from "../../src/simulator/Snowflakes.ts"
 import { eventsOfIntent } from "../../src/simulator/EventIntents.ts"
 import intents from "../fixtures/intents.json" with { type: "json" }
 import { Intents } from "../../src/schema/Intents.ts"
@@ -16,6 +17,14 @@ const identify =
   (changes: Readonly<Record<string, unknown>>) =>
   (client: RawClient): void =>
     client.identify(changes)
+
+/** Sends a payload behind an IDENTIFY that is right. */
+const after =
+  ({ d, op }: { readonly op: number; readonly d: unknown }) =>
+  (client: RawClient): void => {
+    client.identify({ shard: [0, 2] })
+    client.send(op, d)
+  }
 
 describe("a client that breaks a rule is closed with", () => {
   const broken: ReadonlyArray<readonly [code: number, what: string, (client: RawClient) => void]> = [
@@ -29,6 +38,14 @@ describe("a client that breaks a rule is closed with", () => {
     [4003, "a presence before IDENTIFY", (client) => client.send(3, {})],
     [4004, "a wrong token", identify({ token: "wrong" })],
     [4004, "a RESUME with a wrong token", (client) => client.resume("1", 1, "wrong")],
+    [4002, "a presence that is none", after({ op: 3, d: {} })],
+    [4002, "a presence with a status that does not exist", after({ op: 3, d: { status: "asleep" } })],
+    [4002, "activities that are none", after({ op: 3, d: { status: "idle", activities: ["chess"] } })],
+    [4002, "a voice state that is none", after({ op: 4, d: null })],
+    [4002, "a voice state without self_mute", after({ op: 4, d: { guild_id: "1", channel_id: null } })],
+    [4002, "a request for members of no guild", after({ op: 8, d: { query: "", limit: 0 } })],
+    [4002, "a request for sounds of no guilds", after({ op: 31, d: {} })],
+    [4002, "a request for channels of no guild", after({ op: 43, d: { fields: [] } })],
     [4010, "a shard that is not among the shards", identify({ shard: [2, 2] })],
     [4010, "a shard that is no shard", identify({ shard: "0/2" })],
     [4011, "too few shards", identify({ shard: [0, 1] })],
@@ -113,7 +130,8 @@ describe("a client that breaks a rule is closed with", () => {
   it.effect("4008 for 121 payloads in a minute, and not for 120", () =>
     Effect.gen(function* () {
       const client = yield* connected()
-      for (let count = 1; count < 120; count++) client.send(3, {})
+      for (let count = 1; count < 120; count++)
+        client.send(3, { status: "online", activities: [], since: null, afk: false })
       yield* second
       assert.notInclude(client.happened, "close")
       client.send(1, 1)
@@ -256,7 +274,7 @@ describe("the REST API", () => {
 describe("the members of a guild", () => {
   it.effect("come in a chunk, and once in 30 seconds if all are asked for", () =>
     Effect.gen(function* () {
-      const client = yield* connected()
+      const client = yield* connected({ intents: Intents.GUILDS | Intents.GUILD_MEMBERS })
       const all = { guild_id: "1", query: "", limit: 0, nonce: "n" }
       client.send(8, all)
       client.send(8, all)
@@ -281,6 +299,85 @@ describe("the members of a guild", () => {
         chunk_count: 1,
         not_found: ["5"]
       })
+    }).pipe(Effect.provide(DiscordSimulator.layer))
+  )
+})
+
+describe("requests", () => {
+  it.effect("for all members without GUILD_MEMBERS stay unanswered; those for a few do not", () =>
+    Effect.gen(function* () {
+      const client = yield* connected()
+      client.send(8, { guild_id: "1", query: "", limit: 0 })
+      client.send(8, { guild_id: "1", query: "quiet", limit: 10, presences: true })
+      yield* second
+      assert.deepStrictEqual(client.events, ["READY", "GUILD_MEMBERS_CHUNK"])
+      assert.notProperty(client.event("GUILD_MEMBERS_CHUNK"), "presences")
+      assert.isUndefined(client.closed)
+    }).pipe(Effect.provide(DiscordSimulator.layer))
+  )
+
+  it.effect("for sounds and for channel info are answered guild by guild", () =>
+    Effect.gen(function* () {
+      const client = yield* connected()
+      client.send(31, { guild_ids: ["1", "2"] })
+      client.send(43, { guild_id: "3", fields: ["status"] })
+      client.send(3, { status: "dnd", activities: [{ name: "chess", type: 0 }], since: null, afk: false })
+      yield* second
+      assert.deepStrictEqual(
+        client.received.slice(2).map(({ d, t }) => [t, (d as { guild_id: string }).guild_id]),
+        [
+          ["SOUNDBOARD_SOUNDS", "1"],
+          ["SOUNDBOARD_SOUNDS", "2"],
+          ["CHANNEL_INFO", "3"]
+        ]
+      )
+      assert.isUndefined(client.closed)
+    }).pipe(Effect.provide(DiscordSimulator.layer))
+  )
+})
+
+describe("what a message says", () => {
+  const said = { content: "hello", embeds: [{}], attachments: [{}], components: [{}] }
+  const silent = { content: "", embeds: [], attachments: [], components: [] }
+  const inGuild = { ...said, guild_id: "1", author: { id: "2" }, mentions: [] }
+  const botId = snowflake(0)
+  const { GUILD_MESSAGES, MESSAGE_CONTENT } = Intents
+  it.effect.each([
+    ["is empty without MESSAGE_CONTENT", GUILD_MESSAGES, { ...inGuild, poll: {} }, { ...inGuild, ...silent }],
+    [
+      "and so is the message that it answers",
+      GUILD_MESSAGES,
+      { guild_id: "1", referenced_message: said },
+      { guild_id: "1", referenced_message: silent }
+    ],
+    [
+      "comes with MESSAGE_CONTENT",
+      GUILD_MESSAGES | MESSAGE_CONTENT,
+      { ...inGuild, poll: {} },
+      { ...inGuild, poll: {} }
+    ],
+    [
+      "comes where the bot is mentioned",
+      GUILD_MESSAGES,
+      { ...inGuild, mentions: [{ id: botId }] },
+      { ...inGuild, mentions: [{ id: botId }] }
+    ],
+    [
+      "comes where the bot said it",
+      GUILD_MESSAGES,
+      { ...inGuild, author: { id: botId } },
+      { ...inGuild, author: { id: botId } }
+    ],
+    ["comes in direct messages", GUILD_MESSAGES, said, said]
+  ] as const)("%s", ([, intents, sent, seen]) =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const client = yield* connected({ intents })
+      yield* simulator.dispatch("MESSAGE_CREATE", sent)
+      yield* simulator.dispatch("MESSAGE_UPDATE", sent)
+      yield* second
+      assert.deepStrictEqual(client.event("MESSAGE_CREATE"), seen)
+      assert.deepStrictEqual(client.event("MESSAGE_UPDATE"), seen)
     }).pipe(Effect.provide(DiscordSimulator.layer))
   )
 })
