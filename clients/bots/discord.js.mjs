@@ -1,0 +1,20 @@
+import { Client } from "discord.js"
+
+export default async ({ apiUrl, event, intents, problem, token }) => {
+  const client = new Client({ intents, rest: { api: apiUrl } })
+  client.on("error", problem)
+  client.on("warn", problem)
+  client.on("raw", ({ d, t }) => event(t, d))
+  client.on("messageCreate", ({ channel, guild, member }) => {
+    // Throws where a role, a member or the bot is missing.
+    if (!channel.permissionsFor(member).has("ViewChannel")) problem("a member that cannot see its channel")
+    if (!channel.permissionsFor(guild.members.me).has("SendMessages")) problem("the bot cannot send")
+  })
+  client.on("voiceStateUpdate", (_, { channel }) => {
+    if (channel !== null && !channel.isVoiceBased()) problem("a voice state in a channel without voice")
+  })
+  await client.login(token)
+  return {
+    askForMembers: async (guild) => (await client.guilds.cache.get(guild).members.fetch({ time: 10_000 })).size
+  }
+}

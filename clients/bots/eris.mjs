@@ -1,0 +1,26 @@
+import { Agent } from "node:https"
+import { connect } from "node:net"
+import Eris from "eris"
+
+export default async ({ apiUrl, event, intents, problem, token }) => {
+  const { hostname, pathname, port } = new URL(apiUrl)
+  // Eris asks by https only; its agent leads it to the simulator, without TLS.
+  const agent = new Agent()
+  agent.createConnection = () => connect(Number(port), "127.0.0.1")
+  const client = new Eris(`Bot ${token}`, {
+    intents,
+    rest: { agent, domain: hostname, baseURL: `${pathname}/v10` }
+  })
+  // Eris tells of every lost connection and of op 9 as errors and warnings.
+  const tell = (error) => {
+    if (!/reset by peer|4000|ECONNRE|socket hang up|acknowledge|Invalid session, re/i.test(String(error)))
+      problem(error)
+  }
+  client.on("error", tell)
+  client.on("warn", tell)
+  client.on("rawWS", ({ d, op, t }) => {
+    if (op === 0) event(t, d)
+  })
+  await client.connect()
+  return { askForMembers: async (guild) => (await client.guilds.get(guild).fetchMembers({ timeout: 10_000 })).length }
+}
