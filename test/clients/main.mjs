@@ -11,7 +11,7 @@ import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 
 const here = fileURLToPath(new URL(".", import.meta.url))
-const command = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url))
+const command = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url))
 const wantedEvents = 500
 /** Times that a client has to come back, one of them by RESUME. Some identify again after an op 9 that could be resumed. */
 const wantedReturns = 2
