@@ -46,12 +46,14 @@ export const sendIdentify = Effect.fnUntraced(function* (
 ) {
   const config = yield* GatewayConfig
   const lease = yield* ShardLease
-  yield* lease.held
-  yield* awaitTurn(shard)
+  do {
+    yield* lease.held
+    yield* awaitTurn(shard)
+    // A turn that was given to a machine without its lock is over when it has the lock again: it takes another one.
+  } while (!lease.isHeld())
   shard.enter("identifying")
   yield* shard.announce((common) => ShardEvent.Identifying(common))
   yield* window.take("handshake")
-  yield* lease.held
   const presence = shard.presence ?? config.presence
   yield* connection.send(
     encodeHandshake(identify(shard.id, { ...config, presence, compress: config.compression === "payload" }))

@@ -88,7 +88,9 @@ describe("the package, installed into an empty folder", () => {
             const [, DISCORD_TOKEN = "", DISCORD_API_URL = ""] = yield* simulate.says(
               /export DISCORD_TOKEN=(\S+)\nexport DISCORD_API_URL=(\S+)\n/
             )
-            const env = { DISCORD_TOKEN, DISCORD_API_URL }
+            // As the README says: text comes with this intent only.
+            const DISCORD_INTENTS = "GUILDS,GUILD_MESSAGES,MESSAGE_CONTENT"
+            const env = { DISCORD_TOKEN, DISCORD_API_URL, DISCORD_INTENTS }
             const bot = yield* Process.start(process.execPath, ["run/program.js"], { cwd: folder, env })
             yield* bot.says(/INFO.*: \S.*: \S/)
           })
