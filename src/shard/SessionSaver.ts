@@ -80,6 +80,12 @@ export class SessionSaver {
     if (this.writing === undefined && !this.isClosed) this.writing = this.parts.host.fork(this.write)
   }
 
+  /** A session has begun. It is written at once, however short the last writing is ago: losing it costs an IDENTIFY. */
+  readonly begun = (): void => {
+    if (this.writing === undefined) this.changed()
+    else if (!this.isClosed) this.parts.host.fork(this.flush)
+  }
+
   /** Writes the session as it is now, and returns when that is done or has failed. */
   get flush(): Effect.Effect<void> {
     return this.oneWrite.withPermits(1)(

@@ -165,6 +165,7 @@ export class ShardReader {
       this.announce(reaction, (common) => ShardEvent.ResumeUrlRefused({ ...common, host: mask(hostOf(resumeUrl)) }))
     this.append(reaction, 0)
     this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : url)
+    this.parts.shard.saver.begun()
     this.parts.shard.silence.onReady(payload.d)
     this.reachSession(reaction)
     this.announce(reaction, (common) => ShardEvent.Ready({ ...common, sessionId }))

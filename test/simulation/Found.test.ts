@@ -233,6 +233,22 @@ const makeSaver = Effect.fnUntraced(function* (durationOf: (sequence: number) =>
   return { saver, session, written }
 })
 
+describe("a session that begins soon after the last writing", () => {
+  it.effect("is stored at once, as an IDENTIFY is dear", () =>
+    Effect.gen(function* () {
+      const { saver, session, written } = yield* makeSaver(() => 1)
+      saver.changed()
+      yield* TestClock.adjust("10 millis")
+      session.drop()
+      session.establish("another", "wss://gateway.discord.gg")
+      session.append(7).complete()
+      saver.begun()
+      yield* TestClock.adjust("10 millis")
+      assert.deepStrictEqual(written, [1, 7])
+    })
+  )
+})
+
 describe("two writes of one session at once", () => {
   it.effect("leave the later state in the store, though the earlier write takes longer", () =>
     Effect.gen(function* () {

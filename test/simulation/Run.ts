@@ -396,8 +396,12 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
     isStuck = !(yield* isWell)
   }
 
-  // Payloads in flight arrive.
-  yield* advance(2000)
+  // Payloads in flight arrive. A consumer that stores each payload before the next is longer about it.
+  const handled = () => (current()?.record.consumer.log.length ?? 0) + (current()?.record.second?.log.length ?? 0)
+  for (let [left, before] = [60, -1]; left > 0 && before !== handled(); left--) {
+    before = handled()
+    yield* advance(2000)
+  }
 
   const counts = yield* simulator.counts
   const records = bots.map(({ record }) => record)
