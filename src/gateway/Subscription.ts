@@ -247,7 +247,7 @@ export class Subscription {
   }
 
   /**
-   * The next payload that is wanted, now in hand; the one before it is acknowledged first. Undefined where there is none at the
+   * The next payload that is wanted, now in hand; the caller acknowledges the one before it first. Undefined where there is none at the
    * moment: see `news`.
    */
   next(): Payload | undefined {
