@@ -22,6 +22,7 @@ import {
   type Rest,
   type Segment,
   segmentsOf,
+  shareOf,
   Subscription,
   type SubscriptionHost,
   type SubscriptionOptions
@@ -29,14 +30,20 @@ import {
 import { covers, isWanted, union, type Wanted } from "./Wanted.ts"
 
 /** Payloads that wait for the next subscriber. */
-interface Backlog extends Rest {
-  readonly unread: Array<Segment>
-  readonly owner: object | undefined
+interface Backlog {
+  readonly returned: ReadonlyArray<Held>
+  unread: Array<Segment>
+  /** The one that left it, which comes back for it if it can. */
+  readonly left: Pick<SubscriptionOptions, "owner" | "wanted">
   /** Names of what is added to it while it waits; undefined for everything. */
-  readonly collects: Wanted
+  collects: Wanted
+  /** Names of what is added to it once others listen; undefined where the one that left it had enough. */
+  readonly owed: { readonly collects: Wanted } | undefined
 }
 
 const nothing: Wanted = new Set()
+
+const nothingLeft: Rest = { returned: [], unread: [] }
 
 /** Options of a log. */
 export interface LogOptions {
@@ -80,7 +87,7 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
   private readonly space = Latch.makeUnsafe(true)
   /** Backlogs that the next subscriber may take over, oldest first. Before the first subscriber there is one of everything. */
   private readonly backlogs = new Set<Backlog>([
-    { returned: [], unread: [], wanted: undefined, owner: undefined, collects: undefined }
+    { returned: [], unread: [], left: { owner: undefined, wanted: undefined }, collects: undefined, owed: undefined }
   ])
 
   constructor(options: LogOptions) {
@@ -187,41 +194,74 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
   }
 
   /**
-   * Takes over the rest of the same program, or else the oldest that has nothing which the subscriber would pass over, or,
-   * where it is the only one, the oldest.
+   * Takes over the rest of the same program, or else the oldest that has nothing which the subscriber would pass over. One
+   * that is the only subscriber has what came since the last one left, too.
    */
   private takeOver({ owner, wanted }: SubscriptionOptions): Rest {
     const all = [...this.backlogs]
-    const backlog =
-      all.find((backlog) => owner !== undefined && backlog.owner === owner) ??
-      all.find((backlog) => backlog.wanted === wanted) ??
-      all.find((backlog) => covers(wanted, backlog.wanted)) ??
-      (this.subscriptions.size === 0 ? all[0] : undefined)
-    if (backlog === undefined) return { returned: [], unread: [], wanted }
-    this.backlogs.delete(backlog)
-    return backlog
+    const own =
+      all.find(({ left }) => owner !== undefined && left.owner === owner) ??
+      all.find(({ left }) => left.wanted === wanted) ??
+      all.find(({ left }) => covers(wanted, left.wanted))
+    if (own !== undefined) this.backlogs.delete(own)
+    if (this.subscriptions.size > 0) return own ?? nothingLeft
+    const rest = own ?? this.shareOfAll(all)
+    for (const backlog of this.backlogs) this.narrow(backlog)
+    return rest
+  }
+
+  /** All that came since the last subscriber left; that one is owed what it wanted nevertheless. */
+  private shareOfAll(backlogs: ReadonlyArray<Backlog>): Rest {
+    const all = backlogs.find(({ collects }) => collects === undefined)
+    if (all === undefined) return nothingLeft
+    if (all.owed === undefined) {
+      this.backlogs.delete(all)
+      return all
+    }
+    const share = { returned: shareOf(all.returned, all.left.wanted), unread: [...all.unread] }
+    for (const segment of segmentsOf(share)) segment.holders++
+    return share
+  }
+
+  /** Others listen from now on: keeps of a backlog what its program is owed, and adds no more to it than that. */
+  private narrow(backlog: Backlog): void {
+    const { left, owed, unread } = backlog
+    if (owed === undefined) {
+      this.backlogs.delete(backlog)
+      for (const segment of segmentsOf(backlog)) this.release(segment)
+      return
+    }
+    backlog.collects = owed.collects
+    backlog.unread = []
+    for (const segment of unread) {
+      if (hasWanted(segment.payloads, left.wanted)) backlog.unread.push(segment)
+      else this.release(segment)
+    }
   }
 
   private leave(subscription: Subscription, exit: Exit.Exit<unknown, unknown>): void {
     this.subscriptions.delete(subscription)
     // It has had enough: the last payload that it was handed is handled, too.
     if (Exit.isSuccess(exit)) subscription.acknowledgeInHand()
+    const { acknowledges, wanted } = subscription.options
     const rest = subscription.close()
-    const { acknowledges, owner } = subscription.options
     const isInterrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
     const hasFailed = Exit.isFailure(exit) && !isInterrupted
     // The failure of a program interrupts what it reads from, too.
     const isUnhandled = hasFailed || (acknowledges && (isInterrupted || rest.returned.length > 0))
-    if (this.subscriptions.size === 0) this.keep({ ...rest, unread: [...rest.unread], owner, collects: undefined })
-    else if (isUnhandled) this.keepWanted(rest, owner, rest.wanted)
-    else if (isInterrupted && this.isHeard(rest)) this.holdMark(rest)
-    else if (isInterrupted) this.keepWanted(rest, owner, nothing)
-    else for (const segment of segmentsOf(rest)) this.release(segment)
+    const owed = isUnhandled ? { collects: wanted } : isInterrupted ? { collects: nothing } : undefined
+    const backlog = { ...rest, left: subscription.options, collects: undefined, owed }
+    if (this.subscriptions.size === 0) this.keep(backlog)
+    else if (isInterrupted && !isUnhandled && this.isHeard(rest, wanted)) this.holdMark(rest)
+    else {
+      this.narrow(backlog)
+      if (owed !== undefined) this.keep(backlog)
+    }
     this.tellWanted()
   }
 
   /** Whether others were there when the first payload of a rest came, and want what it wants. */
-  private isHeard(rest: Rest): boolean {
+  private isHeard(rest: Rest, wanted: Wanted): boolean {
     const [first] = segmentsOf(rest)
     if (first === undefined) return true
     const names = new Set<string>()
@@ -230,17 +270,7 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
       if (options.wanted === undefined) return true
       for (const name of options.wanted) names.add(name)
     }
-    return covers(names, rest.wanted)
-  }
-
-  /** Keeps what is wanted of a rest; the others may take the room of what is not. */
-  private keepWanted({ returned, unread, wanted }: Rest, owner: object | undefined, collects: Wanted): void {
-    const kept: Array<Segment> = []
-    for (const segment of unread) {
-      if (hasWanted(segment.payloads, wanted)) kept.push(segment)
-      else this.release(segment)
-    }
-    this.keep({ returned, unread: kept, wanted, owner, collects })
+    return covers(names, wanted)
   }
 
   /** Keeps a backlog for the next subscriber: for as long as it takes, or while others listen for a while. */
@@ -258,7 +288,7 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
     if (!this.backlogs.delete(backlog)) return Effect.void
     let payloads = 0
     for (const segment of segmentsOf(backlog)) {
-      for (const payload of segment.payloads) if (isWanted(payload, backlog.wanted)) payloads++
+      for (const payload of segment.payloads) if (isWanted(payload, backlog.left.wanted)) payloads++
       this.release(segment)
     }
     this.tellWanted()

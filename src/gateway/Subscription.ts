@@ -8,7 +8,7 @@ import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Payload } from "../schema/Payload.ts"
 import type { Lease } from "../services/ShardLease.ts"
 import type { MarkSegment } from "../shard/LowWaterMark.ts"
-import { isWanted, union, type Wanted } from "./Wanted.ts"
+import { isWanted, type Wanted } from "./Wanted.ts"
 
 /**
  * The payloads of one read, in the log until all who hold it have acknowledged all of them. Segments do not refer to each
@@ -59,8 +59,11 @@ export class Hold {
   /** Payloads acknowledged out of order. */
   private ahead: Set<number> | undefined
 
-  constructor(segment: Segment) {
+  /** Only some payloads of the segment are held where their indexes are given. */
+  constructor(segment: Segment, indexes?: ReadonlySet<number>) {
     this.segment = segment
+    if (indexes === undefined) return
+    for (let index = 0; index < segment.payloads.length; index++) if (!indexes.has(index)) this.acknowledge(index)
   }
 
   /** Acknowledges a payload. Returns the number of payloads from the beginning that are acknowledged. */
@@ -98,7 +101,26 @@ export interface Rest {
   readonly returned: ReadonlyArray<Held>
   /** The segments that were not handed out. */
   readonly unread: ReadonlyArray<Segment>
-  readonly wanted: Wanted
+}
+
+/** Payloads of a rest that are not for the program which left it, as a share of its own for another subscription. */
+export const shareOf = (returned: ReadonlyArray<Held>, owed: Wanted): ReadonlyArray<Held> => {
+  const others = returned.filter(({ payload }) => !isWanted(payload, owed))
+  const indexes = new Map<Segment, Set<number>>()
+  for (const { hold, index } of others) {
+    const known = indexes.get(hold.segment)
+    if (known === undefined) indexes.set(hold.segment, new Set([index]))
+    else known.add(index)
+  }
+  const holds = new Map([...indexes].map(([segment, shared]) => [segment, new Hold(segment, shared)]))
+  return others.map(({ begunBefore, hasBegun, hold, index, payload, since }) => ({
+    begunBefore,
+    hasBegun,
+    hold: holds.get(hold.segment) ?? hold,
+    index,
+    payload,
+    since
+  }))
 }
 
 /** The segments of a rest, each once. */
@@ -136,8 +158,6 @@ export class Subscription {
   /** The first segment that is for it. */
   readonly from: number
   private readonly log: SubscriptionHost
-  /** The names that were wanted of the rest that it took over, until it has caught up with it. */
-  private inherited: { readonly wanted: Wanted } | undefined
   private returned: Array<Held>
   /** Segments, of which those from `unread` on are unread. */
   private queue: Array<Segment>
@@ -160,7 +180,6 @@ export class Subscription {
     this.log = log
     this.from = from
     this.options = options
-    this.inherited = { wanted: rest.wanted }
     this.returned = [...rest.returned]
     this.queue = [...rest.unread]
   }
@@ -216,7 +235,6 @@ export class Subscription {
       const wanted = this.handOut(heldFrom(new Hold(segment), 0, since))
       if (wanted.length > 0) return wanted
     }
-    this.inherited = undefined
     return []
   }
 
@@ -236,8 +254,6 @@ export class Subscription {
 
   private handOut(candidates: ReadonlyArray<Held>): ReadonlyArray<Held> {
     const { wanted } = this.options
-    // Unwanted payloads are settled below, so it has caught up.
-    if (this.queue.length === 0) this.inherited = undefined
     const handedOut = wanted === undefined ? candidates : candidates.filter(({ payload }) => isWanted(payload, wanted))
     for (const held of handedOut) this.held.set(held.payload, held)
     if (handedOut.length !== candidates.length) {
@@ -258,7 +274,6 @@ export class Subscription {
       // It is passed over only now that it is come to, since a stream may leave before.
       this.acknowledgeInHand()
     }
-    this.inherited = undefined
     return undefined
   }
 
@@ -351,7 +366,7 @@ export class Subscription {
   }
 
   /** Ends the subscription. Acknowledgements that come later count for nothing. */
-  close(): Rest {
+  close(): Rest & { readonly unread: Array<Segment> } {
     const inHand = this.payloadInHand()
     const { reading } = this
     const returned = [
@@ -367,8 +382,7 @@ export class Subscription {
     this.queue = []
     this.unread = 0
     this.held.clear()
-    const { wanted } = this.options
-    return { returned, unread, wanted: this.inherited === undefined ? wanted : union(wanted, this.inherited.wanted) }
+    return { returned, unread }
   }
 }
 

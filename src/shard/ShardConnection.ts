@@ -30,6 +30,7 @@ import { SessionStore } from "../services/SessionStore.ts"
 import { ShardLease } from "../services/ShardLease.ts"
 import { ReplayEnd } from "./ReplayEnd.ts"
 import { maskOf } from "../services/TokenConcealment.ts"
+import type { ShardBuffer } from "./ShardHost.ts"
 import type { ShardLifecycle } from "./ShardLifecycle.ts"
 import { type Milestones, ShardReader } from "./ShardReader.ts"
 
@@ -186,8 +187,8 @@ const handshakeAndSend = Effect.fnUntraced(function* (
   const awaitSession = (limit: Duration.Duration, reason: GatewayErrorReason) =>
     whileThereIsProgress(Deferred.await(hasSession), {
       limit,
-      // Also while we are the slow side, and do not read what has come.
-      progress: () => (shard.host.buffer.isFull() ? Number.NaN : reader.progress),
+      progress: () => reader.progress,
+      buffer: shard.host.buffer,
       reason
     })
   yield* Deferred.await(hello)
@@ -209,23 +210,32 @@ const handshakeAndSend = Effect.fnUntraced(function* (
   return yield* shard.sendQueue.drain(connection, window, yield* ShardLease)
 })
 
-/** Waits for as long as there is progress: fails with the reason when there was none for the limit. */
+/**
+ * Waits for as long as there is progress: fails with the reason when there was none for the limit. Time does not count while
+ * we are the slow side, and do not read what has come.
+ */
 const whileThereIsProgress = <A>(
   wait: Effect.Effect<A>,
   options: {
     readonly limit: Duration.Duration
-    /** A number that moves on; NaN where that cannot be seen. */
+    /** A number that moves on. */
     readonly progress: () => number
+    readonly buffer: ShardBuffer
     readonly reason: GatewayErrorReason
   }
 ): Effect.Effect<A, GatewayError> =>
   Effect.suspend(() => {
-    const { limit, progress, reason } = options
+    const { buffer, limit, progress, reason } = options
+    if (buffer.isFull()) {
+      return Effect.andThen(Effect.raceFirst(Effect.asVoid(wait), buffer.room), whileThereIsProgress(wait, options))
+    }
     const before = progress()
     return Effect.timeoutOrElse(wait, {
       duration: limit,
       orElse: (): Effect.Effect<A, GatewayError> =>
-        progress() === before ? Effect.fail(new GatewayError({ reason })) : whileThereIsProgress(wait, options)
+        progress() === before && !buffer.isFull()
+          ? Effect.fail(new GatewayError({ reason }))
+          : whileThereIsProgress(wait, options)
     })
   })
 

@@ -564,6 +564,103 @@ describe("the rest of a subscriber that leaves", () => {
     })
   )
 
+  const named = (t: string, s: number): Payload => ({ ...payload(s), t })
+
+  /** Handles X, and fails with the first payload of this number, once; `seen` has those that it was handed. */
+  const failsOnce = (
+    log: DeliveryLog,
+    at: number,
+    seen: Array<number | null>,
+    latch: Latch.Latch = Latch.makeUnsafe(true)
+  ) => {
+    let hasFailed = false
+    return Effect.suspend(() =>
+      // The handler is made anew each time, so only the names tell that the program is the same.
+      Handlers.run({ log, flush: Effect.void }, new Set(["X"]), ({ s }) =>
+        Effect.suspend(() => {
+          seen.push(s)
+          if (s !== at || hasFailed) return Effect.void
+          hasFailed = true
+          return Effect.andThen(latch.await, Effect.fail("once"))
+        })
+      )
+    )
+  }
+
+  it.effect("is of the names that it wanted, though more had waited for the first subscriber", () =>
+    Effect.gen(function* () {
+      const { abandoned, append, log, mark } = yield* arrange(1000)
+      append([named("Y", 1), named("X", 2), named("X", 3)])
+      append([named("X", 4), named("Y", 5)])
+      const seen: Array<number | null> = []
+      const latch = yield* Latch.make(false)
+      const program = failsOnce(log, 2, seen, latch)
+      const failing = yield* Effect.forkChild(Effect.exit(program))
+      yield* TestClock.adjust("1 millis")
+      yield* Effect.forkChild(Stream.runDrain(dispatches(log, new Set(["Y"]))))
+      yield* TestClock.adjust("1 millis")
+      yield* latch.open
+      yield* Fiber.join(failing)
+      append([named("X", 6)])
+      yield* Effect.forkChild(program)
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(seen, [2, 2, 3, 4, 6])
+      yield* TestClock.adjust("2 minutes")
+      assert.deepStrictEqual(abandoned, [])
+      assert.strictEqual(mark.value, 6)
+    })
+  )
+
+  it.effect("is not passed over by one that comes first and wants other names", () =>
+    Effect.gen(function* () {
+      const { abandoned, append, log, mark } = yield* arrange(1000)
+      const seen: Array<number | null> = []
+      const program = failsOnce(log, 2, seen)
+      append([named("Y", 1), named("X", 2), named("Y", 3)])
+      append([named("X", 4), named("Y", 5)])
+      yield* Effect.exit(program)
+      append([named("X", 6), named("Y", 7)])
+      const others: Array<number | null> = []
+      yield* Effect.forkChild(
+        Stream.runForEach(dispatches(log, new Set(["Y"])), ({ s }) => Effect.sync(() => others.push(s)))
+      )
+      yield* TestClock.adjust("1 millis")
+      append([named("X", 8), named("Y", 9)])
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(mark.value, 1)
+      yield* Effect.forkChild(program)
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(seen, [2, 2, 4, 6, 8])
+      assert.deepStrictEqual(others, [3, 5, 7, 9])
+      yield* TestClock.adjust("2 minutes")
+      assert.deepStrictEqual(abandoned, [])
+      assert.strictEqual(mark.value, 9)
+      assert.strictEqual(log.size().payloads, 0)
+    })
+  )
+
+  it.effect("takes no room for what nobody is owed, once another one listens", () =>
+    Effect.gen(function* () {
+      const { append, log, mark } = yield* arrange(1000)
+      const seen: Array<number | null> = []
+      const program = failsOnce(log, 1, seen)
+      const enough = yield* Effect.forkChild(Stream.runDrain(Stream.take(dispatches(log, new Set(["Y"])), 1)))
+      const failing = yield* Effect.forkChild(Effect.exit(program))
+      yield* TestClock.adjust("1 millis")
+      append([named("X", 1)])
+      yield* Fiber.join(failing)
+      append([named("Y", 2), named("Y", 3)])
+      yield* Fiber.join(enough)
+      yield* Effect.forkChild(program)
+      yield* TestClock.adjust("1 millis")
+      for (let s = 4; s <= 40; s++) append([named("Y", s)])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(seen, [1, 1])
+      assert.strictEqual(log.size().payloads, 0)
+      assert.strictEqual(mark.value, 40)
+    })
+  )
+
   it.effect("goes to the next one when it had enough, however much came together", () =>
     Effect.gen(function* () {
       const { append, log } = yield* arrange(1000)

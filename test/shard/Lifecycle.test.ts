@@ -385,6 +385,24 @@ describe("a session that leads nowhere", () => {
     }).pipe(Effect.provide(SimulatedBot.layer()))
   )
 
+  it.effect("an IDENTIFY that is sent while nobody reads is waited for no longer, once somebody does", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      yield* Gateway
+      const watcher = yield* SimulatedBot.watch
+      yield* TestClock.adjust("1 second")
+      // The READY of shard 0 takes all the room, and nobody has subscribed when shard 1 identifies.
+      yield* simulator.faults.inject(Fault.identify(Fault.nothing, { times: 1 }))
+      yield* TestClock.adjust("29 seconds")
+      assert.strictEqual((yield* simulator.counts).identifies, 2)
+      yield* SimulatedBot.listen
+      yield* TestClock.adjust("598 seconds")
+      assert.deepStrictEqual(reasons(watcher.events), [])
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(reasons(watcher.events), ["ReadyTimeout"])
+    }).pipe(Effect.provide(SimulatedBot.layer({ config: { buffer: 1, shards: 2 } })))
+  )
+
   it.effect("the limits are options", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator
