@@ -43,7 +43,8 @@ export {
   InvalidIntents,
   InvalidShard,
   ReconnectScheduleEnded,
-  ShardingRequired
+  ShardingRequired,
+  UnsupportedVersion
 } from "./schema/FatalError.ts"
 export { GatewayError, GatewayErrorReason, isGatewayError } from "./schema/GatewayError.ts"
 export {

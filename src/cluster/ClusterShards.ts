@@ -3,6 +3,7 @@
  * gives to this machine, answers for them, and follows the plan when the cluster is resharded.
  */
 import * as Entity from "effect/cluster/Entity"
+import type { EntityAddress } from "effect/cluster/EntityAddress"
 import * as EntityId from "effect/cluster/EntityId"
 import * as Sharding from "effect/cluster/Sharding"
 import * as Cause from "effect/Cause"
@@ -14,17 +15,20 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { UnsupportedVersion } from "../schema/FatalError.ts"
 import { ShardId } from "../schema/ShardId.ts"
 import { Gateway, type GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { SessionStore } from "../services/SessionStore.ts"
 import { permanent, ShardLease } from "../services/ShardLease.ts"
-import { DiscordShard, ClusterShardStatus, eventOf, movingStatus } from "./DiscordShard.ts"
+import { type ClusterMessage, ClusterProtocol, NewerMessage } from "./ClusterMessage.ts"
 import type { Plan } from "./ClusterPlan.ts"
 import * as ClusterSessions from "./ClusterSessions.ts"
+import { bodies, ClusterShardStatus, DiscordShard, eventOf, movingStatus } from "./DiscordShard.ts"
 import { LockLeases } from "./LockLeases.ts"
 import { type LocalShards, startingTime } from "./LocalShards.ts"
 import type { NameOf } from "./ShardNames.ts"
@@ -37,8 +41,10 @@ export interface Parts<E, R, E2> {
   readonly onFailure: (shard: ShardId, cause: Cause.Cause<unknown>) => Effect.Effect<unknown>
   readonly plan: Plan
   /** The plan as it is now. */
-  readonly read: Effect.Effect<Option.Option<Plan>, E2>
+  readonly read: Effect.Effect<Option.Option<Plan>, E2 | UnsupportedVersion>
   readonly onPlan: (plan: Plan) => void
+  /** The cluster is of a later release than this machine, which has to leave it. */
+  readonly onNewer: (found: UnsupportedVersion) => Effect.Effect<unknown>
 }
 
 /** Shards of the same total. */
@@ -135,11 +141,14 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
   })
 
   yield* follow(parts.plan)
-  yield* Effect.flatMap(Effect.option(parts.read), (found) => {
-    const plan = Option.getOrUndefined(Option.flatten(found))
-    if (plan === undefined) return Effect.void
-    parts.onPlan(plan)
-    return follow(plan)
+  yield* Effect.flatMap(Effect.result(parts.read), (found) => {
+    // A store that does not answer is asked again.
+    if (Result.isFailure(found)) {
+      return found.failure instanceof UnsupportedVersion ? parts.onNewer(found.failure) : Effect.void
+    }
+    if (Option.isNone(found.success)) return Effect.void
+    parts.onPlan(found.success.value)
+    return follow(found.success.value)
   }).pipe(Effect.delay(lookingTime), Effect.forever, Effect.forkScoped)
 
   // Registered last, it is the first to end: the others are told that this machine leaves, then its shards stop.
@@ -161,20 +170,44 @@ const handshakeOf = (gateway: Gateway["Service"]) =>
 
 const handlers = (local: LocalShards) =>
   Effect.gen(function* () {
-    const machine = yield* Entity.CurrentRunnerAddress
+    const { host, port } = yield* Entity.CurrentRunnerAddress
+    const machine = `${host}:${port}`
+    const reads = yield* ClusterProtocol
+    /** Newer versions of messages that the log has already told of. */
+    const told = new Set<number>()
+
+    /** Answers a message in its own version, or refuses it. */
+    const answer =
+      <Q, A>(
+        question: { readonly read: (message: ClusterMessage) => Effect.Effect<Q> },
+        reply: { readonly write: (value: A, version: number) => Effect.Effect<ClusterMessage> },
+        work: (name: string, question: Q) => Effect.Effect<A>
+      ) =>
+      ({ address, payload }: { readonly address: EntityAddress; readonly payload: ClusterMessage }) =>
+        Effect.gen(function* () {
+          const { version } = payload
+          if (version > reads) {
+            const refusal = new NewerMessage({ machine, version, reads })
+            if (!told.has(version)) yield* Effect.logWarning(refusal.message)
+            told.add(version)
+            return yield* refusal
+          }
+          return yield* reply.write(yield* work(address.entityId, yield* question.read(payload)), version)
+        })
+
     return DiscordShard.of({
-      Send: ({ address, payload }) =>
-        Effect.flatMap(Effect.all([local.gatewayOf(address.entityId), eventOf(payload)]), ([gateway, event]) =>
-          gateway.send(event)
-        ),
-      Status: ({ address }) =>
-        local.gatewayOf(address.entityId).pipe(
+      Send: answer(bodies.frame, bodies.done, (name, frame) =>
+        Effect.result(
+          Effect.flatMap(Effect.all([local.gatewayOf(name), eventOf(frame)]), ([gateway, event]) => gateway.send(event))
+        )
+      ),
+      Status: answer(bodies.nothing, bodies.status, (name) =>
+        local.gatewayOf(name).pipe(
           Effect.flatMap((gateway) => gateway.shards),
           Effect.timeoutOption(startingTime),
           Effect.map((answer) => {
-            const shard = shardOf(address.entityId)
             const [status] = Option.getOrElse(answer, () => [])
-            const common = { shard, machine: Option.some(`${machine.host}:${machine.port}`) }
+            const common = { shard: shardOf(name), machine: Option.some(machine) }
             if (status === undefined) return new ClusterShardStatus({ ...movingStatus, ...common })
             return new ClusterShardStatus({
               ...status,
@@ -182,9 +215,11 @@ const handlers = (local: LocalShards) =>
               since: Option.some(status.since)
             })
           })
-        ),
-      Restart: ({ address }) =>
-        Effect.flatMap(local.gatewayOf(address.entityId), (gateway) => gateway.restart(shardOf(address.entityId).id))
+        )
+      ),
+      Restart: answer(bodies.nothing, bodies.done, (name) =>
+        Effect.result(Effect.flatMap(local.gatewayOf(name), (gateway) => gateway.restart(shardOf(name).id)))
+      )
     })
   })
 

@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { encodeSendEvent, SendEvent } from "../schema/SendEvent.ts"
 import { shardStates, ShardStatus } from "../schema/ShardStatus.ts"
+import { bodyOf, ClusterMessage, NewerMessage } from "./ClusterMessage.ts"
 
 /**
  * A shard of the cluster at one moment.
@@ -47,11 +48,11 @@ export const movingStatus = {
 } as const
 
 /** A payload on its way to the machine of its shard: the frame that its sender has checked and encoded. */
-const SentFrame = {
+const SentFrame = Schema.Struct({
   frame: Schema.String,
   /** Made by `SendEvent.raw`. */
   raw: Schema.Boolean
-}
+})
 
 /** The frame of a payload for another machine. Fails as `Gateway.send` does. */
 export const frameOf = (event: SendEvent) =>
@@ -70,9 +71,22 @@ export const eventOf = ({ frame, raw }: { readonly frame: string; readonly raw: 
     Effect.orDie
   )
 
+/** Questions to a shard and its answers, as the bodies of messages. */
+export const bodies = {
+  frame: bodyOf(SentFrame),
+  nothing: bodyOf(Schema.Struct({})),
+  status: bodyOf(ClusterShardStatus),
+  done: bodyOf(Schema.Result(Schema.Void, GatewayError))
+}
+
+const call = { payload: ClusterMessage, success: ClusterMessage, error: NewerMessage } as const
+
 /** Entity of a shard: the calls that it answers, wherever it runs. */
 export const DiscordShard = Entity.make("disruption-gateway/DiscordShard", [
-  Rpc.make("Send", { payload: SentFrame, error: GatewayError }),
-  Rpc.make("Status", { success: ClusterShardStatus }),
-  Rpc.make("Restart", { error: GatewayError })
+  /** A frame, answered by what became of it. */
+  Rpc.make("Send", call),
+  /** Nothing, answered by the status. */
+  Rpc.make("Status", call),
+  /** Nothing, answered by what became of it. */
+  Rpc.make("Restart", call)
 ])

@@ -18,7 +18,7 @@ import type * as Persistence from "effect/persistence/Persistence"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import { InvalidConfig } from "../schema/FatalError.ts"
+import { InvalidConfig, UnsupportedVersion } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { SendTimeout, ShardUnreachable, UnknownShard } from "../schema/SendError.ts"
 import { route, type SendEvent } from "../schema/SendEvent.ts"
@@ -30,7 +30,8 @@ import type { Gateway, GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import * as ClusterShards from "./ClusterShards.ts"
-import { ClusterShardStatus, DiscordShard, frameOf, movingStatus } from "./DiscordShard.ts"
+import { bodies, ClusterShardStatus, DiscordShard, frameOf, movingStatus } from "./DiscordShard.ts"
+import { type ClusterMessage, ClusterProtocol, type NewerMessage } from "./ClusterMessage.ts"
 import * as ClusterPlan from "./ClusterPlan.ts"
 import { Plan } from "./ClusterPlan.ts"
 import { LocalShards } from "./LocalShards.ts"
@@ -153,14 +154,18 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       yield* Effect.serviceOption(ShardingConfig.ShardingConfig),
       ({ shardsPerGroup }) => shardsPerGroup
     )
-    const first = yield* plans.orElse(
-      Effect.map(totalOf(config, directory), (total) =>
-        Option.match(ownParts, {
-          onNone: () => new Plan({ version: 1, total }),
-          onSome: (parts) => new Plan({ version: 2, parts, total })
-        })
+    const first = yield* plans
+      .orElse(
+        Effect.map(totalOf(config, directory), (total) =>
+          Option.match(ownParts, {
+            onNone: () => new Plan({ version: 1, total }),
+            onSome: (parts) => new Plan({ version: 2, parts, total })
+          })
+        )
       )
-    )
+      .pipe(
+        Effect.mapError((error) => (error instanceof UnsupportedVersion ? new GatewayError({ reason: error }) : error))
+      )
     let plan = first
     const placement =
       first.parts === undefined ? { version: first.version } : { version: first.version, parts: first.parts }
@@ -172,6 +177,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       )
     }
     const clientOf = yield* DiscordShard.client
+    const version = yield* ClusterProtocol
 
     const shardOf = (id: number) =>
       Number.isInteger(id) && id >= 0 && id < plan.total
@@ -187,15 +193,34 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
         ([id, part]) =>
           Effect.flatMap(
             Effect.all([shardOf(id), part === event ? Effect.succeed(whole) : encoded(part)]),
-            ([shard, frame]) => call(shard, clientOf(nameOf(shard)).Send(frame), time)
+            ([shard, frame]) =>
+              call(shard, doneBy(bodies.frame.write(frame, version), clientOf(nameOf(shard)).Send), time)
           ),
         { concurrency, discard: true }
       )
     })
 
+    const nothing = bodies.nothing.write({}, version)
+    /** Refusals that the log has told of: `shards` is asked again and again. */
+    const told = new Set<string>()
+    const tell = (refusal: NewerMessage) =>
+      Effect.suspend(() => {
+        if (told.has(refusal.message)) return Effect.void
+        told.add(refusal.message)
+        return Effect.logWarning(refusal.message)
+      })
+
     const statusOf = (shard: ShardId) =>
       Effect.orElseSucceed(
-        call(shard, clientOf(nameOf(shard)).Status(), statusTime),
+        call(
+          shard,
+          nothing.pipe(
+            Effect.flatMap(clientOf(nameOf(shard)).Status),
+            Effect.tapErrorTag("NewerMessage", tell),
+            Effect.flatMap(bodies.status.read)
+          ),
+          statusTime
+        ),
         () => new ClusterShardStatus({ shard, ...movingStatus })
       )
 
@@ -226,7 +251,8 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       here: local.status,
       changes: local.changes,
       total: Effect.sync(() => plan.total),
-      restart: (id) => Effect.flatMap(shardOf(id), (shard) => call(shard, clientOf(nameOf(shard)).Restart(), sendTime)),
+      restart: (id) =>
+        Effect.flatMap(shardOf(id), (shard) => call(shard, doneBy(nothing, clientOf(nameOf(shard)).Restart), sendTime)),
       reshard,
       failure: Deferred.await(failed)
     })
@@ -242,6 +268,8 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
           Deferred.fail(failed, reason instanceof GatewayError ? reason : new ProgramFailed({ shard, cause: reason }))
         )
       },
+      onNewer: (reason) =>
+        Effect.andThen(Effect.logError(reason.message), Deferred.fail(failed, new GatewayError({ reason }))),
       plan: first,
       read: plans.read,
       onPlan: (next) => {
@@ -271,6 +299,12 @@ const namesOf = (
     ShardNames.inTurn((name) => sharding.getShardId(EntityId.make(name), ClusterShards.shardGroup).id, parts)
   )
 }
+
+/** Call that is answered by what became of it. */
+const doneBy = <E>(
+  question: Effect.Effect<ClusterMessage>,
+  ask: (question: ClusterMessage) => Effect.Effect<ClusterMessage, E>
+) => question.pipe(Effect.flatMap(ask), Effect.flatMap(bodies.done.read), Effect.flatMap(Effect.fromResult))
 
 /** Call of another machine with a time limit. */
 const call = <A, E2 extends { readonly _tag: string; readonly message: string }>(

@@ -33,6 +33,7 @@ import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { SessionStore } from "../services/SessionStore.ts"
 import * as SessionFile from "../services/SessionFile.ts"
 import { shardingConfig } from "./ClusterTiming.ts"
+import * as ClusterPlan from "./ClusterPlan.ts"
 import * as ClusterSessions from "./ClusterSessions.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
 import * as LockLeases from "./LockLeases.ts"
@@ -117,9 +118,13 @@ export const layer = (
   }).pipe(Layer.provideMerge(locks), Layer.provide(MessageStorage.layerNoop))
   const stores = storesOf(options.name ?? "cluster", settings.shardLockExpiration)
   const shared = options.redis === undefined ? inSql(stores) : inRedis(stores, options.redis)
-  return Layer.mergeAll(cluster, shared, ShardingConfig.layer(settings)).pipe(
-    Layer.provideMerge(NodeGateway.layerServices)
-  )
+  // Before the machine is listed and takes locks: shards that it cannot run would be nowhere.
+  const admission = Layer.effectDiscard(Effect.flatMap(ClusterPlan.make, ({ admission }) => admission))
+  return Layer.mergeAll(
+    cluster.pipe(Layer.provide(Layer.provide(admission, shared))),
+    shared,
+    ShardingConfig.layer(settings)
+  ).pipe(Layer.provideMerge(NodeGateway.layerServices))
 }
 
 /** Retries for a minute, for a machine that starts together with its database or Redis. */

@@ -47,6 +47,33 @@ export class AuthenticationFailed extends Schema.TaggedError<AuthenticationFaile
 }
 
 /**
+ * A later release has stored something that this one cannot read. It is left as it is.
+ *
+ * @category errors
+ * @since 0.2.0
+ */
+export class UnsupportedVersion extends Schema.TaggedError<UnsupportedVersion>(
+  "disruption-gateway/GatewayError/UnsupportedVersion"
+)("UnsupportedVersion", {
+  /** Name of what was stored: "the plan of the cluster". */
+  what: Schema.String,
+  /** Version of what was stored. */
+  found: Schema.Int,
+  /** The latest version that this release reads. */
+  supported: Schema.Int,
+  /** Advice for a downgrade. */
+  advice: Schema.String
+}) {
+  readonly recovery: GatewayRecovery = "fatal"
+  override get message() {
+    return (
+      `${this.what} is of version ${this.found}, and this release of disruption-gateway reads version ${this.supported} ` +
+      `at most. Nothing was changed. Run the release that has stored it, or a later one. ${this.advice}`
+    )
+  }
+}
+
+/**
  * Close 4010.
  *
  * @category errors

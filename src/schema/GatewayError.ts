@@ -33,7 +33,8 @@ import {
   InvalidIntents,
   InvalidShard,
   ReconnectScheduleEnded,
-  ShardingRequired
+  ShardingRequired,
+  UnsupportedVersion
 } from "./FatalError.ts"
 import {
   GatewayStopped,
@@ -56,6 +57,7 @@ const reasons = [
   DisallowedIntents,
   IdentifyBudgetExhausted,
   ReconnectScheduleEnded,
+  UnsupportedVersion,
   OpenFailed,
   HelloTimeout,
   ReadyTimeout,

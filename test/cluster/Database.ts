@@ -42,6 +42,14 @@ export const make = Effect.gen(function* () {
       Effect.provide(PgClient.layer({ url: Redacted.make(urlOf(name)), maxConnections: 1 })),
       Effect.orDie
     ),
+    /** Addresses of the machines that take part in the cluster, or have just left it. */
+    machines: SqlClient.SqlClient.use(
+      (sql) => sql<{ readonly address: string }>`SELECT address FROM cluster_runners ORDER BY address`
+    ).pipe(
+      Effect.map((rows) => rows.map(({ address }) => address)),
+      Effect.provide(PgClient.layer({ url: Redacted.make(urlOf(name)), maxConnections: 1 })),
+      Effect.orDie
+    ),
     /** How many transactions it has done so far. */
     transactions: SqlClient.SqlClient.use(
       (sql) =>

@@ -8,11 +8,13 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import * as Persistence from "effect/persistence/Persistence"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Database from "../../cluster/Database.ts"
 import { freePort } from "../../cluster/Machines.ts"
+import { ClusterProtocol } from "../../../src/cluster/ClusterMessage.ts"
 import { GatewayCluster } from "../../../src/cluster/GatewayCluster.ts"
 import * as NodeCluster from "../../../src/cluster/NodeCluster.ts"
 import { SendEvent } from "../../../src/schema/SendEvent.ts"
@@ -47,7 +49,8 @@ const makeProgram = () => {
 const machine = Effect.fnUntraced(function* <E>(
   program: Effect.Effect<void, E, Gateway>,
   databaseUrl: string,
-  shardsPerGroup = shards
+  shardsPerGroup = shards,
+  protocol?: number
 ) {
   const scope = yield* Scope.fork(yield* Effect.scope)
   const port = yield* freePort
@@ -57,7 +60,8 @@ const machine = Effect.fnUntraced(function* <E>(
         Layer.provide(
           NodeCluster.layer({ host: "127.0.0.1", port, listenHost: "127.0.0.1", secret, sharding: { shardsPerGroup } })
         ),
-        Layer.provide([PgClient.layer({ url: Redacted.make(databaseUrl) }), configured])
+        Layer.provide([PgClient.layer({ url: Redacted.make(databaseUrl) }), configured]),
+        Layer.provide(protocol === undefined ? Layer.empty : Layer.succeed(ClusterProtocol, protocol))
       )
     ),
     scope
@@ -67,6 +71,21 @@ const machine = Effect.fnUntraced(function* <E>(
 
 const allReady = (cluster: GatewayCluster["Service"]) =>
   until(cluster.shards, (all) => all.every(({ state }) => state === "ready"))
+
+/** The row of the plan. */
+const planRow = Effect.fnUntraced(function* (databaseUrl: string) {
+  const backing = Context.get(
+    yield* Layer.build(
+      Persistence.layerBackingSql.pipe(Layer.provide(PgClient.layer({ url: Redacted.make(databaseUrl) })))
+    ),
+    Persistence.BackingPersistence
+  )
+  return yield* backing.make("cluster_disruption-gateway_fleet")
+})
+
+/** Lines of the log while the tests run. */
+const lines: Array<string> = []
+const logged = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
 
 const discord = Layer.merge(DiscordSimulator.serve({ shards, maxConcurrency: 16, history: 2000 }), Logger.layer([]))
 
@@ -129,6 +148,76 @@ describe.skipIf(!hasPostgres)("a cluster of two machines", () => {
       const error = yield* Effect.flip(machine(program, database.url(), 300))
       assert.include(error.message, "the cluster runs with 16 and this machine 300")
     }).pipe(Effect.provide(discord))
+  )
+
+  it.live("goes on while one speaks a later version of the messages, and the other refuses those in words", () =>
+    Effect.gen(function* () {
+      lines.length = 0
+      const database = yield* Database.make
+      const { program, seen } = makeProgram()
+      const older = yield* machine(program, database.url())
+      yield* allReady(older.cluster)
+      const newer = yield* machine(program, database.url(), shards, 2)
+      yield* until(Effect.all([older.cluster.here, newer.cluster.here]), (both) =>
+        both.every((here) => here.length === 8 && here.every(({ state }) => state === "ready"))
+      )
+      const simulator = yield* DiscordSimulator
+      for (let shard = 0; shard < shards; shard++) {
+        yield* simulator.dispatch("MESSAGE_CREATE", { content: "hello" }, { shard })
+      }
+      yield* untilTrue(() => seen.length === shards)
+
+      const ofOlder = Option.getOrThrow(Option.fromNullishOr((yield* older.cluster.here)[0])).shard.id
+      const ofNewer = Option.getOrThrow(Option.fromNullishOr((yield* newer.cluster.here)[0])).shard.id
+      // The older one is understood by the newer one,
+      yield* older.cluster.send(SendEvent.raw(99, {}), { shard: ofNewer })
+      yield* older.cluster.restart(ofNewer)
+      assert.strictEqual((yield* allReady(older.cluster)).length, shards)
+      // the newer one by its like,
+      yield* newer.cluster.send(SendEvent.raw(99, {}), { shard: ofNewer })
+      // and the older one says why it does not do what it may not understand.
+      const error = yield* Effect.flip(newer.cluster.send(SendEvent.raw(99, {}), { shard: ofOlder }))
+      assert.match(
+        error.message,
+        new RegExp(
+          `shard ${ofOlder}.*127.0.0.1:${older.port} reads messages between machines up to version 1, .* of version 2`
+        )
+      )
+      assert.isTrue(lines.some((line) => line.startsWith(`127.0.0.1:${older.port} reads messages`)))
+      assert.strictEqual(
+        (yield* newer.cluster.shards).filter(({ state }) => state === "moving").length,
+        8,
+        "shards of the other machine are not seen"
+      )
+
+      yield* older.leave
+      yield* until(newer.cluster.here, (here) => here.length === shards)
+      yield* allReady(newer.cluster)
+      assert.strictEqual((yield* simulator.counts).identifies, shards)
+    }).pipe(Effect.provide(Layer.merge(discord, logged)))
+  )
+
+  it.live("is not joined by a machine that cannot read the plan: it waits, and takes nothing", () =>
+    Effect.gen(function* () {
+      lines.length = 0
+      const database = yield* Database.make
+      const { program } = makeProgram()
+      const a = yield* machine(program, database.url())
+      yield* allReady(a.cluster)
+      const row = yield* planRow(database.url())
+      yield* a.leave
+      const later = { version: 3, layout: "of the future" }
+      yield* row.set("plan", later, undefined)
+      const joining = yield* Effect.forkScoped(machine(program, database.url()))
+      yield* untilTrue(() => lines.some((line) => line.includes("takes no part in the cluster yet")))
+      assert.deepStrictEqual(yield* database.machines, [])
+      assert.deepStrictEqual(yield* row.get("plan"), later)
+      // The way back that docs/cluster.md gives.
+      yield* row.remove("plan")
+      const b = yield* Fiber.join(joining)
+      yield* allReady(b.cluster)
+      assert.strictEqual((yield* (yield* DiscordSimulator).counts).identifies, shards)
+    }).pipe(Effect.provide(Layer.merge(discord, logged)))
   )
 
   it.live("gives a shard a new connection, wherever it runs", () =>
@@ -204,6 +293,23 @@ describe("a cluster of one machine", () => {
           GatewayCluster.layer(program).pipe(Layer.provide(NodeCluster.layerSingle), Layer.provide(configured))
         )
       )
+    }).pipe(Effect.provide(discord))
+  )
+
+  it.live("leaves a cluster that has come to a plan which it cannot read, and says so", () =>
+    Effect.gen(function* () {
+      const { program } = makeProgram()
+      const later = { version: 3, layout: "of the future" }
+      yield* Effect.gen(function* () {
+        const row = yield* (yield* Persistence.BackingPersistence).make("disruption-gateway_fleet")
+        const running = yield* Effect.forkScoped(Effect.flip(GatewayCluster.run(program)))
+        yield* until((yield* DiscordSimulator).counts, ({ identifies }) => identifies === shards)
+        yield* row.set("plan", later, undefined)
+        const error = yield* Fiber.join(running)
+        assert.strictEqual(error._tag === "GatewayError" ? error.reason._tag : error._tag, "UnsupportedVersion")
+        assert.deepStrictEqual(yield* row.get("plan"), later)
+        assert.deepStrictEqual(yield* Effect.flip(GatewayCluster.run(program)), error)
+      }).pipe(Effect.provide(Layer.provideMerge(NodeCluster.layerSingle, configured)))
     }).pipe(Effect.provide(discord))
   )
 
