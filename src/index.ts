@@ -55,6 +55,7 @@ export {
   ShardUnreachable,
   UnknownShard
 } from "./schema/SendError.ts"
+export { Identity } from "./schema/Identity.ts"
 export { IdentifyBudget } from "./schema/IdentifyBudget.ts"
 export { VoiceDisconnected, VoiceTimeout } from "./schema/VoiceError.ts"
 export type { IdentifyProperties } from "./schema/Handshake.ts"

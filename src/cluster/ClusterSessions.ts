@@ -18,7 +18,14 @@ import type { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
 import type { Lease } from "../services/ShardLease.ts"
-import { decodeStored, encodeStored, SessionStore, SessionStoreError } from "../services/SessionStore.ts"
+import { SessionStore, SessionStoreError } from "../services/SessionStore.ts"
+import {
+  decodeStored,
+  encodeStored,
+  encodeStoredIdentity,
+  identityKey,
+  withIdentity
+} from "../services/StoredSession.ts"
 import { FencedSessions } from "./FencedSessions.ts"
 import { usableShare } from "./LockLeases.ts"
 
@@ -57,6 +64,8 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
   /** Last session of each shard on this machine, in case its write fails. */
   const known = new Map<string, Session>()
   const epochs = new Map<string, number>()
+  /** Ids of the sessions whose identities are stored, by shard. */
+  const identified = new Map<string, string>()
   const somethingToWrite = Latch.makeUnsafe(false)
 
   /**
@@ -98,31 +107,57 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
     if (waiting.size === 0) somethingToWrite.closeUnsafe()
   }).pipe(Effect.forever, Effect.forkScoped)
 
-  const read = (shard: ShardId) =>
-    withinTime(sessions.take(shard.toString())).pipe(
-      Effect.tapError((error) =>
-        Effect.annotateLogs(Effect.logWarning(`The session cannot be read yet: ${error.message}`), { shard: shard.id })
-      ),
+  /** Takes a row over, under the epoch that this machine writes it with from now on. */
+  const take = (row: string) =>
+    withinTime(sessions.take(row)).pipe(
+      Effect.tapError((error) => Effect.logWarning(`The session cannot be read yet: ${error.message}`)),
       Effect.tapError(() => Effect.sleep("500 millis")),
-      Effect.eventually
+      Effect.eventually,
+      Effect.map(({ epoch, session }) => {
+        epochs.set(row, epoch)
+        return session
+      })
     )
 
+  /** Stores the identity of a new session. One that cannot be stored is no reason to keep its session waiting. */
+  const storeIdentity = Effect.fnUntraced(function* (shard: string, session: Session) {
+    const row = identityKey(shard)
+    const epoch = epochs.get(row)
+    const identity = identified.get(shard) === session.id ? Option.none() : encodeStoredIdentity(session)
+    if (epoch === undefined || Option.isNone(identity)) return
+    yield* withinTime(sessions.write([{ shard: row, epoch, session: toJson(identity.value) }])).pipe(
+      Effect.matchEffect({
+        onFailure: (error) => Effect.logWarning(`The identity cannot be stored: ${error.message}`),
+        onSuccess: () => Effect.sync(() => identified.set(shard, session.id))
+      }),
+      Effect.annotateLogs({ shard: session.shard.id })
+    )
+  })
+
   return SessionStore.of({
-    get: Effect.fnUntraced(function* (shard) {
-      const { epoch, session } = yield* read(shard)
-      epochs.set(shard.toString(), epoch)
-      const stored = session === undefined ? Option.none() : yield* decodeOrNone(shard, session)
-      return Option.map(stored, (session) => {
-        const own = known.get(shard.toString())
-        return own !== undefined && own.id === session.id && own.sequence > session.sequence ? own : session
-      })
-    }),
+    get: Effect.fnUntraced(
+      function* (shard) {
+        const key = shard.toString()
+        const [session, identity] = yield* Effect.all([take(key), take(identityKey(key))], { concurrency: 2 })
+        const stored = session === undefined ? Option.none() : yield* decodeOrNone(session)
+        if (Option.isNone(stored)) return stored
+        const own = known.get(key)
+        if (own !== undefined && own.id === stored.value.id && own.sequence > stored.value.sequence) {
+          return Option.some(own)
+        }
+        const whole = withIdentity(stored.value, identity === undefined ? undefined : yield* decodeOrNull(identity))
+        if (whole.identity !== undefined) identified.set(key, whole.id)
+        return Option.some(whole)
+      },
+      (effect, shard) => Effect.annotateLogs(effect, { shard: shard.id })
+    ),
     set: (session) =>
       Effect.gen(function* () {
         const shard = session.shard.toString()
         const epoch = epochs.get(shard)
         if (epoch === undefined) return yield* new SessionStoreError({ description: "the shard was not taken yet" })
         known.set(shard, session)
+        yield* storeIdentity(shard, session)
         const written = Deferred.makeUnsafe<void, SessionStoreError>()
         waiting.set(shard, {
           session,
@@ -153,14 +188,16 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
   })
 })
 
-const decodeOrNone = (shard: ShardId, stored: string) =>
+const decodeOrNull = (stored: string) => Effect.orElseSucceed(decodeJson(stored), () => null)
+
+const decodeOrNone = (stored: string) =>
   decodeJson(stored).pipe(
     Effect.flatMap(decodeStored),
-    Effect.map(({ session }) => session),
     Effect.tapError((error) =>
-      Effect.annotateLogs(Effect.logWarning(`The session that was stored cannot be read: ${error.message}`), {
-        shard: shard.id
-      })
+      Effect.logWarning(
+        `The session that was stored cannot be read: ${error.message}. The shard identifies anew, and its new session takes ` +
+          "the place of this one"
+      )
     ),
     Effect.option
   )

@@ -18,6 +18,8 @@ import type * as Socket from "effect/socket/Socket"
 import type * as Stream from "effect/Stream"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { GatewayInfo } from "../schema/GatewayInfo.ts"
+import type { Identity } from "../schema/Identity.ts"
+import * as Identities from "../schema/Identity.ts"
 import type { IdentifyBudget } from "../schema/IdentifyBudget.ts"
 import { type DispatchName, type DispatchOf, isDispatchOf, type Payload } from "../schema/Payload.ts"
 import type { SendEvent } from "../schema/SendEvent.ts"
@@ -159,6 +161,11 @@ export class Gateway extends Context.Service<
      * ```
      */
     readonly joinVoiceChannel: (options: JoinVoiceChannel) => Effect.Effect<VoiceConnection, GatewayError, Scope.Scope>
+    /**
+     * The bot's user, application and guild ids, as the READYs of this process's shards had them. It is kept with the session,
+     * so it is there after a RESUME in a new process, too. None before the first READY or RESUME; from then on it stays.
+     */
+    readonly identity: Effect.Effect<Option.Option<Identity>>
     /** The status of every shard, by number. */
     readonly shards: Effect.Effect<ReadonlyArray<ShardStatus>>
     /** Events of the connections, beginning with the last 128. A slow watcher misses the oldest. */
@@ -282,6 +289,9 @@ export class Gateway extends Context.Service<
             timeout: Duration.fromInputUnsafe(options.timeout ?? "30 seconds")
           }),
         joinVoiceChannel: voice.join,
+        identity: Effect.sync(() =>
+          Identities.ofShards(manager.shards().flatMap(({ identity }) => (identity === undefined ? [] : [identity])))
+        ),
         shards: Effect.sync(shards),
         changes: events.changes,
         session: (id) =>

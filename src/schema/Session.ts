@@ -2,6 +2,7 @@
  * Session of a shard, as RESUME needs it. It outlives its connections, and with a durable store also the process.
  */
 import * as Schema from "effect/Schema"
+import { Identity } from "./Identity.ts"
 import { ShardId } from "./ShardId.ts"
 
 /**
@@ -28,5 +29,7 @@ export class Session extends Schema.Class<Session>("disruption-gateway/Session")
    */
   starts: Schema.optionalKey(Schema.Int),
   /** The `gatewayUrl` or `apiUrl` through which it was started: it is not resumed from elsewhere. */
-  origin: Schema.String
+  origin: Schema.String,
+  /** Identity of its READY. Absent in sessions that releases before 0.2 have stored. */
+  identity: Schema.optionalKey(Identity)
 }) {}

@@ -9,10 +9,12 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import * as StoredSession from "./StoredSession.ts"
 
 const Content = Schema.fromJsonString(
   Schema.Struct({
@@ -24,6 +26,7 @@ const Content = Schema.fromJsonString(
 
 const decode = Schema.decodeUnknownEffect(Content)
 const encode = Schema.encodeSync(Content)
+const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
 
 /** Keeps everything in the file at `path`, whose folder must be there. */
 export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, PlatformError, FileSystem.FileSystem> =>
@@ -108,13 +111,18 @@ const read = Effect.fnUntraced(function* (files: FileSystem.FileSystem, path: st
   if (text.trim() === "") return {}
   return yield* Effect.matchEffect(decode(text), {
     onSuccess: ({ sessions }) => Effect.succeed(sessions),
-    onFailure: () =>
-      Effect.as(
+    onFailure: () => {
+      const why = Option.match(StoredSession.newerVersionOf(Option.getOrUndefined(decodeJson(text))), {
+        onNone: () => "",
+        onSome: (version) => ` (${StoredSession.describeNewer(version)})`
+      })
+      return Effect.as(
         Effect.andThen(
           files.rename(path, `${path}.unreadable`),
-          Effect.logWarning(`${path} has no sessions that can be read: it was put aside as ${path}.unreadable`)
+          Effect.logWarning(`${path} has no sessions that can be read${why}: it was put aside as ${path}.unreadable`)
         ),
         {}
       )
+    }
   })
 })

@@ -8,12 +8,14 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
 import type { PlatformError } from "effect/PlatformError"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { Session } from "../schema/Session.ts"
+import type { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import * as IdentifyStore from "./IdentifyStore.ts"
 import * as LatePersistence from "./LatePersistence.ts"
 import * as SessionFile from "./SessionFile.ts"
+import * as StoredSession from "./StoredSession.ts"
 
 /**
  * A store that cannot do what it is asked. The shard tries again: a read for a while, a write with the next change.
@@ -105,20 +107,67 @@ export class SessionStore extends Context.Service<
 /** Sessions, and the times of IDENTIFYs beside them. */
 const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersistence["Service"]) {
   const sessions = yield* backing.make(sessionsStoreId)
+  /** Ids of the sessions whose identities the store has, by shard. */
+  const identified = new Map<string, string>()
+
+  const read = (key: string) =>
+    sessions.get(key).pipe(
+      // Text that is no JSON will not become better, either.
+      Effect.catchIf(
+        ({ cause }) => cause instanceof SyntaxError,
+        ({ message }) => Effect.succeed({ message })
+      )
+    )
+
+  /** A value that is none of ours, or of a newer release, will not become better: it counts as no session. */
+  const decodeOrForget = Effect.fnUntraced(function* (value: unknown, key: string) {
+    const session = yield* Effect.result(StoredSession.decodeStored(value))
+    if (Result.isSuccess(session)) return Option.some(session.success)
+    const newer = StoredSession.newerVersionOf(value)
+    const aside = Option.map(newer, (version) => `${key}/format-${version}`)
+    if (Option.isSome(aside)) yield* sessions.set(aside.value, Object(value), undefined)
+    yield* Effect.logWarning(
+      `The session that was stored cannot be read: ${session.failure.message}. The shard identifies anew, and its new ` +
+        `session takes the place of this one` +
+        Option.match(aside, { onNone: () => "", onSome: (aside) => `, which is kept as ${aside}` })
+    )
+    return Option.none<Session>()
+  })
+
   const store = SessionStore.of({
     get: (shard) =>
-      sessions.get(shard.toString()).pipe(
-        // Text that is no JSON will not become better, either.
-        Effect.catchIf(
-          ({ cause }) => cause instanceof SyntaxError,
-          ({ message }) => Effect.succeed({ message })
-        ),
-        Effect.mapError(unanswered),
-        Effect.flatMap((value) => (value === undefined ? Effect.succeedNone : decodeOrForget(value, shard)))
-      ),
+      Effect.gen(function* () {
+        const key = shard.toString()
+        const value = yield* read(key)
+        if (value === undefined) return Option.none()
+        const session = yield* decodeOrForget(value, key)
+        if (Option.isNone(session)) return session
+        const whole = StoredSession.withIdentity(session.value, yield* read(StoredSession.identityKey(key)))
+        if (whole.identity !== undefined) identified.set(key, whole.id)
+        return Option.some(whole)
+      }).pipe(Effect.mapError(unanswered), Effect.annotateLogs({ shard: shard.id })),
     set: (session) =>
-      Effect.mapError(sessions.set(session.shard.toString(), encodeStored(session), undefined), unanswered),
-    remove: (shard) => Effect.mapError(sessions.remove(shard.toString()), unanswered),
+      Effect.gen(function* () {
+        const key = session.shard.toString()
+        const identity =
+          identified.get(key) === session.id ? Option.none() : StoredSession.encodeStoredIdentity(session)
+        // First the identity: a session that is there has its identity beside it.
+        if (Option.isSome(identity)) {
+          yield* sessions.set(StoredSession.identityKey(key), identity.value, undefined)
+          identified.set(key, session.id)
+        }
+        yield* sessions.set(key, StoredSession.encodeStored(session), undefined)
+      }).pipe(Effect.mapError(unanswered)),
+    remove: (shard) =>
+      Effect.suspend(() => {
+        const key = shard.toString()
+        // The identity is of no use without its session; one that is left is told by its session's id.
+        const hadIdentity = identified.delete(key)
+        return Effect.andThen(
+          sessions.remove(key),
+          hadIdentity ? sessions.remove(StoredSession.identityKey(key)) : Effect.void
+        )
+      }).pipe(Effect.mapError(unanswered)),
     durable: true
   })
   return Context.make(SessionStore, store).pipe(
@@ -128,24 +177,5 @@ const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersi
 
 const unanswered = ({ message }: { readonly message: string }) => new SessionStoreError({ description: message })
 
-/** A stored value that is none of ours, or of another version, will not become better: it counts as no session. */
-const decodeOrForget = (value: unknown, shard: ShardId): Effect.Effect<Option.Option<Session>> =>
-  Effect.matchEffect(decodeStored(value), {
-    onSuccess: ({ session }) => Effect.succeedSome(session),
-    onFailure: ({ message }) =>
-      Effect.logWarning(`The session that was stored cannot be read: ${message}`).pipe(
-        Effect.annotateLogs({ shard: shard.id }),
-        Effect.as(Option.none<Session>())
-      )
-  })
-
 /** The name under which sessions are in a store. */
 const sessionsStoreId = "disruption-gateway_sessions"
-
-/** Stored form of a session. Other versions are not read. */
-const Stored = Schema.Struct({ version: Schema.Literal(1), session: Session })
-/** Reads what is in a store. */
-export const decodeStored = Schema.decodeUnknownEffect(Stored)
-const encode = Schema.encodeSync(Stored)
-/** Encodes a session for a store. */
-export const encodeStored = (session: Session): object => encode({ version: 1, session })

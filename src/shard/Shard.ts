@@ -14,6 +14,7 @@ import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts
 import { SessionDeaf } from "../schema/ConnectionError.ts"
 import { GatewayStopped } from "../schema/SendError.ts"
 import { encodeSendEvent, type SendEvent } from "../schema/SendEvent.ts"
+import type { Identity } from "../schema/Identity.ts"
 import { Session } from "../schema/Session.ts"
 import { hostOf, isTrustedResumeUrl } from "../schema/GatewayUrl.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
@@ -132,6 +133,11 @@ export class Shard {
   /** The session with the sequence that we would resume from. */
   get currentSession(): Option.Option<Session> {
     return this.session.current()
+  }
+
+  /** Identity of the last READY of the shard, by this process or one before it. Undefined before the first. */
+  get identity(): Identity | undefined {
+    return this.session.identity
   }
 
   /** Writes how far the session has come. */

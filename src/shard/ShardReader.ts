@@ -19,6 +19,7 @@ import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts
 import { GatewayOpcode, isDocumentedOpcode } from "../schema/GatewayOpcode.ts"
 import { hostOf, isTrustedResumeUrl } from "../schema/GatewayUrl.ts"
 import type { Payload } from "../schema/Payload.ts"
+import { identityOfReady } from "../schema/Identity.ts"
 import { decodeHello, decodeReady, isResumable } from "../schema/ReceiveEvent.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { OpenConnection } from "../services/GatewayConnection.ts"
@@ -164,7 +165,12 @@ export class ShardReader {
     if (!trusted)
       this.announce(reaction, (common) => ShardEvent.ResumeUrlRefused({ ...common, host: mask(hostOf(resumeUrl)) }))
     this.append(reaction, 0)
-    this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : url)
+    // One that echoes the token is stored nowhere.
+    const identity = Option.filter(identityOfReady(payload.d), (identity) => {
+      const text = JSON.stringify(identity)
+      return mask(text) === text
+    })
+    this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : url, Option.getOrUndefined(identity))
     this.parts.shard.saver.begun()
     this.parts.shard.silence.onReady(payload.d)
     this.reachSession(reaction)

@@ -6,6 +6,7 @@
  * - stored: the sequence that the store has, which is all that a heartbeat tells Discord where a store outlives the process
  */
 import * as Option from "effect/Option"
+import type { Identity } from "../schema/Identity.ts"
 import { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import { LowWaterMark, type MarkSegment } from "./LowWaterMark.ts"
@@ -28,12 +29,19 @@ export interface SessionStart {
   readonly origin: string
 }
 
+/** The session as Discord names it, with the identity of its READY. */
+interface NamedSession {
+  readonly id: string
+  readonly resumeUrl: string
+  readonly identity?: Identity
+}
+
 /** The session of a shard and how far it has come. */
 export class ShardSession {
   private readonly shard: ShardId
   private readonly start: SessionStart
   private readonly onHandled: () => void
-  private identity: { readonly id: string; readonly resumeUrl: string } | undefined
+  private named: NamedSession | undefined
   private mark: LowWaterMark
   /** The mark at which this process has taken the session over from another. */
   private restoredAt: number | undefined
@@ -41,6 +49,9 @@ export class ShardSession {
   private starts = 0
   /** Whether the replay of a session taken over is still coming. */
   private isReplaying = false
+
+  /** Identity of the last READY, which is that of the bot while there is no session, too. Undefined before the first. */
+  identity: Identity | undefined
 
   /** The last sequence received. Null before the first. */
   received: number | null = null
@@ -83,16 +94,16 @@ export class ShardSession {
   }
 
   private at(sequence: number | null, more: { readonly starts?: number }): Option.Option<Session> {
-    return this.identity === undefined
+    return this.named === undefined
       ? Option.none()
-      : Option.some(
-          new Session({ ...this.identity, ...this.start, ...more, sequence: sequence ?? 0, shard: this.shard })
-        )
+      : Option.some(new Session({ ...this.named, ...this.start, ...more, sequence: sequence ?? 0, shard: this.shard }))
   }
 
   /** Goes on with a session that another process has stored. */
   restore(session: Session): void {
-    this.identity = { id: session.id, resumeUrl: session.resumeUrl }
+    const { id, identity, resumeUrl } = session
+    this.named = { id, resumeUrl, ...(identity === undefined ? {} : { identity }) }
+    this.identity = identity
     this.received = session.sequence
     this.stored = session.sequence
     this.mark = new LowWaterMark(session.sequence, this.onHandled)
@@ -108,16 +119,17 @@ export class ShardSession {
 
   /** Resumes elsewhere: the stored URL is not to be trusted. */
   resumeAt(resumeUrl: string): void {
-    if (this.identity !== undefined) this.identity = { id: this.identity.id, resumeUrl }
+    if (this.named !== undefined) this.named = { ...this.named, resumeUrl }
   }
 
   /**
    * READY came: a new session, of which it is the first payload. The replay of a session of which nothing was handled begins
    * with READY, too, and that session goes on.
    */
-  establish(id: string, resumeUrl: string): void {
-    const isNew = this.identity?.id !== id
-    this.identity = { id, resumeUrl }
+  establish(id: string, resumeUrl: string, identity?: Identity): void {
+    const isNew = this.named?.id !== id
+    this.named = { id, resumeUrl, ...(identity === undefined ? {} : { identity }) }
+    this.identity = identity
     if (isNew) this.begin()
   }
 
@@ -142,7 +154,7 @@ export class ShardSession {
   /** Forgets the session, and says which it was. */
   drop(): Option.Option<Session> {
     const session = this.current()
-    this.identity = undefined
+    this.named = undefined
     this.begin()
     return session
   }

@@ -11,6 +11,7 @@ import * as Persistence from "effect/persistence/Persistence"
 import { TestClock } from "effect/testing"
 import * as ClusterSessions from "../../src/cluster/ClusterSessions.ts"
 import { FencedSessions, type Taken } from "../../src/cluster/FencedSessions.ts"
+import { Identity } from "../../src/schema/Identity.ts"
 import { Session } from "../../src/schema/Session.ts"
 import { ShardId } from "../../src/schema/ShardId.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
@@ -37,6 +38,8 @@ const makeStore = () => {
         ? Effect.sync(work)
         : Effect.fail(new Persistence.PersistenceError({ message: "out of reach" }))
     })
+  /** Sizes of what was written, in characters. */
+  const sizes: Array<number> = []
   const storage = Layer.succeed(FencedSessions, {
     take: (shard) =>
       answer(() => {
@@ -48,13 +51,14 @@ const makeStore = () => {
     write: (writes) =>
       answer(() => {
         state.writes++
+        for (const { session } of writes) sizes.push(session?.length ?? 0)
         const own = writes.filter(({ epoch, shard }) => rows.get(shard)?.epoch === epoch)
         for (const { epoch, session, shard } of own) rows.set(shard, { epoch, session })
         return new Set(own.map(({ shard }) => shard))
       })
   })
   const layer = ClusterSessions.layer("6 seconds").pipe(Layer.provide(storage), Layer.provideMerge(Logger.layer([])))
-  return { state, layer, machine: Effect.map(Layer.build(Layer.fresh(layer)), Context.get(SessionStore)) }
+  return { state, rows, sizes, layer, machine: Effect.map(Layer.build(Layer.fresh(layer)), Context.get(SessionStore)) }
 }
 
 const shardOf = (id: number) => new ShardId({ id, total: 100 })
@@ -92,6 +96,39 @@ describe("the sessions of a cluster", () => {
       assert.strictEqual(state.writes, 1)
       assert.deepStrictEqual(yield* store.get(shardOf(99)), Option.some(session(99, 7)))
     }).pipe(Effect.provide(layer))
+  })
+
+  it.effect(
+    "come to the next machine with the identity of their READY, which is written once and not with each sequence",
+    () => {
+      const { machine, sizes } = makeStore()
+      return Effect.gen(function* () {
+        const guilds = Array.from({ length: 2500 }, (_, n) => String(1_000_000_000_000_000_000n + BigInt(n)))
+        const identity = new Identity({ user: { id: "1", username: "bot" }, application: { id: "2" }, guilds })
+        const at = (sequence: number) => new Session({ ...session(1, sequence), identity })
+        const store = yield* machine
+        yield* store.get(shardOf(1))
+        for (const sequence of [1, 2, 3]) {
+          const writing = yield* Effect.forkChild(store.set(at(sequence)))
+          yield* TestClock.adjust("1 second")
+          yield* Fiber.join(writing)
+        }
+        assert.isAtMost(sizes.filter((size) => size > 1000).length, 1)
+        assert.deepStrictEqual(yield* (yield* machine).get(shardOf(1)), Option.some(at(3)))
+      })
+    }
+  )
+
+  it.effect("that a newer release has stored are refused in words", () => {
+    const { layer, rows } = makeStore()
+    const lines: Array<string> = []
+    const logger = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
+    return Effect.gen(function* () {
+      const store = yield* SessionStore
+      rows.set(shardOf(1).toString(), { epoch: 1, session: '{"version":2,"session":{"id":"abc"}}' })
+      assert.deepStrictEqual(yield* store.get(shardOf(1)), Option.none())
+      assert.include(lines.join("\n"), "a newer release has stored it in format 2, where this one reads format 1")
+    }).pipe(Effect.provide(Layer.provideMerge(Logger.layer([logger]), layer)))
   })
 
   it.effect("are stored when a shard that was interrupted has stopped", () => {

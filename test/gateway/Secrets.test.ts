@@ -93,6 +93,7 @@ describe("the token", () => {
       const look = Effect.gen(function* () {
         record("status", yield* gateway.shards)
         record("session", yield* gateway.session())
+        record("identity", yield* gateway.identity)
         const info = yield* Effect.forkScoped(Effect.exit(gateway.info))
         yield* TestClock.adjust("15 seconds")
         record("info", yield* Fiber.join(info))
@@ -135,13 +136,15 @@ describe("the token", () => {
         yield* pass
         yield* look
       }
-      // READY echoes it as the session's id, or where the session is resumed, and so does a dispatch, as its name.
+      // READY echoes it as the session's id, as the bot's name, or where the session is resumed, and so does a dispatch, as its
+      // name.
+      const who = { user: { id: "1", username: token }, application: { id: "2" }, guilds: [{ id: token }] }
       for (const echo of [
         { session_id: token, resume_gateway_url: "wss://gateway.discord.gg" },
         { session_id: `a${token}z`, resume_gateway_url: `wss://${token}.discord.gg` },
         { session_id: "b", resume_gateway_url: `wss://gateway.discord.gg/${encodeURIComponent(token)}?t=${token}` }
       ]) {
-        const ready = JSON.stringify({ op: 0, t: "READY", s: 1, d: { ...echo, user: {}, guilds: [] } })
+        const ready = JSON.stringify({ op: 0, t: "READY", s: 1, d: { ...echo, ...who } })
         yield* simulator.faults.inject(Fault.identify(Act.sendRaw(ready), { times: 2 }))
         yield* simulator.invalidateSession(false)
         yield* TestClock.adjust("20 seconds")

@@ -9,6 +9,9 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as Persistence from "effect/persistence/Persistence"
+import * as Schema from "effect/Schema"
+import { Identity } from "../../src/schema/Identity.ts"
+import { Session } from "../../src/schema/Session.ts"
 import { ShardId } from "../../src/schema/ShardId.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
 import { untilTrue } from "../support/Patience.ts"
@@ -218,6 +221,94 @@ describe("a client of a database that connects when it is built", () => {
   )
 })
 
+/** Schema of what releases before 0.2 store and read. */
+const StoredBefore = Schema.Struct({
+  version: Schema.Literal(1),
+  session: Schema.Struct({
+    id: Schema.NonEmptyString,
+    resumeUrl: Schema.NonEmptyString,
+    sequence: Schema.Int,
+    shard: Schema.Struct({ id: Schema.Int, total: Schema.Int }),
+    intents: Schema.Int,
+    origin: Schema.String
+  })
+})
+
+const encodeBefore = Schema.encodeSync(StoredBefore)
+const decodeBefore = Schema.decodeUnknownSync(StoredBefore)
+
+describe("sessions of another release", () => {
+  const stores = SessionStore.layerPersisted.pipe(Layer.provideMerge(Persistence.layerBackingMemory))
+  const identity = new Identity({
+    user: { id: "1", username: "bot", global_name: null },
+    application: { id: "2", flags: 8 },
+    guilds: ["30", "31"]
+  })
+  const raw = Effect.flatMap(Persistence.BackingPersistence, ({ make }) => make("disruption-gateway_sessions"))
+
+  it.effect("that knew of no identity are read, and what this release stores beside it is read by that one", () =>
+    Effect.gen(function* () {
+      const before = yield* raw
+      const store = yield* SessionStore
+      yield* before.set(shard.toString(), encodeBefore({ version: 1, session: session(7) }), undefined)
+      assert.deepStrictEqual(yield* store.get(shard), Option.some(session(7)))
+      const identified = new Session({ ...session(8), identity })
+      yield* store.set(identified)
+      const read = decodeBefore(yield* before.get(shard.toString()))
+      assert.strictEqual(read.session.sequence, 8)
+      // It goes on with the session, and leaves alone what it does not know.
+      yield* before.set(
+        shard.toString(),
+        encodeBefore({ version: 1, session: { ...read.session, sequence: 9 } }),
+        undefined
+      )
+      assert.deepStrictEqual(yield* store.get(shard), Option.some(new Session({ ...identified, sequence: 9 })))
+      // A session that it has begun itself is not taken for that of the identity.
+      yield* before.set(
+        shard.toString(),
+        encodeBefore({ version: 1, session: { ...read.session, id: "another" } }),
+        undefined
+      )
+      assert.deepStrictEqual(
+        Option.map(yield* store.get(shard), ({ id, identity }) => [id, identity]),
+        Option.some(["another", undefined])
+      )
+    }).pipe(Effect.provide(stores), Effect.scoped)
+  )
+
+  it.effect("in a newer format are refused in words, and kept aside when a new one is stored", () =>
+    logged((lines) =>
+      Effect.gen(function* () {
+        const other = yield* raw
+        const store = yield* SessionStore
+        const newer = { version: 2, session: { something: "else" } }
+        yield* other.set(shard.toString(), newer, undefined)
+        assert.deepStrictEqual(yield* store.get(shard), Option.none())
+        const log = lines.join("\n")
+        assert.include(log, "a newer release has stored it in format 2, where this one reads format 1")
+        assert.include(log, `${shard.toString()}/format-2`)
+        yield* store.set(session(1))
+        assert.deepStrictEqual(yield* store.get(shard), Option.some(session(1)))
+        assert.deepStrictEqual(yield* other.get(`${shard.toString()}/format-2`), newer)
+      }).pipe(Effect.provide(stores), Effect.scoped)
+    )
+  )
+
+  it.effect("in a file of a newer format are refused in words, and the file is put aside", () =>
+    logged((lines) =>
+      Effect.gen(function* () {
+        const files = yield* FileSystem.FileSystem
+        const path = yield* temporaryFile
+        const content = '{"format":"disruption-gateway/sessions","version":2,"sessions":{}}'
+        yield* files.writeFileString(path, content)
+        yield* Effect.provide(behaves, SessionStore.layerFile(path))
+        assert.strictEqual(yield* files.readFileString(`${path}.unreadable`), content)
+        assert.include(lines.join("\n"), "a newer release has stored it in format 2, where this one reads format 1")
+      }).pipe(Effect.provide(NodeFileSystem.layer))
+    )
+  )
+})
+
 describe("sessions in a store of effect/persistence", () => {
   const memory = SessionStore.layerPersisted.pipe(
     Layer.provideMerge(Persistence.layerBackingKvs),
@@ -225,7 +316,6 @@ describe("sessions in a store of effect/persistence", () => {
   )
 
   const entries = [
-    ["of another version", '[{"version":2,"session":{}},null]'],
     ["that is cut off", '[{"version":1,"session":{"id":"abc"'],
     ["with something else in it", '[{"hello":"world"},null]'],
     ["with a wrong sequence", '[{"version":1,"session":{"id":"a","sequence":-1}},null]']
