@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as SqlIdentifyTurns from "../../../src/cluster/SqlIdentifyTurns.ts"
+import * as SkewedClock from "../../simulation/SkewedClock.ts"
 import * as Database from "../../cluster/Database.ts"
 import { hasPostgres } from "../../support/LocalServices.ts"
 import { until } from "../../support/Patience.ts"
@@ -30,6 +31,35 @@ describe.skipIf(!hasPostgres)("turns to IDENTIFY in PostgreSQL", () => {
       assert.isTrue((yield* askAll("short", time)).some(Duration.isZero))
       yield* until(askAll("short", time), (waits) => waits.some(Duration.isZero))
       assert.isAtLeast((yield* Clock.currentTimeMillis) - start, Duration.toMillis(time) - 1)
+    })
+  )
+
+  it.live("follow the database's clock: a machine a minute ahead or behind gets no turn sooner or later", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      const takeOf = (skew: number) =>
+        Effect.gen(function* () {
+          const clock = SkewedClock.make(yield* Clock.Clock)
+          clock.jump(skew)
+          const client = Layer.build(Layer.fresh(PgClient.layer({ url: Redacted.make(database.url()) })))
+          const take = yield* Effect.flatMap(client, (context) => Effect.provide(SqlIdentifyTurns.make, context))
+          return (key: string) => Effect.provideService(take(key, Duration.seconds(50)), Clock.Clock, clock)
+        })
+      const [exact, ahead, behind] = yield* Effect.all([takeOf(0), takeOf(60_000), takeOf(-60_000)])
+      for (const [index, [first, second]] of (
+        [
+          [exact, ahead],
+          [ahead, exact],
+          [exact, behind],
+          [behind, exact]
+        ] as const
+      ).entries()) {
+        const key = `pair ${index}`
+        assert.isTrue(Duration.isZero(yield* first(key)))
+        const wait = Duration.toMillis(yield* second(key))
+        assert.isAbove(wait, 0)
+        assert.isAtMost(wait, 50_000)
+      }
     })
   )
 })

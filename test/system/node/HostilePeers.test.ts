@@ -7,10 +7,13 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { Gateway } from "../../../src/gateway/Gateway.ts"
 import * as NodeGateway from "../../../src/node/NodeGateway.ts"
+import { ShardId } from "../../../src/schema/ShardId.ts"
 import { GatewayConfig } from "../../../src/services/GatewayConfig.ts"
+import { GatewayConnection } from "../../../src/services/GatewayConnection.ts"
 import * as CommandLine from "../../support/CommandLine.ts"
 import * as HostileGateway from "../../support/HostileGateway.ts"
 import type { Process } from "../../support/Process.ts"
+import * as SilentPeer from "../../support/SilentPeer.ts"
 import { until, untilTrue } from "../../support/Patience.ts"
 
 /** The most memory that a process has had, in bytes. */
@@ -233,6 +236,45 @@ describe("a peer that acknowledges heartbeats, and sends no event", () => {
       assert.deepStrictEqual(reasons, [])
       assert.notInclude(names, "GUILD_MEMBERS_CHUNK")
       assert.strictEqual(gateway.connections.length, 1)
+    })
+  )
+})
+
+describe("a peer that completes the upgrade, and then reads nothing", () => {
+  it.live("is given up when over 1 MiB waits in the socket, and not sooner", () =>
+    Effect.gen(function* () {
+      const peer = yield* SilentPeer.serve
+      const frame = "x".repeat(64 * 1024)
+      const [accepted, error] = yield* Effect.gen(function* () {
+        const connections = yield* GatewayConnection
+        const connection = yield* connections.open({
+          url: peer.url,
+          shard: new ShardId({ id: 0, total: 1 }),
+          closeCode: 4000,
+          compress: false,
+          wanted: () => undefined
+        })
+        let taken = 0
+        const send = Effect.andThen(connection.send(frame), Effect.yieldNow)
+        // The kernel's buffers take several MiB before anything waits in the socket.
+        const error = yield* Effect.flip(Effect.forever(Effect.tap(send, () => Effect.sync(() => taken++))))
+        return [taken, error] as const
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(
+          NodeGateway.layerServices.pipe(
+            Layer.provide(GatewayConfig.layer({ token: "hostile-token", timeouts: { close: "100 millis" } }))
+          )
+        )
+      )
+      assert.strictEqual(error.reason._tag, "SendStalled")
+      assert.strictEqual(error.recovery, "resume")
+      const buffered = error.reason._tag === "SendStalled" ? error.reason.buffered : 0
+      assert.isAbove(buffered, 1024 * 1024)
+      // The frame that was over the limit, with its header, and no other.
+      assert.isBelow(buffered, 1024 * 1024 + frame.length + 100)
+      assert.isAbove(accepted * frame.length, 1024 * 1024)
+      assert.strictEqual(peer.connections, 1)
     })
   )
 })
