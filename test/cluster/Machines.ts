@@ -2,7 +2,7 @@
  * A cluster of processes on the served simulator: they are started and ended at will, and what their programs were given is
  * compared with what the simulator dispatched.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -15,6 +15,7 @@ import * as Redacted from "effect/Redacted"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { until, untilTrue } from "../support/Patience.ts"
 import * as Process from "../support/Process.ts"
+import { MessageRecord } from "./MessageRecord.ts"
 
 /** A process that takes part in the cluster. */
 export interface Machine {
@@ -25,17 +26,8 @@ export interface Machine {
   readonly shards: () => ReadonlySet<number>
   /** Ends it, and returns when it is gone. */
   readonly end: (signal: "SIGKILL" | "SIGTERM") => Effect.Effect<void>
-  /** Freezes it, or lets it go on. */
-  readonly signal: (signal: "SIGSTOP" | "SIGCONT") => Effect.Effect<void>
-}
-
-/** Result of a run, by messages. */
-export interface Tally {
-  readonly dispatched: number
-  readonly lost: number
-  readonly duplicated: number
-  /** Messages that a machine handled while the shard was another's. */
-  readonly atOnce: number
+  /** Freezes it, lets it go on, or has its program block the event loop for PROOF_BLOCK milliseconds. */
+  readonly signal: (signal: "SIGSTOP" | "SIGCONT" | "SIGUSR2") => Effect.Effect<void>
 }
 
 /** `npm run build:test` bundles it. */
@@ -65,6 +57,10 @@ export const make = Effect.fnUntraced(function* (options: {
   )
   const record = join(folder, "record")
   writeFileSync(record, "")
+  const reader = yield* Effect.acquireRelease(
+    Effect.sync(() => new MessageRecord(record)),
+    ({ close }) => Effect.sync(close)
+  )
   const dispatched: Array<number> = Array.from({ length: options.shards }, () => 0)
 
   const started: Array<Process.Process> = []
@@ -149,32 +145,15 @@ export const make = Effect.fnUntraced(function* (options: {
       Effect.map((fiber) => void traffics.push(fiber))
     )
 
-  const tally = Effect.sync((): Tally => {
-    const seen = new Map<string, number>()
-    const owners = new Map<string, string>()
-    let atOnce = 0
-    for (const line of readFileSync(record, "utf8").split("\n")) {
-      const [shard = "", id = "", machine = ""] = line.split(" ")
-      if (shard === "") continue
-      if (id === "+") owners.set(shard, machine)
-      else {
-        if (owners.get(shard) !== machine) atOnce += 1
-        seen.set(`${shard} ${id}`, (seen.get(`${shard} ${id}`) ?? 0) + 1)
-      }
-    }
-    let lost = 0
-    let duplicated = 0
-    let total = 0
-    for (const [shard, count] of dispatched.entries()) {
-      for (let id = 0; id < count; id++) {
-        total += 1
-        const times = seen.get(`${shard} ${id}`) ?? 0
-        if (times === 0) lost += 1
-        duplicated += Math.max(0, times - 1)
-      }
-    }
-    return { dispatched: total, lost, duplicated, atOnce }
-  })
+  const tally = Effect.sync(() => reader.tally(dispatched))
+
+  /** Waits until each shard has handled a message that is dispatched from now on, and gives the time that it took. */
+  const handling = timed(
+    Effect.suspend(() => {
+      const now = [...dispatched]
+      return untilTrue(() => reader.isBeyond(now), describe)
+    })
+  )
 
   /** Stops the traffic, waits until no message is under way any more, and gives what became of all. */
   const outcome = Effect.gen(function* () {
@@ -193,6 +172,7 @@ export const make = Effect.fnUntraced(function* (options: {
     noneConnected,
     spreadOver,
     traffic,
+    handling,
     /** How many messages were dispatched so far. */
     dispatched: () => dispatched.reduce((sum, count) => sum + count, 0),
     outcome

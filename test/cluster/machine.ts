@@ -3,9 +3,22 @@
 import { closeSync, openSync, writeSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Config, Console, Effect, Layer, Schedule, Schema, Stream } from "effect"
+import { Config, Console, Effect, Layer, Random, Schedule, Schema, Stream } from "effect"
 import { Gateway, GatewayConfig } from "../../src/index.ts"
 import { GatewayCluster, NodeCluster } from "../../src/cluster.ts"
+
+/** Stands still, with all that the process does. */
+const block = (millis: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, millis)
+
+process.on("SIGUSR2", () => void block(Number(process.env["PROOF_BLOCK"] ?? 15_000)))
+
+/** Troubles of a handler, by PROOF_HANDLER: one message in twenty is hit, and comes again until it is handled. */
+const troubles: Record<string, Effect.Effect<unknown, string>> = {
+  throws: Effect.fail("no"),
+  dies: Effect.die("no"),
+  hangs: Effect.andThen(Effect.sleep("2 seconds"), Effect.fail("it took too long")),
+  blocks: Effect.sync(() => block(300))
+}
 
 const Message = Schema.decodeUnknownEffect(Schema.Struct({ id: Schema.String }))
 
@@ -21,6 +34,21 @@ const program = Effect.gen(function* () {
   const { shard } = yield* Effect.flatMap(status, Effect.fromNullishOr).pipe(Effect.retry(Schedule.spaced("10 millis")))
   writeSync(file, `${shard.id} + ${machine}\n`)
   yield* Effect.acquireRelease(Console.log(`+${shard.id}`), () => Console.log(`-${shard.id}`))
+  const name = yield* Config.withDefault(Config.String("PROOF_HANDLER"), "")
+  const trouble = troubles[name]
+  if (trouble !== undefined) {
+    return yield* Effect.retry(
+      gateway
+        .handle({
+          MESSAGE_CREATE: Effect.fnUntraced(function* ({ d, shard }) {
+            if ((yield* Random.nextIntBetween(0, 20)) === 0) yield* trouble
+            writeSync(file, `${shard} ${d.id} ${machine}\n`)
+          })
+        })
+        .pipe(Effect.catchDefect(Effect.fail)),
+      Schedule.forever
+    )
+  }
   yield* gateway.payloads.pipe(
     Stream.filter(({ t }) => t === "MESSAGE_CREATE"),
     Stream.runForEach(({ d, shard }) =>

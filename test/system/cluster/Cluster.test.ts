@@ -20,9 +20,9 @@ type Cluster = Effect.Success<ReturnType<typeof Machines.make>>
 
 /** Every message was handled, none by a machine whose shard was another's, and no shard identified twice. */
 const nothingLost = Effect.fnUntraced(function* (cluster: Cluster) {
-  const { atOnce, dispatched, lost } = yield* cluster.outcome
+  const { atOnce, dispatched, lost, outOfOrder } = yield* cluster.outcome
   assert.isAbove(dispatched, 0)
-  assert.deepStrictEqual({ atOnce, lost }, { atOnce: 0, lost: 0 }, cluster.describe())
+  assert.deepStrictEqual({ atOnce, lost, outOfOrder }, { atOnce: 0, lost: 0, outOfOrder: 0 }, cluster.describe())
   const { identifies, identifyViolations } = yield* cluster.simulator.counts
   assert.deepStrictEqual({ identifies, identifyViolations }, { identifies: shards, identifyViolations: 0 })
 })
@@ -125,6 +125,31 @@ describe.skipIf(!hasPostgres)("a cluster of processes", () => {
       yield* cluster.spreadOver(first)
       yield* nothingLost(cluster)
     }).pipe(Effect.provide(discord))
+  )
+
+  it.live("takes the shards of a machine whose program blocks the event loop for 15 s", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
+      const first = yield* cluster.start()
+      yield* cluster.allConnected
+      const second = yield* cluster.start()
+      yield* cluster.spreadOver(first, second)
+      yield* cluster.traffic(20)
+      yield* cluster.handling
+      const blocked = [...first.shards()]
+      yield* first.signal("SIGUSR2")
+      yield* untilTrue(() => second.shards().size === shards, cluster.describe)
+      yield* cluster.handling
+      // The machine says what it has given up as soon as it can say anything.
+      yield* untilTrue(() => blocked.every((shard) => first.process.stdout.includes(`-${shard}\n`)), cluster.describe)
+      yield* cluster.spreadOver(first, second)
+      yield* nothingLost(cluster)
+    }).pipe(
+      Effect.provide(
+        DiscordSimulator.serve({ maxConcurrency: shards, shards, history: 2000, forgetsAcknowledged: true })
+      )
+    )
   )
 
   for (const [where, redis] of [
