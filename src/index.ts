@@ -42,6 +42,8 @@ export {
   InvalidConfig,
   InvalidIntents,
   InvalidShard,
+  OwnedElsewhere,
+  OwnershipLost,
   ReconnectScheduleEnded,
   ShardingRequired,
   UnsupportedVersion
@@ -89,6 +91,7 @@ export {
   type Payload
 } from "./schema/Payload.ts"
 export { maxSendBytes, type RequestChannelInfo, SendEvent } from "./schema/SendEvent.ts"
+export { SessionHolder } from "./schema/SessionHolder.ts"
 export { Session } from "./schema/Session.ts"
 export { describeShardEvent, levelOfShardEvent, ShardEvent } from "./schema/ShardEvent.ts"
 export { ShardId, shardOfGuild } from "./schema/ShardId.ts"
@@ -127,3 +130,7 @@ export { IdentifyRecord, IdentifyStore, type IdentifyTimes } from "./services/Id
 export { GatewayMonitor, type MonitoredGateway } from "./gateway/GatewayMonitor.ts"
 export type { ConnectionBatch } from "./services/SocketInbox.ts"
 export { SessionStore, SessionStoreError } from "./services/SessionStore.ts"
+export { GatewayOwner, type OwnerOptions, type Ownership } from "./services/GatewayOwner.ts"
+export { type OwnerAnswer, type OwnerClaim, OwnerStore, type OwnerStoreFailure } from "./services/OwnerStore.ts"
+export * as RedisOwner from "./services/RedisOwner.ts"
+export * as SqlOwner from "./services/SqlOwner.ts"

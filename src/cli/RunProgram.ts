@@ -98,7 +98,7 @@ export const run = Effect.fn(function* (flags: RunOptions) {
     Effect.provide(
       Option.match(sessionFile, {
         onNone: () => NodeGateway.layer,
-        onSome: NodeGateway.layerWithSessionFile
+        onSome: (path) => NodeGateway.layerWithSessionFile(path)
       }).pipe(Layer.provide(builtIn === undefined ? GatewayConfig.layerEnvWith(options) : builtInConfig(options)))
     ),
     Effect.provideService(

@@ -55,7 +55,7 @@ export const acknowledged = (log: DeliveryLog): Stream.Stream<Delivery, GatewayE
       let batch: ReadonlyArray<Held> = []
       let index = 0
       const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<Delivery>, GatewayError> = Effect.suspend(() => {
-        if (!log.lease.isHeld()) return Effect.andThen(log.lease.held, pull)
+        if (!log.lease.isHeld()) return Effect.andThen(log.held, pull)
         const held = batch[index]
         if (held !== undefined) {
           index++

@@ -84,6 +84,8 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
   /** Counts acknowledgements. */
   private settled = 0
   private ended: Exit.Exit<never, GatewayError> | undefined
+  /** Open once the log has ended. */
+  private readonly over = Latch.makeUnsafe(false)
   private readonly space = Latch.makeUnsafe(true)
   /** Backlogs that the next subscriber may take over, oldest first. Before the first subscriber there is one of everything. */
   private readonly backlogs = new Set<Backlog>([
@@ -157,8 +159,17 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
   /** Ends every subscription, now and later, once it has read what the log holds. */
   end(exit: Exit.Exit<never, GatewayError>): void {
     this.ended ??= exit
+    this.over.openUnsafe()
     for (const subscription of this.subscriptions) subscription.wake()
   }
+
+  /** Waits for the lease. Fails with the end of the log, since a lease that was lost for good does not come back. */
+  readonly held: Effect.Effect<void, GatewayError> = Effect.suspend(() =>
+    Effect.raceFirst(
+      this.lease.held,
+      Effect.flatMap(this.over.await, () => this.ended ?? Effect.never)
+    )
+  )
 
   /** The end of the log, once it has ended. */
   get exit(): Exit.Exit<never, GatewayError> | undefined {

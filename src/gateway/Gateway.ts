@@ -40,6 +40,8 @@ import * as BotMetrics from "../services/BotMetrics.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayConnection } from "../services/GatewayConnection.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
+import { GatewayOwner } from "../services/GatewayOwner.ts"
+import * as OwnedStores from "../services/OwnedStores.ts"
 import * as GatewayInstruments from "./GatewayInstruments.ts"
 import { Heartbeat } from "../services/Heartbeat.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
@@ -196,12 +198,16 @@ export class Gateway extends Context.Service<
       const events = yield* ShardEvents.make(metrics.onEvent)
       const clock = yield* Clock.Clock
       const fork = yield* FiberSet.makeRuntime<never, void, never>()
+      // It ends last: what is stored at the end is stored by the owner.
+      const owner = yield* Effect.serviceOption(GatewayOwner)
+      const ownership = Option.isSome(owner) ? yield* owner.value.join(events.announce) : undefined
+      const stores = yield* OwnedStores.contextOf(ownership?.lease)
       let wanted = config.events
       const log = new DeliveryLog.DeliveryLog({
         capacity: config.buffer,
         capacityBytes: config.bufferBytes,
         now: () => MonotonicTime.of(clock),
-        lease: yield* ShardLease,
+        lease: ownership?.lease ?? (yield* ShardLease),
         grace: Duration.minutes(1),
         fork,
         onAbandoned: (payloads) => events.announce((at) => ShardEvent.DeliveriesAbandoned({ shard: 0, at, payloads })),
@@ -225,8 +231,9 @@ export class Gateway extends Context.Service<
         onDispatch: (payload) => {
           members.onDispatch(payload)
           voice.onDispatch(payload)
-        }
-      })
+        },
+        ownership
+      }).pipe(Effect.provideContext(stores))
       const shards = () => manager.shards().map((shard) => shard.status)
       yield* ProcessMetrics.observe(
         {
@@ -260,6 +267,7 @@ export class Gateway extends Context.Service<
         )
       )
       yield* manager.run.pipe(
+        Effect.provideContext(stores),
         Effect.onError((cause) =>
           Effect.sync(() => {
             log.end(Exit.failCause(cause))

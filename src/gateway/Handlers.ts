@@ -150,6 +150,9 @@ export const run = <A, E, R, E2 = never, R2 = never>(
   const { lease } = log
   const onFailure = options.onFailure === undefined || options.onFailure === "stop" ? undefined : options.onFailure
 
+  /** No handler of a gateway that has ended is tried again. */
+  const heldOrOver = Effect.catch(log.held, () => Effect.interrupt)
+
   const setAside = (held: Held, cause: Cause.Cause<E>): Effect.Effect<unknown, E2, R2> =>
     onFailure === undefined
       ? Effect.logError(`A ${held.payload.t ?? "payload"} is left out`, cause)
@@ -162,7 +165,7 @@ export const run = <A, E, R, E2 = never, R2 = never>(
       onFailure.retry === undefined
         ? handling
         : Effect.retry(
-            Effect.suspend(() => (lease.isHeld() ? handling : Effect.andThen(lease.held, handling))),
+            Effect.suspend(() => (lease.isHeld() ? handling : Effect.andThen(heldOrOver, handling))),
             onFailure.retry
           )
     return Effect.matchCauseEffect(retried, {
@@ -172,11 +175,11 @@ export const run = <A, E, R, E2 = never, R2 = never>(
     })
   }
 
-  const handle = (held: Held, isFirst: boolean): Effect.Effect<unknown, E | E2, R | R2> => {
+  const handle = (held: Held, isFirst: boolean): Effect.Effect<unknown, E | E2 | GatewayError, R | R2> => {
     // It may have waited since it was taken.
     if (!lease.isHeld())
       return Effect.andThen(
-        lease.held,
+        log.held,
         Effect.suspend(() => handle(held, isFirst))
       )
     const attempts = held.begunBefore + (isFirst ? processesAlone(held) : 0)
@@ -187,13 +190,16 @@ export const run = <A, E, R, E2 = never, R2 = never>(
     return handleOnce(held)
   }
 
-  const handleAndAcknowledge = (subscription: Subscription, held: Held): Effect.Effect<void, E | E2, R | R2> =>
+  const handleAndAcknowledge = (
+    subscription: Subscription,
+    held: Held
+  ): Effect.Effect<void, E | E2 | GatewayError, R | R2> =>
     Effect.map(handle(held, false), () => subscription.acknowledge(held))
 
   /** Payloads that processes before this one died with, one after the other, each stored before the next. */
   const oneByOne = (acknowledge: (held: Held) => void) => {
     const first = new Map<number, Payload>()
-    return (held: Held): Effect.Effect<void, E | E2, R | R2> =>
+    return (held: Held): Effect.Effect<void, E | E2 | GatewayError, R | R2> =>
       Effect.suspend(() => {
         const { hold, payload } = held
         if (hold.segment.mark.isAtStart() && !first.has(payload.shard)) first.set(payload.shard, payload)
@@ -208,7 +214,7 @@ export const run = <A, E, R, E2 = never, R2 = never>(
   /** One after the other. A handler's effect is run as it is where nothing else can come of it, as it nearly always is. */
   const inOrder = (subscription: Subscription): Effect.Effect<never, E | E2 | GatewayError, R | R2> => {
     const alone = oneByOne(() => subscription.acknowledgeInHand())
-    const handleInHand = (payload: Payload): Effect.Effect<unknown, E | E2, R | R2> => {
+    const handleInHand = (payload: Payload): Effect.Effect<unknown, E | E2 | GatewayError, R | R2> => {
       if (onFailure === undefined && subscription.isFirstTime) return handler(payload)
       const held = subscription.payloadInHand()
       if (held === undefined) return Effect.void

@@ -23,6 +23,7 @@ import { encodeSendEvent, route, type SendEvent } from "../schema/SendEvent.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
+import type { Ownership } from "../services/GatewayOwner.ts"
 import { Backoff } from "../shard/Backoff.ts"
 import type { Shard, ShardServices } from "../shard/Shard.ts"
 import type { ShardBuffer, ShardHost } from "../shard/ShardHost.ts"
@@ -62,6 +63,8 @@ export const make = Effect.fnUntraced(function* (parts: {
   /** The context in which the metrics of shards are registered. */
   readonly metricContext: Context.Context<never>
   readonly onDispatch: (payload: Payload) => void
+  /** Ownership of the sessions; undefined where they are this process's alone. */
+  readonly ownership: Ownership | undefined
 }) {
   const config = yield* GatewayConfig
   const directory = yield* GatewayDirectory
@@ -116,13 +119,16 @@ export const make = Effect.fnUntraced(function* (parts: {
   /** Runs the shards until one of them cannot go on. */
   const run = Effect.scoped(
     Effect.gen(function* () {
+      const { ownership } = parts
+      if (ownership !== undefined) yield* ownership.take
       home = yield* Effect.scope
       const ids = config.shards === "auto" ? yield* recommended : config.shards
       const generation = yield* ShardGeneration.make(ids, host, yield* Scope.fork(home, "parallel"))
       yield* adopt(generation)
       yield* ShardGeneration.launch(generation, parts.metricContext)
       yield* Deferred.succeed(started, undefined)
-      return yield* Deferred.await(failed)
+      const end = Deferred.await(failed)
+      return yield* ownership === undefined ? end : Effect.raceFirst(end, ownership.lost)
     })
   ).pipe(Effect.onExit((exit) => Deferred.done(started, Exit.asVoid(exit))))
 

@@ -204,10 +204,14 @@ export class Subscription {
 
   /** Waits for payloads that may be handed out. Fails with the end of the log, once there are none left. */
   readonly news: Effect.Effect<void, GatewayError> = Effect.suspend(() => {
-    const { lease } = this.log
-    if (!lease.isHeld()) return lease.held
+    const { exit, lease } = this.log
+    if (!lease.isHeld()) {
+      // A lease that was lost for good does not come back: the end is all that is left to hear of.
+      if (exit !== undefined) return exit
+      this.arrival.closeUnsafe()
+      return Effect.raceFirst(lease.held, this.arrival.await)
+    }
     if (this.returned.length > 0 || this.queue.length > 0) return Effect.void
-    const { exit } = this.log
     if (exit !== undefined) return exit
     this.arrival.closeUnsafe()
     return this.arrival.await

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { hostname } from "node:os"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Effect from "effect/Effect"
@@ -15,12 +16,14 @@ import { Gateway, GatewayLive } from "../gateway/Gateway.ts"
 import type { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayConnection } from "../services/GatewayConnection.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
+import { GatewayOwner, type OwnerOptions } from "../services/GatewayOwner.ts"
 import { Heartbeat } from "../services/Heartbeat.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { SessionStore } from "../services/SessionStore.ts"
 import * as IdentifyFile from "./IdentifyFile.ts"
 import * as NodeDecompression from "./NodeDecompression.ts"
 import * as NodeWebSocket from "./NodeWebSocket.ts"
+import * as OwnerFile from "./OwnerFile.ts"
 
 const platform = Layer.mergeAll(NodeWebSocket.layer, NodeHttpClient.layerNodeHttp, NodeDecompression.layer)
 
@@ -49,13 +52,25 @@ export const layerServices: Layer.Layer<
 > = Layer.mergeAll(GatewayConnection.layer, GatewayDirectory.layer, Heartbeat.layer).pipe(Layer.provideMerge(platform))
 
 /**
- * The gateway with its sessions in a file: a restarted program resumes and gets the missed payloads. Fails with
- * `InvalidConfig` if the file cannot be written.
+ * This process, as a `GatewayOwner` names it to another one.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export const instance: OwnerOptions["instance"] = { host: hostname(), pid: process.pid }
+
+/**
+ * The gateway with its sessions in a file: a restarted program resumes and gets the missed payloads. A second process on the same
+ * file waits until the first one has ended, or fails, as `whenOwned` says. Fails with `InvalidConfig` if the file cannot be
+ * written.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerWithSessionFile = (path: string): Layer.Layer<Gateway, GatewayError, GatewayConfig> => {
+export const layerWithSessionFile = (
+  path: string,
+  options: Omit<OwnerOptions, "instance"> = {}
+): Layer.Layer<Gateway, GatewayError, GatewayConfig> => {
   const sessions = SessionStore.layerFile(path).pipe(
     Layer.provide(NodeFileSystem.layer),
     Layer.catch(({ message, reason }) => {
@@ -66,7 +81,14 @@ export const layerWithSessionFile = (path: string): Layer.Layer<Gateway, Gateway
       )
     })
   )
-  return Gateway.layerNoDeps.pipe(Layer.provide([sessions, IdentifyLimiter.layerMemory]), Layer.provide(layerServices))
+  const owner = GatewayOwner.layer({ ...options, instance }).pipe(
+    Layer.provide(OwnerFile.layer(path)),
+    Layer.provide(NodeFileSystem.layer)
+  )
+  return Gateway.layerNoDeps.pipe(
+    Layer.provide([sessions, IdentifyLimiter.layerMemory, owner]),
+    Layer.provide(layerServices)
+  )
 }
 
 /**

@@ -5,6 +5,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import type { GatewayRecovery } from "./CloseCode.ts"
+import { describeHolder, SessionHolder } from "./SessionHolder.ts"
 import { namesOfIntents, privilegedIntentsIn } from "./Intents.ts"
 
 /**
@@ -218,5 +219,41 @@ export class ReconnectScheduleEnded extends Schema.TaggedError<ReconnectSchedule
   readonly recovery: GatewayRecovery = "fatal"
   override get message() {
     return `Gave up reconnecting, as the option reconnect says. The last reason: ${this.last}`
+  }
+}
+
+/**
+ * Another instance holds the sessions, and the owner is configured to fail then.
+ *
+ * @category errors
+ * @since 0.2.0
+ */
+export class OwnedElsewhere extends Schema.TaggedError<OwnedElsewhere>(
+  "disruption-gateway/GatewayError/OwnedElsewhere"
+)("OwnedElsewhere", {
+  by: Schema.UndefinedOr(SessionHolder)
+}) {
+  readonly recovery: GatewayRecovery = "fatal"
+  override get message() {
+    return `The sessions are held by ${describeHolder(this.by)}. Stop it, or let this one wait (whenOwned: "wait").`
+  }
+}
+
+/**
+ * This instance was not heard of for the time of its lease, and another one has followed.
+ *
+ * @category errors
+ * @since 0.2.0
+ */
+export class OwnershipLost extends Schema.TaggedError<OwnershipLost>("disruption-gateway/GatewayError/OwnershipLost")(
+  "OwnershipLost",
+  { by: Schema.UndefinedOr(SessionHolder) }
+) {
+  readonly recovery: GatewayRecovery = "fatal"
+  override get message() {
+    return (
+      `The sessions were taken over by ${describeHolder(this.by)}, while this one was paused or did not reach the store. ` +
+      "Started again it waits for its turn."
+    )
   }
 }

@@ -32,6 +32,8 @@ import {
   InvalidConfig,
   InvalidIntents,
   InvalidShard,
+  OwnedElsewhere,
+  OwnershipLost,
   ReconnectScheduleEnded,
   ShardingRequired,
   UnsupportedVersion
@@ -57,6 +59,8 @@ const reasons = [
   DisallowedIntents,
   IdentifyBudgetExhausted,
   ReconnectScheduleEnded,
+  OwnedElsewhere,
+  OwnershipLost,
   UnsupportedVersion,
   OpenFailed,
   HelloTimeout,

@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import { durationText } from "./DurationText.ts"
 import { describeBudget } from "./FatalError.ts"
 import { GatewayErrorReason } from "./GatewayError.ts"
+import { describeHolder, SessionHolder } from "./SessionHolder.ts"
 
 const common = {
   /** Number of the shard. */
@@ -83,6 +84,10 @@ const schema = Schema.TaggedUnion({
   StoreFailed: { ...common, what: Schema.Literals(["read", "written", "removed"]), description: Schema.String },
   /** The session's store answers again. */
   StoreRecovered: common,
+  /** Another instance holds the sessions: this one waits until it lets go. Said with the shard 0. */
+  OwnerAwaited: { ...common, by: Schema.UndefinedOr(SessionHolder) },
+  /** This instance holds the sessions from now on. Said with the shard 0. */
+  Owned: { ...common, waited: Schema.DurationFromMillis },
   /** The bot now runs with another number of shards; this is said once, with the shard 0. */
   Resharded: { ...common, from: Schema.Int, to: Schema.Int },
   /** The shard has ended for good. It has no reason if the program ended it. */
@@ -138,6 +143,8 @@ export const ShardEvent = Object.assign(schema, {
   DeliveriesAbandoned: make.DeliveriesAbandoned,
   StoreFailed: make.StoreFailed,
   StoreRecovered: make.StoreRecovered,
+  OwnerAwaited: make.OwnerAwaited,
+  Owned: make.Owned,
   Resharded: make.Resharded,
   Stopped: make.Stopped
 })
@@ -181,6 +188,8 @@ export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.matc
     `${payloads} payloads of a subscriber that failed are given up: no other one took them over`,
   StoreFailed: ({ description, what }) => `The session cannot be ${what}: ${description}`,
   StoreRecovered: () => "The store of sessions answers again",
+  OwnerAwaited: ({ by }) => `Waiting for the sessions, which ${describeHolder(by)} holds`,
+  Owned: ({ waited }) => `This instance holds the sessions, after ${durationText(waited)}`,
   Resharded: ({ from, to }) => `Resharded from ${from} to ${to} shards`,
   Stopped: ({ reason }) => (reason === undefined ? "Stopped" : `Stopped for good: ${reason.message}`)
 })
@@ -209,6 +218,8 @@ const levels: Record<ShardEvent["_tag"], LogLevel.Severity> = {
   DeliveriesAbandoned: "Error",
   StoreFailed: "Warn",
   StoreRecovered: "Info",
+  OwnerAwaited: "Warn",
+  Owned: "Info",
   Resharded: "Info",
   Stopped: "Info"
 }

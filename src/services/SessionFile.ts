@@ -2,8 +2,8 @@
  * A `KeyValueStore` in one file, for sessions that outlive the process without a database.
  *
  * The file is replaced whole: a new one is written, brought to the disk, and renamed, so that neither a kill nor a power cut
- * leaves half of one. This process is taken for the file's only writer. A file that cannot be read is put aside, never
- * overwritten.
+ * leaves half of one. It is read at the first call and not before: until then another instance may write it, which this one
+ * waits for (`GatewayOwner`). A file that cannot be read is put aside, never overwritten.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import type { PlatformError } from "effect/PlatformError"
+import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as StoredSession from "./StoredSession.ts"
@@ -34,13 +35,15 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
     KeyValueStore.KeyValueStore,
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
-      const sessions = new Map<string, string>(Object.entries(yield* read(files, path)))
+      const opened = yield* Effect.cached(
+        Effect.map(read(files, path), (found) => new Map<string, string>(Object.entries(found)))
+      )
       const oneAtATime = yield* Semaphore.make(1)
       let wanted = 0
       let written = 0
 
       // Whoever writes, writes for all that are waiting.
-      const replace = Effect.suspend(() => {
+      const replace = Effect.flatMap(opened, (sessions) => {
         if (written === wanted) return Effect.void
         const version = wanted
         const text = encode({
@@ -62,27 +65,31 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
         Effect.flatMap(Fiber.join)
       )
 
-      const change = (f: () => void) =>
-        Effect.suspend(() => {
-          f()
-          wanted++
-          return Effect.mapError(
-            replace,
-            (cause) => new KeyValueStore.KeyValueStoreError({ message: cause.message, method: "set", cause })
-          )
+      const change = (f: (sessions: Map<string, string>) => void) =>
+        Effect.mapError(
+          Effect.flatMap(opened, (sessions) => {
+            f(sessions)
+            wanted++
+            return replace
+          }),
+          (cause) => new KeyValueStore.KeyValueStoreError({ message: cause.message, method: "set", cause })
+        )
+
+      const look = <A>(method: string, f: (sessions: ReadonlyMap<string, string>) => A) =>
+        Effect.mapBoth(opened, {
+          onFailure: (cause) => new KeyValueStore.KeyValueStoreError({ message: cause.message, method, cause }),
+          onSuccess: f
         })
 
-      // A file that cannot be written is reported at start.
-      wanted++
-      yield* replace
+      yield* probe(files, path)
 
       return KeyValueStore.makeStringOnly({
-        get: (key) => Effect.sync(() => sessions.get(key)),
-        set: (key, value) => change(() => sessions.set(key, value)),
-        remove: (key) => change(() => sessions.delete(key)),
-        clear: change(() => sessions.clear()),
-        size: Effect.sync(() => sessions.size),
-        keys: Effect.sync(() => [...sessions.keys()])
+        get: (key) => look("get", (sessions) => sessions.get(key)),
+        set: (key, value) => change((sessions) => sessions.set(key, value)),
+        remove: (key) => change((sessions) => sessions.delete(key)),
+        clear: change((sessions) => sessions.clear()),
+        size: look("size", (sessions) => sessions.size),
+        keys: look("keys", (sessions) => [...sessions.keys()])
       })
     })
   )
@@ -101,6 +108,21 @@ const replaceFile = Effect.fnUntraced(function* (files: FileSystem.FileSystem, p
     // Some file systems know no such thing: then the rename is on the disk when they bring it there.
     Effect.ignore
   )
+})
+
+/** Reports at the start that the folder cannot be written, without touching the file, which may be another instance's still. */
+const probe = Effect.fnUntraced(function* (files: FileSystem.FileSystem, path: string) {
+  if (!(yield* files.exists(path))) {
+    return yield* Effect.catchIf(
+      Effect.scoped(Effect.asVoid(files.open(path, { flag: "wx", mode: 0o600 }))),
+      ({ reason }) => reason._tag === "AlreadyExists",
+      () => Effect.void
+    )
+  }
+  const token = yield* Random.nextIntBetween(0, 2 ** 40)
+  const name = `${path}.${token.toString(36)}.probe`
+  yield* Effect.scoped(files.open(name, { flag: "wx", mode: 0o600 }))
+  yield* files.remove(name, { force: true })
 })
 
 const folderOf = (path: string): string => path.replace(/[^/\\]*$/, "") || "."

@@ -1,0 +1,65 @@
+/**
+ * Owner of a bot's sessions in Redis: a hash, whose time is Redis's. Scripts claim and release, so each is one step.
+ *
+ * @since 0.2.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redis from "effect/persistence/Redis"
+import { decodeHolder, encodeHolder, type OwnerAnswer, type OwnerClaim, OwnerStore } from "./OwnerStore.ts"
+
+const claimScript = Redis.script(
+  (key: string, { holder, lease, token }: OwnerClaim) => [key, token, encodeHolder(holder), String(lease)],
+  {
+    numberOfKeys: 1,
+    lua: `
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local owner = redis.call("HMGET", KEYS[1], "token", "expires", "holder")
+if owner[1] and owner[1] ~= ARGV[1] and tonumber(owner[2]) > now then
+  return { "0", owner[3] }
+end
+if owner[1] ~= ARGV[1] then
+  redis.call("HINCRBY", KEYS[1], "epoch", 1)
+end
+redis.call("HSET", KEYS[1], "token", ARGV[1], "holder", ARGV[2], "expires", string.format("%.0f", now + ARGV[3]))
+return { redis.call("HGET", KEYS[1], "epoch"), "" }
+`
+  }
+).withReturnType<readonly [epoch: string, holder: string]>()
+
+const releaseScript = Redis.script((key: string, token: string) => [key, token], {
+  numberOfKeys: 1,
+  lua: `
+if redis.call("HGET", KEYS[1], "token") == ARGV[1] then
+  redis.call("HDEL", KEYS[1], "token")
+end
+return 1
+`
+}).withReturnType<number>()
+
+/**
+ * Keeps the owner of the sessions of this name in Redis. Instances of one bot have the same name.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layer = (name: string): Layer.Layer<OwnerStore, never, Redis.Redis> =>
+  Layer.effect(
+    OwnerStore,
+    Effect.map(Redis.Redis, (redis) => {
+      const key = `disruption-gateway_owner:${name}`
+      const claim = redis.eval(claimScript)
+      const release = redis.eval(releaseScript)
+      return OwnerStore.of({
+        claim: (wanted) =>
+          Effect.map(claim(key, wanted), ([epoch, holder]): OwnerAnswer =>
+            epoch === "0"
+              ? { _tag: "Held", by: Option.getOrUndefined(decodeHolder(holder)) }
+              : { _tag: "Granted", epoch: Number(epoch) }
+          ),
+        release: (token) => Effect.asVoid(release(key, token))
+      })
+    })
+  )

@@ -1,0 +1,57 @@
+/**
+ * Owner of a bot's sessions in an SQL database: a row, whose time is the database's.
+ *
+ * @since 0.2.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { decodeHolder, encodeHolder, type OwnerAnswer, OwnerStore } from "./OwnerStore.ts"
+
+/**
+ * Keeps the owner of the sessions of this name in PostgreSQL or SQLite. Instances of one bot have the same name.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layer = (name: string): Layer.Layer<OwnerStore, SqlError, SqlClient.SqlClient> =>
+  Layer.effect(
+    OwnerStore,
+    Effect.gen(function* () {
+      const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+      const table = sql("disruption_gateway_owners")
+      yield* sql`
+        CREATE TABLE IF NOT EXISTS ${table} (
+          name VARCHAR(191) PRIMARY KEY,
+          epoch BIGINT NOT NULL,
+          token VARCHAR(64),
+          holder TEXT NOT NULL,
+          expires BIGINT NOT NULL
+        )`
+      const now = sql.onDialectOrElse({
+        sqlite: () => sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+        orElse: () => sql`CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)`
+      })
+      return OwnerStore.of({
+        claim: Effect.fnUntraced(function* ({ holder, lease, token }) {
+          const [granted] = yield* sql<{ readonly epoch: number | string }>`
+            INSERT INTO ${table} AS owned (name, epoch, token, holder, expires)
+            VALUES (${name}, 1, ${token}, ${encodeHolder(holder)}, ${now} + CAST(${lease} AS BIGINT))
+            ON CONFLICT (name) DO UPDATE SET
+              epoch = CASE WHEN owned.token = excluded.token THEN owned.epoch ELSE owned.epoch + 1 END,
+              token = excluded.token,
+              holder = excluded.holder,
+              expires = excluded.expires
+            WHERE owned.token = excluded.token OR owned.token IS NULL OR owned.expires <= ${now}
+            RETURNING epoch`
+          if (granted !== undefined) return { _tag: "Granted", epoch: Number(granted.epoch) } satisfies OwnerAnswer
+          const [row] = yield* sql<{ readonly holder: string }>`SELECT holder FROM ${table} WHERE name = ${name}`
+          return { _tag: "Held", by: Option.getOrUndefined(decodeHolder(row?.holder)) } satisfies OwnerAnswer
+        }),
+        release: (token) =>
+          Effect.asVoid(sql`UPDATE ${table} SET token = NULL WHERE name = ${name} AND token = ${token}`)
+      })
+    })
+  )
