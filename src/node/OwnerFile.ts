@@ -48,6 +48,12 @@ const isGone = (pid: number): boolean =>
     }
   )
 
+/** The answer that the instance of this content holds the sessions. */
+const heldBy = (text: string): OwnerAnswer => ({
+  _tag: "Held",
+  by: Option.getOrUndefined(Option.map(decode(text), ({ holder }) => holder))
+})
+
 const make = Effect.fnUntraced(function* (path: string) {
   const files = yield* FileSystem.FileSystem
   const prefix = `${basename(path)}.owner.`
@@ -67,10 +73,6 @@ const make = Effect.fnUntraced(function* (path: string) {
   const textOf = (epoch: number) => Effect.orElseSucceed(files.readFileString(fileOf(epoch)), () => "")
   const contentOf = ({ holder, token }: OwnerClaim, released: boolean) =>
     encode({ token, holder, processes, renewal: renewal++, released })
-  const heldBy = (text: string): OwnerAnswer => ({
-    _tag: "Held",
-    by: Option.getOrUndefined(Option.map(decode(text), ({ holder }) => holder))
-  })
 
   const isFree = Effect.fnUntraced(function* (text: string, lease: number) {
     const content = decode(text)

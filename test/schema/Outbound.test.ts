@@ -9,6 +9,7 @@ import { ConnectionClosed, HeartbeatTimeout } from "../../src/schema/ConnectionE
 import { DisallowedIntents, IdentifyBudgetExhausted } from "../../src/schema/FatalError.ts"
 import { GatewaySnapshot } from "../../src/schema/GatewaySnapshot.ts"
 import { describeShardEvent, levelOfShardEvent, ShardEvent } from "../../src/schema/ShardEvent.ts"
+import { SessionHolder } from "../../src/schema/SessionHolder.ts"
 import { ShardId } from "../../src/schema/ShardId.ts"
 import { ShardStatus } from "../../src/schema/ShardStatus.ts"
 
@@ -52,6 +53,9 @@ const events: ReadonlyArray<ShardEvent> = [
   ShardEvent.DeliveriesAbandoned({ ...common, payloads: 3 }),
   ShardEvent.StoreFailed({ ...common, what: "read", description: "MASTERDOWN" }),
   ShardEvent.StoreRecovered(common),
+  ShardEvent.OwnerAwaited({ ...common, by: new SessionHolder({ host: "a-host", pid: 41, since: at }) }),
+  ShardEvent.OwnerAwaited({ ...common, by: undefined }),
+  ShardEvent.Owned({ ...common, waited: Duration.seconds(12) }),
   ShardEvent.Resharded({ ...common, from: 4, to: 8 }),
   ShardEvent.Stopped({ ...common, reason: new DisallowedIntents({ intents: 32_768 }) }),
   ShardEvent.Stopped({
