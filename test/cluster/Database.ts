@@ -14,6 +14,11 @@ const urlOf = (name: string, port: number = server.port) => `postgres://postgres
 
 const administrator = PgClient.layer({ url: Redacted.make(urlOf("postgres")), maxConnections: 1 })
 
+const killConnections = (name: string) =>
+  SqlClient.SqlClient.use(
+    (sql) => sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${name}`
+  ).pipe(Effect.provide(administrator), Effect.orDie, Effect.asVoid)
+
 /** Creates a database for as long as the scope lives. */
 export const make = Effect.gen(function* () {
   const name = `proof_${(yield* Random.nextIntBetween(0, 2 ** 40)).toString(36)}`
@@ -48,6 +53,21 @@ export const make = Effect.gen(function* () {
     ).pipe(
       Effect.map((rows) => rows.map(({ address }) => address)),
       Effect.provide(PgClient.layer({ url: Redacted.make(urlOf(name)), maxConnections: 1 })),
+      Effect.orDie
+    ),
+    /** Ends all connections to it, at once. */
+    killConnections: killConnections(name),
+    /** Makes it read-only for new connections, or takes that back, and ends all that are there. */
+    readOnly: (isReadOnly: boolean) =>
+      SqlClient.SqlClient.use((sql) =>
+        sql.unsafe(`ALTER DATABASE ${name} SET default_transaction_read_only = ${isReadOnly ? "on" : "off"}`)
+      ).pipe(Effect.provide(administrator), Effect.orDie, Effect.andThen(killConnections(name))),
+    /** Process ids of those that serve it. */
+    backends: SqlClient.SqlClient.use(
+      (sql) => sql<{ readonly pid: number }>`SELECT pid FROM pg_stat_activity WHERE datname = ${name}`
+    ).pipe(
+      Effect.map((rows) => rows.map(({ pid }) => pid)),
+      Effect.provide(administrator),
       Effect.orDie
     ),
     /** How many transactions it has done so far. */

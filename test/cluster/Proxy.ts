@@ -18,7 +18,7 @@ export const make = (target: { readonly host: string; readonly port: number }) =
           drop()
         })
     ),
-    ({ drop, server, set }) => {
+    ({ delay, drop, server, set }) => {
       const address = server.address()
       return {
         port: typeof address === "object" && address !== null ? address.port : 0,
@@ -29,6 +29,10 @@ export const make = (target: { readonly host: string; readonly port: number }) =
           set("refusing")
           drop()
         }),
+        /** New connections are reset, those that are there go on: a database whose connections are used up. */
+        full: Effect.sync(() => set("full")),
+        /** Answers take so many milliseconds more. */
+        delay: (millis: number) => Effect.sync(() => delay(millis)),
         /** All is well again. What was open while it stalled is reset, as after a failover. */
         restore: Effect.sync(() => {
           set("open")
@@ -39,7 +43,8 @@ export const make = (target: { readonly host: string; readonly port: number }) =
   )
 
 const listen = (target: { readonly host: string; readonly port: number }) => {
-  let state: "open" | "stalled" | "refusing" = "open"
+  let state: "open" | "stalled" | "refusing" | "full" = "open"
+  let latency = 0
   const sockets = new Set<Socket>()
   const pairs = new Set<readonly [Socket, Socket]>()
   const flow = ([left, right]: readonly [Socket, Socket]) => {
@@ -51,14 +56,14 @@ const listen = (target: { readonly host: string; readonly port: number }) => {
   const server = createServer((client) => {
     sockets.add(client)
     client.on("error", () => client.destroy()).on("close", () => sockets.delete(client))
-    if (state === "refusing") return void client.destroy()
+    if (state === "refusing" || state === "full") return void client.destroy()
     const upstream = connect(target)
     sockets.add(upstream)
     const pair = [client, upstream] as const
     pairs.add(pair)
     client.on("data", (data) => upstream.write(data)).on("close", () => upstream.destroy())
     upstream
-      .on("data", (data) => client.write(data))
+      .on("data", (data) => void (latency === 0 ? client.write(data) : setTimeout(() => client.write(data), latency)))
       .on("error", () => upstream.destroy())
       .on("close", () => {
         sockets.delete(upstream)
@@ -69,6 +74,9 @@ const listen = (target: { readonly host: string; readonly port: number }) => {
   })
   return {
     server,
+    delay: (millis: number) => {
+      latency = millis
+    },
     set: (next: typeof state) => {
       state = next
       for (const pair of pairs) flow(pair)

@@ -60,7 +60,9 @@ const program = Effect.gen(function* () {
 GatewayCluster.run(program).pipe(
   Effect.scoped,
   Effect.provide(
-    NodeCluster.layerEnv.pipe(
+    NodeCluster.layerEnvWith({
+      sharding: { shardLockDisableAdvisory: process.env["PROOF_LOCKS"] === "rows" }
+    }).pipe(
       Layer.provide(PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })),
       Layer.provideMerge(GatewayConfig.layerEnv)
     )

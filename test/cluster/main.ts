@@ -1,7 +1,8 @@
-// Puts the cluster to the proof: `npm run cluster:prove -- kills 20`, and `rolling`, `start`, `outage`, `memory`,
-// `database` and others; without arguments all of them. Prints what it counted; fails where an event was lost, or
-// Discord's limits were broken.
-import { readFileSync } from "node:fs"
+// Puts the cluster to the proof: `npm run cluster:prove -- --only "pause,power cut" 3` puts it through these troubles, thrice each, and
+// writes what it counted into docs/cluster.md; `--only idle` measures what an idle cluster costs. `-- kills 20`, `rolling`, `start`,
+// `outage`, `memory`, `database` and others print what they counted. Without arguments all of them. Fails where an event was
+// lost, or Discord's limits were broken.
+import { existsSync, readFileSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Duration, Effect, Random } from "effect"
 import * as Arr from "effect/Array"
@@ -9,6 +10,8 @@ import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import * as Database from "./Database.ts"
 import * as Machines from "./Machines.ts"
 import * as Proxy from "./Proxy.ts"
+import * as Table from "./Table.ts"
+import { type Trouble, troubles } from "./Troubles.ts"
 
 const perSecond = 5
 
@@ -18,7 +21,8 @@ const discord = (shards: number, maxConcurrency = 16) =>
     maxConcurrency,
     history: 2000,
     sessionStartLimit: { total: 100_000 },
-    replayBuffer: 100_000
+    replayBuffer: 100_000,
+    forgetsAcknowledged: true
   })
 
 const seconds = (time: Duration.Duration) => `${Duration.toSeconds(time).toFixed(1)} s`
@@ -209,6 +213,133 @@ const memory = Effect.fnUntraced(
   (effect, shards) => Effect.provide(effect, discord(shards, shards))
 )
 
+/** Puts a cluster through a trouble again and again, and writes a row of the table. */
+const through = Effect.fnUntraced(
+  function* (name: string, { after, cause, env, what }: Trouble, times: number) {
+    const shards = 32
+    const database = yield* Database.make
+    const proxy = yield* Proxy.make(Database.server)
+    const cluster = yield* Machines.make({ shards, databaseUrl: database.url(proxy.port) })
+    let place = 0
+    const start = Effect.suspend(() => cluster.start(env?.(place++)))
+    const machines = yield* Effect.all([start, start, start])
+    const arranged = { cluster, database, proxy, machines, start }
+    yield* cluster.spreadOver(...machines)
+    const { identifies } = yield* cluster.simulator.counts
+    yield* cluster.traffic(perSecond)
+    yield* cluster.handling
+    const took: Array<Duration.Duration> = []
+    for (let i = 0; i < times; i++) {
+      yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(2000, 5000)))
+      yield* cause(arranged)
+      took.push(yield* cluster.handling)
+      yield* after?.(arranged) ?? Effect.void
+      yield* cluster.handling
+    }
+    const { atOnce, dispatched, duplicated, lost, outOfOrder } = yield* cluster.outcome
+    const counts = yield* cluster.simulator.counts
+    const row = [
+      name,
+      what,
+      String(times),
+      dispatched.toLocaleString("en"),
+      String(lost),
+      String(atOnce),
+      String(duplicated),
+      String(outOfOrder),
+      String(counts.identifies - identifies),
+      spread(took)
+    ]
+    yield* Console.log(row.join("; "))
+    yield* Table.writeRow("troubles", row)
+    if (lost + atOnce + outOfOrder + counts.identifyViolations > 0) {
+      return yield* Effect.die(new Error(`the cluster did not stand the trouble: ${name}`))
+    }
+  },
+  Effect.scoped,
+  Effect.provide(discord(32, 32))
+)
+
+/** Three machines start at once on an empty database, again and again. */
+const empty = Effect.fnUntraced(function* (times: number) {
+  const shards = 32
+  const runs = yield* Effect.forEach(
+    Array.from({ length: times }),
+    Effect.fnUntraced(
+      function* () {
+        const database = yield* Database.make
+        const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
+        yield* Effect.all([cluster.start(), cluster.start(), cluster.start()])
+        const time = yield* cluster.allConnected
+        yield* cluster.traffic(perSecond)
+        yield* Effect.sleep("5 seconds")
+        return { ...(yield* cluster.outcome), ...(yield* cluster.simulator.counts), time }
+      },
+      Effect.scoped,
+      Effect.provide(discord(shards, shards))
+    )
+  )
+  const sum = (count: (run: (typeof runs)[number]) => number) => runs.reduce((all, run) => all + count(run), 0)
+  const row = [
+    "empty",
+    "three machines start at once on an empty database; IDENTIFYs beyond the first of each shard",
+    String(times),
+    sum(({ dispatched }) => dispatched).toLocaleString("en"),
+    ...[
+      sum(({ lost }) => lost),
+      sum(({ atOnce }) => atOnce),
+      sum(({ duplicated }) => duplicated),
+      sum(({ outOfOrder }) => outOfOrder),
+      sum(({ identifies }) => identifies - shards)
+    ].map(String),
+    spread(runs.map(({ time }) => time))
+  ]
+  yield* Console.log(row.join("; "))
+  yield* Table.writeRow("troubles", row)
+})
+
+/** Cost of a cluster of three machines to which nothing happens. */
+const idle = Effect.fnUntraced(
+  function* (shards: number, count: number) {
+    const database = yield* Database.make
+    const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
+    const machines = yield* Effect.forEach(Array.from({ length: count }), () => cluster.start())
+    yield* count > 1 ? cluster.spreadOver(...machines) : cluster.allConnected
+    yield* Effect.sleep("10 seconds")
+    const cpu = Effect.map(database.backends, (backends) => ({
+      backends: cpuTime(backends),
+      machines: cpuTime(machines.map(({ pid }) => pid))
+    }))
+    const time = 30
+    const before = yield* cpu
+    const transactions = yield* database.transactions
+    yield* Effect.sleep(Duration.seconds(time))
+    const done = ((yield* database.transactions) - transactions) / time
+    const after = yield* cpu
+    const share = (ticks: number) => `${(ticks / time).toFixed(1)} %`
+    const row = [
+      `${shards} on ${count}`,
+      done.toFixed(1),
+      share(after.backends - before.backends),
+      share((after.machines - before.machines) / count)
+    ]
+    yield* Console.log(row.join("; "))
+    yield* Table.writeRow("idle", row)
+  },
+  Effect.scoped,
+  (effect, shards) => Effect.provide(effect, discord(shards, shards))
+)
+
+/** Ticks of 10 ms that processes have computed for so far. */
+const cpuTime = (pids: ReadonlyArray<number>): number =>
+  pids.reduce((sum, pid) => {
+    if (!existsSync(`/proc/${pid}/stat`)) return sum
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ")
+    return sum + Number(fields[11]) + Number(fields[12])
+  }, 0)
+
 const redis = "redis://127.0.0.1:6379"
 
 const proofs: Record<string, (times: number) => Effect.Effect<void, unknown>> = {
@@ -225,9 +356,36 @@ const proofs: Record<string, (times: number) => Effect.Effect<void, unknown>> = 
     database({ REDIS_URL: redis, CLUSTER_NAME: "disruption_gateway_proof" }, "sessions and limits in Redis")
 }
 
-const [name, times] = process.argv.slice(2)
-const chosen = Object.entries(proofs).filter(([proof]) => name === undefined || proof === name)
+const rows: Record<string, (times: number) => Effect.Effect<void, unknown>> = {
+  ...Object.fromEntries(
+    Object.entries(troubles).map(([name, trouble]) => [name, (times: number) => through(name, trouble, times)])
+  ),
+  empty,
+  idle: () =>
+    Effect.forEach(
+      [
+        [64, 1],
+        [64, 3],
+        [256, 3],
+        [1000, 3]
+      ] as const,
+      ([shards, count]) => idle(shards, count),
+      { discard: true }
+    )
+}
 
-Effect.forEach(chosen, ([proof, run]) => Effect.andThen(Console.log(`\n${proof}`), run(Number(times ?? 20))), {
-  discard: true
-}).pipe(NodeRuntime.runMain)
+const [first, second, third] = process.argv.slice(2)
+const isOnly = first === "--only"
+const times = isOnly ? third : second
+const only = isOnly ? second?.split(",") : undefined
+const chosen = isOnly
+  ? Object.entries(rows).filter(([row]) => only?.includes(row))
+  : Object.entries({ ...proofs, ...rows }).filter(([proof]) => first === undefined || proof === first)
+
+Effect.forEach(
+  chosen,
+  ([proof, run]) => Effect.andThen(Console.log(`\n${proof}`), run(Number(times ?? (proof in rows ? 3 : 20)))),
+  {
+    discard: true
+  }
+).pipe(NodeRuntime.runMain)
