@@ -40,7 +40,8 @@ return 1
 }).withReturnType<number>()
 
 /**
- * Keeps the owner of the sessions of this name in Redis. Instances of one bot have the same name.
+ * Keeps the owner of the sessions of this name in Redis. Instances that run the same
+ * shards of one bot have the same name; parts of a bot with other shards have others.
  *
  * @since 0.2.0
  * @category layers

@@ -11,7 +11,8 @@ import type { SqlError } from "effect/sql/SqlError"
 import { decodeHolder, encodeHolder, type OwnerAnswer, OwnerStore } from "./OwnerStore.ts"
 
 /**
- * Keeps the owner of the sessions of this name in PostgreSQL or SQLite. Instances of one bot have the same name.
+ * Keeps the owner of the sessions of this name in PostgreSQL; the statements are SQLite's, too, untried. Instances that run the same
+ * shards of one bot have the same name; parts of a bot with other shards have others.
  *
  * @since 0.2.0
  * @category layers
