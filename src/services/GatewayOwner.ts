@@ -52,8 +52,13 @@ export interface Ownership {
   readonly lost: Effect.Effect<never, GatewayError>
 }
 
-/** Announces an event. */
-type Announce = (event: (at: DateTime.Utc) => ShardEvent) => Effect.Effect<void>
+/**
+ * Announcement of what becomes of the ownership, to whoever watches the connections.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type AnnounceOwner = (event: (at: DateTime.Utc) => ShardEvent) => Effect.Effect<void>
 
 /** Share of the lease that is used: the rest is for what the owner has begun. */
 const usableShare = 2 / 3
@@ -79,7 +84,7 @@ export class GatewayOwner extends Context.Service<
   GatewayOwner,
   {
     /** Becomes a candidate; the end of the scope lets go. */
-    readonly join: (announce: Announce) => Effect.Effect<Ownership, never, Scope.Scope>
+    readonly join: (announce: AnnounceOwner) => Effect.Effect<Ownership, never, Scope.Scope>
   }
 >()("disruption-gateway/services/GatewayOwner") {
   /** Owns the sessions by a claim in the store. */
@@ -90,7 +95,11 @@ export class GatewayOwner extends Context.Service<
     )
 }
 
-const join = Effect.fnUntraced(function* (store: OwnerStore["Service"], options: OwnerOptions, announce: Announce) {
+const join = Effect.fnUntraced(function* (
+  store: OwnerStore["Service"],
+  options: OwnerOptions,
+  announce: AnnounceOwner
+) {
   const clock = yield* Clock.Clock
   const time = Duration.toMillis(Duration.fromInputUnsafe(options.lease ?? "15 seconds"))
   const lease = new TimedLease(clock, time * usableShare)

@@ -10,7 +10,12 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as MonotonicTime from "./MonotonicTime.ts"
 
-/** The lease of a shard. */
+/**
+ * The lease of a shard.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface Lease {
   /** Whether the process may act for the shard. Asked for every payload. */
   readonly isHeld: () => boolean

@@ -20,6 +20,8 @@ import * as Redacted from "effect/Redacted"
 import * as RpcClient from "effect/rpc/RpcClient"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as Schema from "effect/Schema"
+import { ClusterMessage } from "../../../src/cluster/ClusterMessage.ts"
+import { bodies } from "../../../src/cluster/DiscordShard.ts"
 import { GatewayCluster } from "../../../src/cluster/GatewayCluster.ts"
 import * as MachineSockets from "../../../src/cluster/MachineSockets.ts"
 import * as NodeCluster from "../../../src/cluster/NodeCluster.ts"
@@ -41,6 +43,7 @@ const restart = (port: number, requestId: number) =>
   Effect.gen(function* () {
     const protocols = yield* Runners.RpcClientProtocol
     const protocol = yield* protocols.make(RunnerAddress.make("127.0.0.1", port))
+    const message = yield* bodies.nothing.write({}, 1)
     const machine = yield* Effect.provideService(Runners.makeRpcClient, RpcClient.Protocol, protocol)
     return yield* machine.Effect({
       persisted: false,
@@ -53,7 +56,7 @@ const restart = (port: number, requestId: number) =>
           entityId: EntityId.make(ShardNames.inTurn(() => 1, parts)(new ShardId({ id: 0, total: shards })))
         }),
         tag: "Restart",
-        payload: yield* Schema.encodeEffect(protocols.codecFor(Schema.Void))(undefined),
+        payload: yield* Schema.encodeEffect(protocols.codecFor(ClusterMessage))(message),
         headers: Headers.empty
       })
     })
