@@ -12,7 +12,8 @@ import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { DeliveryLog } from "./DeliveryLog.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
-import { attemptsOf, type Held, type Subscription } from "./Subscription.ts"
+import { attemptsOf, type Held } from "./Segment.ts"
+import type { Subscription } from "./Subscription.ts"
 import type { Wanted } from "./Wanted.ts"
 
 /** Payloads, one a pull: a payload is acknowledged by the pull for the next one. */

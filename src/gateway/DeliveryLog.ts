@@ -17,16 +17,8 @@ import type { Payload } from "../schema/Payload.ts"
 import type { MarkSegment } from "../shard/LowWaterMark.ts"
 import type { ShardBuffer } from "../shard/ShardHost.ts"
 import type { Lease } from "../services/ShardLease.ts"
-import {
-  type Held,
-  type Rest,
-  type Segment,
-  segmentsOf,
-  shareOf,
-  Subscription,
-  type SubscriptionHost,
-  type SubscriptionOptions
-} from "./Subscription.ts"
+import { type Held, type Rest, type Segment, segmentsOf, shareOf } from "./Segment.ts"
+import { Subscription, type SubscriptionHost, type SubscriptionOptions } from "./Subscription.ts"
 import { covers, isWanted, union, type Wanted } from "./Wanted.ts"
 
 /** Payloads that wait for the next subscriber. */

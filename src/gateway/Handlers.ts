@@ -15,7 +15,8 @@ import * as Schema from "effect/Schema"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Dispatch, DispatchName, Payload } from "../schema/Payload.ts"
 import type { DeliveryLog } from "./DeliveryLog.ts"
-import { attemptsOf, type Held, processesBefore, type Subscription } from "./Subscription.ts"
+import { attemptsOf, type Held, processesBefore } from "./Segment.ts"
+import type { Subscription } from "./Subscription.ts"
 import type { Wanted } from "./Wanted.ts"
 
 /**

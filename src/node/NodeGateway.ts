@@ -55,7 +55,7 @@ export const layerServices: Layer.Layer<
  * This process, as a `GatewayOwner` names it to another one.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const instance: OwnerOptions["instance"] = { host: hostname(), pid: process.pid }
 

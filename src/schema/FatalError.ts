@@ -51,7 +51,7 @@ export class AuthenticationFailed extends Schema.TaggedError<AuthenticationFaile
  * A later release has stored something that this one cannot read. It is left as it is.
  *
  * @category errors
- * @since 0.2.0
+ * @since 0.1.0
  */
 export class UnsupportedVersion extends Schema.TaggedError<UnsupportedVersion>(
   "disruption-gateway/GatewayError/UnsupportedVersion"
@@ -226,7 +226,7 @@ export class ReconnectScheduleEnded extends Schema.TaggedError<ReconnectSchedule
  * Another instance holds the sessions, and the owner is configured to fail then.
  *
  * @category errors
- * @since 0.2.0
+ * @since 0.1.0
  */
 export class OwnedElsewhere extends Schema.TaggedError<OwnedElsewhere>(
   "disruption-gateway/GatewayError/OwnedElsewhere"
@@ -243,7 +243,7 @@ export class OwnedElsewhere extends Schema.TaggedError<OwnedElsewhere>(
  * This instance was not heard of for the time of its lease, and another one has followed.
  *
  * @category errors
- * @since 0.2.0
+ * @since 0.1.0
  */
 export class OwnershipLost extends Schema.TaggedError<OwnershipLost>("disruption-gateway/GatewayError/OwnershipLost")(
   "OwnershipLost",

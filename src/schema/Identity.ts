@@ -14,7 +14,7 @@ const Snowflake = Schema.NonEmptyString
  * Identity of a bot, of the READY of its session.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export class Identity extends Schema.Class<Identity>("disruption-gateway/Identity")({
   /** The bot's user. */

@@ -30,6 +30,6 @@ export class Session extends Schema.Class<Session>("disruption-gateway/Session")
   starts: Schema.optionalKey(Schema.Int),
   /** The `gatewayUrl` or `apiUrl` through which it was started: it is not resumed from elsewhere. */
   origin: Schema.String,
-  /** Identity of its READY. Absent in sessions that releases before 0.2 have stored. */
+  /** Identity of its READY. Absent in sessions that were stored before there was one. */
   identity: Schema.optionalKey(Identity)
 }) {}

@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 /**
  * An instance that holds the sessions.
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category models
  */
 export class SessionHolder extends Schema.Class<SessionHolder>("disruption-gateway/SessionHolder")({

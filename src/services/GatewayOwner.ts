@@ -25,7 +25,7 @@ import { type Lease, momentOf, TimedLease } from "./ShardLease.ts"
 /**
  * Options of an owner.
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category models
  */
 export interface OwnerOptions {
@@ -40,7 +40,7 @@ export interface OwnerOptions {
 /**
  * The ownership of one gateway, from its candidacy on.
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category models
  */
 export interface Ownership {
@@ -55,7 +55,7 @@ export interface Ownership {
 /**
  * Announcement of what becomes of the ownership, to whoever watches the connections.
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category models
  */
 export type AnnounceOwner = (event: (at: DateTime.Utc) => ShardEvent) => Effect.Effect<void>
@@ -77,7 +77,7 @@ const askEvery = Duration.millis(250)
  * )
  * ```
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category services
  */
 export class GatewayOwner extends Context.Service<

@@ -14,7 +14,7 @@ import { SessionHolder } from "../schema/SessionHolder.ts"
 /**
  * A claim of an instance.
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category models
  */
 export interface OwnerClaim {
@@ -28,7 +28,7 @@ export interface OwnerClaim {
 /**
  * The answer to a claim: it is granted under an epoch, or another instance holds the sessions.
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category models
  */
 export type OwnerAnswer =
@@ -38,7 +38,7 @@ export type OwnerAnswer =
 /**
  * A store of owners that does not answer, or not well.
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category models
  */
 export interface OwnerStoreFailure {
@@ -48,7 +48,7 @@ export interface OwnerStoreFailure {
 /**
  * Storage of one owner: `RedisOwner.layer`, `SqlOwner.layer`, a file, or memory.
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category services
  */
 export class OwnerStore extends Context.Service<

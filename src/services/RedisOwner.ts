@@ -1,7 +1,7 @@
 /**
  * Owner of a bot's sessions in Redis: a hash, whose time is Redis's. Scripts claim and release, so each is one step.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -40,10 +40,10 @@ return 1
 }).withReturnType<number>()
 
 /**
- * Keeps the owner of the sessions of this name in Redis. Instances that run the same
- * shards of one bot have the same name; parts of a bot with other shards have others.
+ * Keeps the owner of the sessions of this name in Redis. Instances that run the same shards of one bot have the same name; parts
+ * of a bot with other shards have others.
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category layers
  */
 export const layer = (name: string): Layer.Layer<OwnerStore, never, Redis.Redis> =>

@@ -13,7 +13,7 @@ import * as MonotonicTime from "./MonotonicTime.ts"
 /**
  * The lease of a shard.
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category models
  */
 export interface Lease {

@@ -1,7 +1,7 @@
 /**
  * Owner of a bot's sessions in an SQL database: a row, whose time is the database's.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,7 +14,7 @@ import { decodeHolder, encodeHolder, type OwnerAnswer, OwnerStore } from "./Owne
  * Keeps the owner of the sessions of this name in PostgreSQL; the statements are SQLite's, too, untried. Instances that run the same
  * shards of one bot have the same name; parts of a bot with other shards have others.
  *
- * @since 0.2.0
+ * @since 0.1.0
  * @category layers
  */
 export const layer = (name: string): Layer.Layer<OwnerStore, SqlError, SqlClient.SqlClient> =>

@@ -58,7 +58,7 @@ const Ids = Schema.String.pipe(
 
 const StoredIdentity = Schema.Struct({
   version: Schema.Literal(version),
-  /** Id of the session whose READY said it: a release before 0.2 writes sessions and leaves this as it is. */
+  /** Id of the session whose READY said it: an earlier version writes sessions and leaves this as it is. */
   session: Schema.String,
   identity: Schema.Struct({ ...Identity.fields, guilds: Ids })
 })

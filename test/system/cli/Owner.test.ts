@@ -1,6 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,21 +6,7 @@ import * as Fiber from "effect/Fiber"
 import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
 import { environment, start } from "../../support/CommandLine.ts"
 import { untilTrue } from "../../support/Patience.ts"
-
-const temporaryFile = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "owner-"))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
-).pipe(Effect.map((folder) => join(folder, "sessions.json")))
-
-/** The numbers of the messages in lines of JSON. */
-const numbersIn = (stdout: string) =>
-  stdout
-    .split("\n")
-    .slice(0, -1)
-    .flatMap((line) => {
-      const { d, t }: { d: { n: number }; t: string } = JSON.parse(line)
-      return t === "MESSAGE_CREATE" ? [d.n] : []
-    })
+import { numbersIn, temporaryFile } from "../../support/SessionFileRun.ts"
 
 const load = Effect.gen(function* () {
   const simulator = yield* DiscordSimulator

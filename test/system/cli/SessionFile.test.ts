@@ -1,6 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { readFileSync, statSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -8,21 +6,7 @@ import * as Random from "effect/Random"
 import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
 import { environment, finish, start } from "../../support/CommandLine.ts"
 import { until, untilTrue } from "../../support/Patience.ts"
-
-const temporaryFile = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "sessions-"))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
-).pipe(Effect.map((folder) => join(folder, "sessions.json")))
-
-/** The numbers of the messages in lines of JSON; a line that was cut off does not count. */
-const numbersIn = (stdout: string) =>
-  stdout
-    .split("\n")
-    .slice(0, -1)
-    .flatMap((line) => {
-      const { d, t }: { d: { n: number }; t: string } = JSON.parse(line)
-      return t === "MESSAGE_CREATE" ? [d.n] : []
-    })
+import { numbersIn, temporaryFile } from "../../support/SessionFileRun.ts"
 
 const served = Effect.provide(DiscordSimulator.serve({ history: 1_000_000 }))
 

@@ -33,6 +33,18 @@ const messages = Effect.fnUntraced(function* (cluster: Cluster, count: number) {
   yield* untilTrue(() => cluster.dispatched() >= before + count, cluster.describe)
 })
 
+/** Two machines that have the shards between them, and are given messages. */
+const twoMachines = Effect.gen(function* () {
+  const database = yield* Database.make
+  const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
+  const first = yield* cluster.start()
+  yield* cluster.allConnected
+  const second = yield* cluster.start()
+  yield* cluster.spreadOver(first, second)
+  yield* cluster.traffic(20)
+  return { cluster, database, first, second }
+})
+
 describe.skipIf(!hasPostgres)("a cluster of processes", () => {
   it.live("goes on by RESUME when a machine is killed, told to stop, or new", () =>
     Effect.gen(function* () {
@@ -96,13 +108,7 @@ describe.skipIf(!hasPostgres)("a cluster of processes", () => {
 
   it.live("takes the shards of a machine that hangs, which gives them up when it goes on", () =>
     Effect.gen(function* () {
-      const database = yield* Database.make
-      const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
-      const first = yield* cluster.start()
-      yield* cluster.allConnected
-      const second = yield* cluster.start()
-      yield* cluster.spreadOver(first, second)
-      yield* cluster.traffic(20)
+      const { cluster, database, first, second } = yield* twoMachines
       yield* messages(cluster, 100)
       const hung = [...first.shards()]
       yield* first.signal("SIGSTOP")
@@ -129,13 +135,7 @@ describe.skipIf(!hasPostgres)("a cluster of processes", () => {
 
   it.live("takes the shards of a machine whose program blocks the event loop for 15 s", () =>
     Effect.gen(function* () {
-      const database = yield* Database.make
-      const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
-      const first = yield* cluster.start()
-      yield* cluster.allConnected
-      const second = yield* cluster.start()
-      yield* cluster.spreadOver(first, second)
-      yield* cluster.traffic(20)
+      const { cluster, first, second } = yield* twoMachines
       yield* cluster.handling
       const blocked = [...first.shards()]
       yield* first.signal("SIGUSR2")
