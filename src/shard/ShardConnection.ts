@@ -227,7 +227,9 @@ const whileThereIsProgress = <A>(
   Effect.suspend(() => {
     const { buffer, limit, progress, reason } = options
     if (buffer.isFull()) {
-      return Effect.andThen(Effect.raceFirst(Effect.asVoid(wait), buffer.room), whileThereIsProgress(wait, options))
+      return Effect.flatMap(Effect.raceFirst(Effect.asSome(wait), Effect.as(buffer.room, Option.none())), (ended) =>
+        Option.isSome(ended) ? Effect.succeed(ended.value) : whileThereIsProgress(wait, options)
+      )
     }
     const before = progress()
     return Effect.timeoutOrElse(wait, {

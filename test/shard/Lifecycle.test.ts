@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import { TestClock } from "effect/testing"
 import { Gateway } from "../../src/gateway/Gateway.ts"
+import { SendEvent } from "../../src/schema/SendEvent.ts"
 import type { ShardEvent } from "../../src/schema/ShardEvent.ts"
 import * as Act from "../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
@@ -312,6 +313,13 @@ describe("a session that was disconnected", () => {
   )
 })
 
+const online = SendEvent.updatePresence({
+  since: null,
+  activities: [],
+  status: PresenceUpdateStatus.Online,
+  afk: false
+})
+
 describe("a session that leads nowhere", () => {
   const reasons = (events: ReadonlyArray<ShardEvent>) =>
     events.flatMap((event) => (event._tag === "Disconnected" ? [event.reason._tag] : []))
@@ -401,6 +409,24 @@ describe("a session that leads nowhere", () => {
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(reasons(watcher.events), ["ReadyTimeout"])
     }).pipe(Effect.provide(SimulatedBot.layer({ config: { buffer: 1, shards: 2 } })))
+  )
+
+  it.effect("a shard that gets ready while nobody reads sends what it is to send", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const gateway = yield* Gateway
+      yield* TestClock.adjust("1 second")
+      // Two HELLOs, the READY of shard 0 and this take all the room, before shard 1 identifies.
+      yield* simulator.dispatch("MESSAGE_CREATE", {})
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(
+        (yield* gateway.shards).map(({ state }) => state),
+        ["ready", "ready"]
+      )
+      const sending = yield* Effect.forkChild(gateway.send(online, { shard: 1 }))
+      yield* TestClock.adjust("1 second")
+      assert.isDefined(sending.pollUnsafe())
+    }).pipe(Effect.provide(SimulatedBot.layer({ config: { buffer: 4, shards: 2 } })))
   )
 
   it.effect("the limits are options", () =>
