@@ -8,11 +8,13 @@
 import { readlinkSync, readFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import { SessionHolder } from "../schema/SessionHolder.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { type OwnerAnswer, type OwnerClaim, OwnerStore } from "../services/OwnerStore.ts"
@@ -119,21 +121,27 @@ const make = Effect.fnUntraced(function* (path: string) {
     return { _tag: "Granted", epoch } satisfies OwnerAnswer
   })
 
+  /** One call at a time, and each to its end: what the disk was told it does, whoever waits for it. */
+  const oneAtATime = yield* Semaphore.make(1)
+  const toItsEnd = <A, E>(call: Effect.Effect<A, E>) =>
+    Effect.flatMap(Effect.forkDetach(oneAtATime.withPermits(1)(call)), Fiber.join)
+
   return OwnerStore.of({
     claim: Effect.fnUntraced(function* (claim) {
       const [latest = 0] = yield* epochs
       if (own?.claim.token === claim.token) return yield* renew(claim, own.epoch, latest)
       const text = latest === 0 ? "" : yield* textOf(latest)
-      if (latest !== 0 && !(yield* isFree(text, claim.lease))) return heldBy(text)
+      const mayFollow = claim.epoch === undefined && (latest === 0 || (yield* isFree(text, claim.lease)))
+      if (!mayFollow) return heldBy(text)
       return yield* follow(claim, latest)
-    }),
+    }, toItsEnd),
     release: Effect.fnUntraced(function* (token) {
       if (own?.claim.token !== token) return
       const { claim, epoch } = own
       own = undefined
       const [latest] = yield* epochs
       if (latest === epoch) yield* write(epoch, contentOf(claim, true))
-    })
+    }, toItsEnd)
   })
 })
 

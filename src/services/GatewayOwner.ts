@@ -11,6 +11,7 @@ import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
@@ -109,11 +110,15 @@ const join = Effect.fnUntraced(function* (
   const holder = new SessionHolder({ ...options.instance, since: yield* DateTime.now })
   let epoch: number | undefined
   let hasFailed = false
+  let claiming: Fiber.Fiber<OwnerAnswer | undefined> | undefined
 
-  /** One claim, which ends in any case; undefined where the store does not answer. The first failure is told. */
+  /**
+   * One claim, which ends in any case, in a fiber that outlives whoever asks; undefined where the store does not answer. The first
+   * failure is told.
+   */
   const claim = Effect.suspend(() => {
     const asked = momentOf(clock)
-    return store.claim({ token, holder, lease: time }).pipe(
+    return store.claim({ token, holder, epoch, lease: time }).pipe(
       Effect.timeout(Duration.millis(time / renewals)),
       Effect.tapError(({ message }) => {
         const isKnown = hasFailed
@@ -126,7 +131,12 @@ const join = Effect.fnUntraced(function* (
           if (answer._tag === "Granted" && (epoch === undefined || epoch === answer.epoch)) lease.confirm(asked)
         })
       ),
-      Effect.orElseSucceed((): OwnerAnswer | undefined => undefined)
+      Effect.orElseSucceed((): OwnerAnswer | undefined => undefined),
+      Effect.forkDetach,
+      Effect.flatMap((fiber) => {
+        claiming = fiber
+        return Fiber.join(fiber)
+      })
     )
   })
 
@@ -166,7 +176,10 @@ const join = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       lease.end()
-      return Effect.ignore(Effect.timeout(store.release(token), Duration.millis(time / renewals)))
+      // A first claim that is under way could be granted after this. A renewal is refused then, however late it comes.
+      const settled = epoch === undefined && claiming !== undefined ? Fiber.await(claiming) : Effect.void
+      const release = Effect.timeout(store.release(token), Duration.millis(time / renewals))
+      return Effect.andThen(settled, Effect.ignore(release))
     })
   )
   return { lease, take, lost: Deferred.await(lost) } satisfies Ownership

@@ -21,6 +21,11 @@ export interface OwnerClaim {
   /** Names the instance, and no other. */
   readonly token: string
   readonly holder: SessionHolder
+  /**
+   * Epoch under which the instance is the owner: then the claim renews, and takes nothing that was let go of or that another one
+   * has. Undefined to become the owner.
+   */
+  readonly epoch: number | undefined
   /** Milliseconds for which the claim is good. */
   readonly lease: number
 }
@@ -54,7 +59,10 @@ export interface OwnerStoreFailure {
 export class OwnerStore extends Context.Service<
   OwnerStore,
   {
-    /** Takes the sessions if nobody holds them, or renews the claim that has this token already. */
+    /**
+     * Takes the sessions if nobody holds them, or renews the claim that has this token already. A renewal is also granted by a
+     * store that has lost what it had: Redis after a restart without persistence.
+     */
     readonly claim: (claim: OwnerClaim) => Effect.Effect<OwnerAnswer, OwnerStoreFailure>
     /** Ends the claim of this token, if it still is the owner's. */
     readonly release: (token: string) => Effect.Effect<void, OwnerStoreFailure>
@@ -68,7 +76,8 @@ export class OwnerStore extends Context.Service<
       claim: (claim) =>
         Effect.map(Clock.currentTimeMillis, (now): OwnerAnswer => {
           const isOwn = owner?.claim.token === claim.token
-          if (owner !== undefined && !isOwn && now < owner.until) return { _tag: "Held", by: owner.claim.holder }
+          const isFree = claim.epoch === undefined && (owner === undefined || now >= owner.until)
+          if (!isOwn && !isFree) return { _tag: "Held", by: owner?.claim.holder }
           if (!isOwn) epoch++
           owner = { claim, until: now + claim.lease }
           return { _tag: "Granted", epoch }

@@ -10,18 +10,25 @@ import * as Redis from "effect/persistence/Redis"
 import { decodeHolder, encodeHolder, type OwnerAnswer, type OwnerClaim, OwnerStore } from "./OwnerStore.ts"
 
 const claimScript = Redis.script(
-  (key: string, { holder, lease, token }: OwnerClaim) => [key, token, encodeHolder(holder), String(lease)],
+  (key: string, { epoch, holder, lease, token }: OwnerClaim) => [
+    key,
+    token,
+    encodeHolder(holder),
+    String(lease),
+    epoch === undefined ? "" : String(epoch)
+  ],
   {
     numberOfKeys: 1,
     lua: `
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local owner = redis.call("HMGET", KEYS[1], "token", "expires", "holder")
-if owner[1] and owner[1] ~= ARGV[1] and tonumber(owner[2]) > now then
-  return { "0", owner[3] }
-end
-if owner[1] ~= ARGV[1] then
-  redis.call("HINCRBY", KEYS[1], "epoch", 1)
+local token, expires, holder, epoch = unpack(redis.call("HMGET", KEYS[1], "token", "expires", "holder", "epoch"))
+if token ~= ARGV[1] then
+  local renews = ARGV[4] ~= ""
+  if epoch and (renews or (token and tonumber(expires) > now)) then
+    return { "0", holder }
+  end
+  redis.call("HSET", KEYS[1], "epoch", renews and ARGV[4] or string.format("%.0f", (epoch or 0) + 1))
 end
 redis.call("HSET", KEYS[1], "token", ARGV[1], "holder", ARGV[2], "expires", string.format("%.0f", now + ARGV[3]))
 return { redis.call("HGET", KEYS[1], "epoch"), "" }

@@ -36,16 +36,18 @@ export const layer = (name: string): Layer.Layer<OwnerStore, SqlError, SqlClient
         orElse: () => sql`CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)`
       })
       return OwnerStore.of({
-        claim: Effect.fnUntraced(function* ({ holder, lease, token }) {
+        claim: Effect.fnUntraced(function* ({ epoch, holder, lease, token }) {
+          const isFree =
+            epoch === undefined ? sql`owned.token IS NULL OR owned.expires <= ${now}` : sql`owned.token = excluded.token`
           const [granted] = yield* sql<{ readonly epoch: number | string }>`
             INSERT INTO ${table} AS owned (name, epoch, token, holder, expires)
-            VALUES (${name}, 1, ${token}, ${encodeHolder(holder)}, ${now} + CAST(${lease} AS BIGINT))
+            VALUES (${name}, CAST(${epoch ?? 1} AS BIGINT), ${token}, ${encodeHolder(holder)}, ${now} + CAST(${lease} AS BIGINT))
             ON CONFLICT (name) DO UPDATE SET
               epoch = CASE WHEN owned.token = excluded.token THEN owned.epoch ELSE owned.epoch + 1 END,
               token = excluded.token,
               holder = excluded.holder,
               expires = excluded.expires
-            WHERE owned.token = excluded.token OR owned.token IS NULL OR owned.expires <= ${now}
+            WHERE owned.token = excluded.token OR ${isFree}
             RETURNING epoch`
           if (granted !== undefined) return { _tag: "Granted", epoch: Number(granted.epoch) } satisfies OwnerAnswer
           const [row] = yield* sql<{ readonly holder: string }>`SELECT holder FROM ${table} WHERE name = ${name}`

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -35,9 +36,15 @@ const start = (pid: number, handled: Array<Handled> = [], options: Partial<Owner
     const scope = yield* Scope.make()
     const store = yield* OwnerStore
     let isCutOff = false
-    // An instance that is paused or killed does not renew any more.
+    let delay: Duration.Input | undefined
+    // An instance that is paused or killed does not renew any more. A claim that is on its way arrives, whoever waits for it.
     const reachable = OwnerStore.of({
-      claim: (claim) => (isCutOff ? Effect.never : store.claim(claim)),
+      claim: (claim) =>
+        isCutOff
+          ? Effect.never
+          : delay === undefined
+            ? store.claim(claim)
+            : Effect.flatMap(Effect.forkDetach(Effect.delay(store.claim(claim), delay)), Fiber.join),
       release: (token) => (isCutOff ? Effect.never : store.release(token))
     })
     const context = yield* Layer.buildWithScope(
@@ -73,6 +80,10 @@ const start = (pid: number, handled: Array<Handled> = [], options: Partial<Owner
       /** Whether it reaches the store of owners. */
       reaches: (isSo: boolean) => {
         isCutOff = !isSo
+      },
+      /** Makes each claim take so long to the store. */
+      claimsTake: (time: Duration.Input) => {
+        delay = time
       },
       stop: Scope.close(scope, Exit.void)
     }
@@ -168,6 +179,42 @@ describe("two instances with the same sessions", () => {
       yield* paused.stop
       yield* next.stop
       assert.deepStrictEqual(yield* SimulatedBot.handshakes, [[2], [6]])
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("hand over at once, though a renewal of the one that has let go arrives after that", () =>
+    Effect.gen(function* () {
+      const first = yield* start(1)
+      yield* TestClock.adjust("5 seconds")
+      first.claimsTake("1 second")
+      // Its renewal is on its way from 6 s to 7 s; the next one asks at 6.6, 6.85 and 7.1 s.
+      yield* TestClock.adjust("1600 millis")
+      const next = yield* start(2)
+      yield* TestClock.adjust("300 millis")
+      yield* first.stop
+      yield* TestClock.adjust("2 seconds")
+      assert.include(next.said(), "This instance holds the sessions")
+      yield* next.stop
+      assert.deepStrictEqual(yield* SimulatedBot.handshakes, [[2], [6]])
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("hand over at once, though the one that waited first was stopped while it asked", () =>
+    Effect.gen(function* () {
+      const first = yield* start(1)
+      yield* TestClock.adjust("5 seconds")
+      const stopped = yield* start(2)
+      stopped.claimsTake("1 second")
+      // Its second claim is on its way from 6.25 s to 7.25 s; the next one asks at 6.6, 6.85, 7.1 and 7.35 s.
+      yield* TestClock.adjust("1600 millis")
+      const next = yield* start(3)
+      yield* TestClock.adjust("600 millis")
+      yield* first.stop
+      const stopping = yield* Effect.forkChild(stopped.stop)
+      yield* TestClock.adjust("3 seconds")
+      yield* Fiber.join(stopping)
+      assert.include(next.said(), "This instance holds the sessions")
+      yield* next.stop
     }).pipe(Effect.provide(world))
   )
 

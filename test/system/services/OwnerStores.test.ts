@@ -33,9 +33,10 @@ const inFile = Effect.gen(function* () {
   )
 }).pipe(Effect.provide(NodeFileSystem.layer))
 
-const claimOf = (token: string, lease: number) => ({
+const claimOf = (token: string, lease: number, epoch?: number) => ({
   token,
   lease,
+  epoch,
   holder: new SessionHolder({ host: "a-host", pid: process.pid, since: DateTime.makeUnsafe(0) })
 })
 const aMinute = 60_000
@@ -59,6 +60,7 @@ for (const { isThere, make, name } of [
         assert.deepStrictEqual(yield* two.claim(claimOf("two", aMinute)), { _tag: "Held", by: holder })
         yield* two.release("two")
         assert.deepStrictEqual(yield* one.claim(claimOf("one", aMinute)), { _tag: "Granted", epoch: 1 })
+        assert.deepStrictEqual(yield* one.claim(claimOf("one", aMinute, 1)), { _tag: "Granted", epoch: 1 })
         yield* one.release("one")
         assert.deepStrictEqual(yield* two.claim(claimOf("two", aMinute)), { _tag: "Granted", epoch: 2 })
         assert.strictEqual((yield* one.claim(claimOf("one", aMinute)))._tag, "Held")
@@ -76,8 +78,41 @@ for (const { isThere, make, name } of [
           () => "it was not followed"
         )
         yield* two.release("two")
-        const back = yield* one.claim(claimOf("one", aMinute))
-        assert.isTrue(back._tag === "Held" || back.epoch > 2)
+        assert.strictEqual((yield* one.claim(claimOf("one", aMinute, 1)))._tag, "Held")
+      })
+    )
+
+    it.live("takes nothing by a renewal that comes after it has let go", () =>
+      Effect.gen(function* () {
+        const instance = yield* instances
+        const [one, two] = [yield* instance, yield* instance]
+        yield* one.claim(claimOf("one", aMinute))
+        yield* one.release("one")
+        assert.strictEqual((yield* one.claim(claimOf("one", aMinute, 1)))._tag, "Held")
+        assert.deepStrictEqual(yield* two.claim(claimOf("two", aMinute)), { _tag: "Granted", epoch: 2 })
+      })
+    )
+
+    it.live("lets go, whatever renewals are under way", () =>
+      Effect.gen(function* () {
+        const instance = yield* instances
+        const [one, two] = [yield* instance, yield* instance]
+        for (let n = 0; n < 20; n++) {
+          const answer = yield* one.claim(claimOf(`one ${n}`, aMinute))
+          if (answer._tag === "Held") return assert.fail("it was free")
+          const renewal = one.claim(claimOf(`one ${n}`, aMinute, answer.epoch))
+          yield* Effect.all([renewal, one.release(`one ${n}`), renewal], { concurrency: "unbounded" })
+          assert.strictEqual((yield* two.claim(claimOf(`two ${n}`, aMinute)))._tag, "Granted")
+          yield* two.release(`two ${n}`)
+        }
+      })
+    )
+
+    it.live.skipIf(name === "a file")("stays the owner where the store has lost everything", () =>
+      Effect.gen(function* () {
+        const one = yield* yield* instances
+        assert.deepStrictEqual(yield* one.claim(claimOf("one", aMinute, 7)), { _tag: "Granted", epoch: 7 })
+        assert.deepStrictEqual(yield* one.claim(claimOf("one", aMinute, 7)), { _tag: "Granted", epoch: 7 })
       })
     )
 
