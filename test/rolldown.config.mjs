@@ -9,6 +9,7 @@ export default defineConfig({
     machine: "test/cluster/machine.ts",
     deliver: "test/delivery/main.ts",
     program: "test/delivery/programs.ts",
+    owner: "test/owner/bot.ts",
     silence: "test/silence/main.ts"
   },
   platform: "node",

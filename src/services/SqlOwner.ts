@@ -38,7 +38,9 @@ export const layer = (name: string): Layer.Layer<OwnerStore, SqlError, SqlClient
       return OwnerStore.of({
         claim: Effect.fnUntraced(function* ({ epoch, holder, lease, token }) {
           const isFree =
-            epoch === undefined ? sql`owned.token IS NULL OR owned.expires <= ${now}` : sql`owned.token = excluded.token`
+            epoch === undefined
+              ? sql`owned.token IS NULL OR owned.expires <= ${now}`
+              : sql`owned.token = excluded.token`
           const [granted] = yield* sql<{ readonly epoch: number | string }>`
             INSERT INTO ${table} AS owned (name, epoch, token, holder, expires)
             VALUES (${name}, CAST(${epoch ?? 1} AS BIGINT), ${token}, ${encodeHolder(holder)}, ${now} + CAST(${lease} AS BIGINT))
