@@ -7,7 +7,7 @@ import * as Result from "effect/Result"
 import { type DecompressionFailed, MalformedPayload } from "../schema/ConnectionError.ts"
 import { dispatchNames } from "../schema/DispatchNames.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
-import { decodePayload, type Payload } from "../schema/Payload.ts"
+import { type Payload, payloadOf } from "../schema/Payload.ts"
 import { readDispatchHeader } from "../schema/PayloadHeader.ts"
 import type { Decompressor } from "./Decompression.ts"
 import type { DispatchTally } from "./DispatchTally.ts"
@@ -92,8 +92,7 @@ export class FrameDecoder {
 
   private decodeText(text: string, bytes: number): ReceivedPayload {
     this.parsed += text.length
-    const { shard } = this.options
-    const decoded = Result.merge(decodePayload(text, shard))
+    const decoded = payloadOf(text, this.options.shard)
     if ("_tag" in decoded || decoded.t === null || documented.has(decoded.t)) return this.filter(decoded, bytes)
     return this.filter({ ...decoded, t: this.masked(decoded.t) }, bytes)
   }
