@@ -10,6 +10,7 @@ export default defineConfig({
     deliver: "test/delivery/main.ts",
     program: "test/delivery/programs.ts",
     owner: "test/owner/bot.ts",
+    growth: "test/growth/main.ts",
     silence: "test/silence/main.ts"
   },
   platform: "node",

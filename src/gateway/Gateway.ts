@@ -240,6 +240,7 @@ export class Gateway extends Context.Service<
           shards,
           buffer: log.size,
           budget: directory.budget,
+          recommended: manager.recommended,
           unacknowledged: () => {
             const oldest = log.oldest()
             return oldest === undefined ? 0 : (log.now() - oldest.since) / 1000

@@ -46,6 +46,10 @@ export const make = (context: Context.Context<never>): GatewayInstruments => {
           return add(GatewayMetrics.replayedDispatches, { shard }, event.replayed)
         case "Identifying":
           return add(GatewayMetrics.identifies, { shard })
+        case "Resharded":
+          return add(GatewayMetrics.reshards, {})
+        case "GrowthDeferred":
+          return add(GatewayMetrics.growthDeferrals, { reason: event.why })
         case "SessionDropped":
           return add(GatewayMetrics.sessionsDropped, { shard })
         case "GapDetected":
@@ -76,16 +80,25 @@ const opNames: Record<number, string> = Object.fromEntries(
 )
 const nameOfOp = (op: number): string => opNames[op] ?? String(op)
 
-/** Lets exporters read each shard's state and latency, until the scope closes. */
+/** The figures of a shard that exporters read. */
+export interface ObservedShard {
+  readonly status: ShardStatus
+  readonly guilds: number
+}
+
+/** Lets exporters read each shard's state, latency and guilds, until the scope closes. */
 export const observeShards = Effect.fnUntraced(function* (
-  shards: Iterable<{ readonly status: ShardStatus }>,
+  shards: Iterable<ObservedShard>,
   context: Context.Context<never>
 ) {
-  const register = (shard: { readonly status: ShardStatus }) => {
+  const register = (shard: ObservedShard) => {
     const attributes = { shard: String(shard.status.shard.id) }
     return [
       LazyMetric.register(Metric.withAttributes(GatewayMetrics.shardReady, attributes), context, () => ({
         value: shard.status.state === "ready" ? 1 : 0
+      })),
+      LazyMetric.register(Metric.withAttributes(GatewayMetrics.shardGuilds, attributes), context, () => ({
+        value: shard.guilds
       })),
       LazyMetric.register(Metric.withAttributes(GatewayMetrics.shardLatency, attributes), context, () => ({
         value: Option.match(shard.status.latency, { onNone: () => NaN, onSome: Duration.toSeconds })

@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import type { Dispatch, DispatchName, Payload } from "../schema/Payload.ts"
 import type { DeliveryLog } from "./DeliveryLog.ts"
+import { guildOf } from "./PayloadGuild.ts"
 import { attemptsOf, type Held, processesBefore } from "./Segment.ts"
 import type { Subscription } from "./Subscription.ts"
 import type { Wanted } from "./Wanted.ts"
@@ -121,15 +122,8 @@ export type HandlerServices<Handlers> = {
     : never
 }[keyof Handlers]
 
-/** Payloads of guilds whose id is that of the guild. */
-const guildEvents: ReadonlySet<string> = new Set(["GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE"])
-
 /** The guild of a payload; payloads without one have one key together. */
-const guildOf = ({ d, t }: Payload): string => {
-  if (Predicate.hasProperty(d, "guild_id") && Predicate.isString(d.guild_id)) return d.guild_id
-  const isGuild = t !== null && guildEvents.has(t)
-  return isGuild && Predicate.hasProperty(d, "id") && Predicate.isString(d.id) ? d.id : ""
-}
+const guildKey = (payload: Payload): string => guildOf(payload) ?? ""
 
 /** The parts that handlers work with. */
 export interface HandlerParts {
@@ -238,7 +232,7 @@ export const run = <A, E, R, E2 = never, R2 = never>(
       if (concurrency === 1 && finishWithin === undefined) return yield* inOrder(subscription)
       const lanes = new Lanes({
         concurrency,
-        keyOf: concurrency === 1 ? () => "" : (options.key ?? guildOf),
+        keyOf: concurrency === 1 ? () => "" : (options.key ?? guildKey),
         capacity: log.capacity,
         finishWithin,
         work: (held: Held) => handleAndAcknowledge(subscription, held)

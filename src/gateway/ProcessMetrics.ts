@@ -20,6 +20,8 @@ export interface ObservedGateway {
   /** Payloads that wait for the subscribers, and the share of the room for them that is taken. */
   readonly buffer: () => { readonly payloads: number; readonly fill: number }
   readonly budget: () => Option.Option<IdentifyBudget>
+  /** Number of shards that Discord recommends. Undefined until it was asked, and where the number is set. */
+  readonly recommended: () => number | undefined
   /** Age in seconds of the oldest payload in hand that is not acknowledged; 0 where there is none. */
   readonly unacknowledged: () => number
 }
@@ -86,6 +88,9 @@ const makeGroup = (context: Context.Context<never>): Group => {
       gauge(GatewayMetrics.bufferedPayloads, () => sum(all((gateway) => gateway.buffer().payloads))),
       gauge(GatewayMetrics.bufferFillRatio, () => Math.max(0, ...all((gateway) => gateway.buffer().fill))),
       gauge(GatewayMetrics.oldestUnacknowledged, () => Math.max(0, ...all((gateway) => gateway.unacknowledged()))),
+      gauge(GatewayMetrics.recommendedShards, () =>
+        Math.max(...all((gateway) => gateway.recommended()).map((shards) => shards ?? NaN))
+      ),
       gauge(GatewayMetrics.identifyBudgetRemaining, () => left(({ remaining }) => remaining)),
       gauge(GatewayMetrics.identifyBudgetTotal, () => left(({ total }) => total))
     ]

@@ -14,8 +14,10 @@ import * as Result from "effect/Result"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Payload } from "../schema/Payload.ts"
+import { shardOfGuild } from "../schema/ShardId.ts"
 import type { ShardServices } from "../shard/Shard.ts"
 import type { ShardBuffer } from "../shard/ShardHost.ts"
+import { guildOf } from "./PayloadGuild.ts"
 import * as ShardGeneration from "./ShardGeneration.ts"
 
 /** Time for which both generations are heard on either side of the switch: longer than an event is late on one of them. */
@@ -35,7 +37,7 @@ export const run = Effect.fnUntraced(function* (options: {
   readonly onSwitch: Effect.Effect<void>
 }): Effect.fn.Return<void, GatewayError, ShardServices> {
   const { buffer, next, old, onSwitch } = options
-  const duplicates = new DuplicateFilter()
+  const duplicates = new DuplicateFilter(old)
   next.appendTo(duplicates.filter("new", buffer))
   old.appendTo(duplicates.filter("old", buffer))
   yield* Effect.gen(function* () {
@@ -86,6 +88,11 @@ type Side = "old" | "new"
 class DuplicateFilter {
   private readonly counts = new Map<string, { old: number; new: number; handedOn: number }>()
   private switched = false
+  private readonly old: ShardGeneration.ShardGeneration
+
+  constructor(old: ShardGeneration.ShardGeneration) {
+    this.old = old
+  }
 
   /** The buffer for one generation: before the switch only what the old one has seen passes. */
   filter(side: Side, buffer: ShardBuffer): ShardBuffer {
@@ -100,16 +107,28 @@ class DuplicateFilter {
   private isFresh(side: Side, payload: Payload): boolean {
     // READY, RESUMED and control payloads are of the session, not of the bot.
     if (payload.op !== GatewayOpcode.Dispatch || payload.t === "READY" || payload.t === "RESUMED") {
-      return (side === "new") === this.switched
+      return side === "old" ? !this.switched : this.switched || this.anyRefused()
     }
     const key = keyOf(payload)
     const count = this.counts.get(key) ?? { old: 0, new: 0, handedOn: 0 }
     this.counts.set(key, count)
     count[side]++
-    if (side === "new" && !this.switched) return false
+    if (side === "new" && !this.switched && !this.isRefused(payload)) return false
     if (count[side] <= count.handedOn) return false
     count.handedOn++
     return true
+  }
+
+  /** Whether Discord refuses the old shard of a payload: then nobody else brings it. */
+  private isRefused(payload: Payload): boolean {
+    const { shards, total } = this.old
+    const guild = guildOf(payload)
+    const shard = guild !== undefined && /^\d+$/.test(guild) ? shardOfGuild(guild, total) : 0
+    return shards.get(shard)?.refusal !== undefined
+  }
+
+  private anyRefused(): boolean {
+    return [...this.old.shards.values()].some(({ refusal }) => refusal !== undefined)
   }
 }
 

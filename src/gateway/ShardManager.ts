@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { RestartRequested } from "../schema/ConnectionError.ts"
@@ -21,13 +22,17 @@ import type { Payload } from "../schema/Payload.ts"
 import { GatewayStopped, SendTimeout, UnknownShard } from "../schema/SendError.ts"
 import { encodeSendEvent, route, type SendEvent } from "../schema/SendEvent.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
+import { ShardId } from "../schema/ShardId.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import type { Ownership } from "../services/GatewayOwner.ts"
+import { SessionStore } from "../services/SessionStore.ts"
+import { type ShardTotal, ShardTotalStore } from "../services/ShardTotalStore.ts"
 import { Backoff } from "../shard/Backoff.ts"
 import type { Shard, ShardServices } from "../shard/Shard.ts"
 import type { ShardBuffer, ShardHost } from "../shard/ShardHost.ts"
 import type { GatewayInstruments } from "./GatewayInstruments.ts"
+import { Growth } from "./Growth.ts"
 import * as Resharding from "./Resharding.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
 import * as ShardGeneration from "./ShardGeneration.ts"
@@ -68,6 +73,7 @@ export const make = Effect.fnUntraced(function* (parts: {
 }) {
   const config = yield* GatewayConfig
   const directory = yield* GatewayDirectory
+  const sessions = yield* SessionStore
   const services = yield* Effect.context<ShardServices>()
   const { events, log } = parts
   let presence: GatewayPresenceUpdateData | undefined
@@ -76,6 +82,24 @@ export const make = Effect.fnUntraced(function* (parts: {
   const failed = yield* Deferred.make<never, GatewayError>()
   const oneReshardAtATime = yield* Semaphore.make(1)
   let home: Scope.Scope | undefined
+  // With a `gatewayUrl` nobody can be asked.
+  const growing = config.shards === "auto" && config.gatewayUrl === undefined ? config.growth : false
+  const growth = new Growth({
+    config,
+    directory,
+    standing: () => {
+      const shards = [...(current?.shards.values() ?? [])]
+      return {
+        total: current?.total ?? 1,
+        fullest: shards.reduce((most, { guilds }) => Math.max(most, guilds), 0),
+        refusal: shards.find(({ refusal }) => refusal !== undefined)?.refusal
+      }
+    },
+    announce: events.announce,
+    reshard: (total) => reshard(total),
+    giveUp: (error) => Deferred.fail(failed, error)
+  })
+  const totals = growing === false ? undefined : yield* ShardTotalStore
 
   const host: Omit<ShardHost, "identifies"> = {
     buffer: log,
@@ -85,6 +109,8 @@ export const make = Effect.fnUntraced(function* (parts: {
     onHeld: parts.metrics.onHeld,
     wanted: parts.wanted,
     presence: () => presence,
+    refused: ({ total }) => growing !== false && current?.total === total,
+    onRefused: () => growth.onRefusal(),
     fork: yield* FiberSet.makeRuntime<never, void, never>()
   }
 
@@ -94,8 +120,7 @@ export const make = Effect.fnUntraced(function* (parts: {
     while (true) {
       const answer = yield* Effect.result(directory.recent(Duration.minutes(1)))
       if (Result.isSuccess(answer)) {
-        const total = Option.match(answer.success, { onNone: () => 1, onSome: ({ info }) => info.shards })
-        return ShardGeneration.shardIds(total)
+        return Option.match(answer.success, { onNone: () => 1, onSome: ({ info }) => info.shards })
       }
       const error = answer.failure
       if (error.recovery === "fatal") return yield* error
@@ -104,6 +129,39 @@ export const make = Effect.fnUntraced(function* (parts: {
       yield* events.announce((at) => ShardEvent.Waiting({ shard: 0, at, delay }))
       yield* Effect.sleep(delay)
     }
+  })
+
+  /** The number of shards whose sessions the process before has left. */
+  const left = (totals: ShardTotal) =>
+    Effect.gen(function* () {
+      const total = yield* totals.load
+      if (Option.isNone(total)) return total
+      // Sessions that were given up since are none to stay for.
+      const session = yield* sessions.get(new ShardId({ id: 0, total: total.value }))
+      return Option.map(session, () => total.value)
+    }).pipe(
+      Effect.retry(Schedule.spaced("1 second")),
+      Effect.timeout(config.timeouts.storeRead),
+      Effect.catch(({ message }) =>
+        Effect.as(Effect.logWarning(`The number of shards cannot be read: ${message}`), Option.none<number>())
+      )
+    )
+
+  const keepTotal = (total: number): Effect.Effect<void> =>
+    totals === undefined
+      ? Effect.void
+      : totals.save(total).pipe(
+          Effect.timeout(config.timeouts.store),
+          Effect.catch(({ message }) => Effect.logWarning(`The number of shards cannot be stored: ${message}`))
+        )
+
+  /** As many shards as the process before has left sessions of, or as Discord recommends. */
+  const automatic = Effect.gen(function* () {
+    const before = totals === undefined ? Option.none<number>() : yield* left(totals)
+    const total = Option.isSome(before) ? before.value : yield* recommended
+    growth.recommended = Option.isSome(before) ? undefined : total
+    host.fork(keepTotal(total))
+    return ShardGeneration.shardIds(total)
   })
 
   /** Makes this generation the bot's: its failure is the gateway's. */
@@ -122,11 +180,12 @@ export const make = Effect.fnUntraced(function* (parts: {
       const { ownership } = parts
       if (ownership !== undefined) yield* ownership.take
       home = yield* Effect.scope
-      const ids = config.shards === "auto" ? yield* recommended : config.shards
+      const ids = config.shards === "auto" ? yield* automatic : config.shards
       const generation = yield* ShardGeneration.make(ids, host, yield* Scope.fork(home, "parallel"))
       yield* adopt(generation)
       yield* ShardGeneration.launch(generation, parts.metricContext)
       yield* Deferred.succeed(started, undefined)
+      if (growing !== false) yield* Effect.forkScoped(growth.run(growing))
       const end = Deferred.await(failed)
       return yield* ownership === undefined ? end : Effect.raceFirst(end, ownership.lost)
     })
@@ -186,7 +245,7 @@ export const make = Effect.fnUntraced(function* (parts: {
         buffer: log,
         metrics: parts.metricContext,
         onSwitch: Effect.andThen(
-          adopt(next),
+          Effect.andThen(adopt(next), keepTotal(total)),
           events.announce((at) => ShardEvent.Resharded({ shard: 0, at, from: old.total, to: total }))
         )
       })
@@ -214,6 +273,8 @@ export const make = Effect.fnUntraced(function* (parts: {
     send,
     restart,
     reshard,
+    /** The number of shards that Discord recommends. Undefined until it was asked, and where the number is set. */
+    recommended: () => growth.recommended,
     shards: (): ReadonlyArray<Shard> => (current === undefined ? [] : [...current.shards.values()])
   }
 })

@@ -108,7 +108,7 @@ export class ShardingRequired extends Schema.TaggedError<ShardingRequired>(
   override get message() {
     return (
       `The bot is in too many guilds for ${this.total} shard${this.total === 1 ? "" : "s"} (2500 guilds a shard at most). ` +
-      "Raise the option shards (DISCORD_SHARDS)."
+      "Raise the option shards (DISCORD_SHARDS), or set it to auto."
     )
   }
 }

@@ -165,6 +165,46 @@ export const identifyBudgetTotal = Metric.gauge("discord_gateway_identify_budget
 })
 
 /**
+ * Number of guilds of a `shard`.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const shardGuilds = Metric.gauge("discord_gateway_shard_guilds", { description: "The shard's guilds" })
+
+/**
+ * Number of shards that Discord recommends; NaN until it was asked, and where the number is set.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const recommendedShards = Metric.gauge("discord_gateway_recommended_shards", {
+  description: "Shards that Discord recommends"
+})
+
+/**
+ * Changes of the number of shards.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const reshards = Metric.counter("discord_gateway_reshards_total", {
+  description: "Changes of the number of shards",
+  incremental: true
+})
+
+/**
+ * Times that growing was put off, by `reason`: `budget`, `too-soon`, `unanswered`, `failed`.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const growthDeferrals = Metric.counter("discord_gateway_growth_deferrals_total", {
+  description: "Times that growing was put off, by why",
+  incremental: true
+})
+
+/**
  * Sessions given up, by `shard`: what was missed since is lost.
  *
  * @since 0.1.0

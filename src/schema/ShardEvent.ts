@@ -88,6 +88,29 @@ const schema = Schema.TaggedUnion({
   OwnerAwaited: { ...common, by: Schema.UndefinedOr(SessionHolder) },
   /** This instance holds the sessions from now on. Said with the shard 0. */
   Owned: { ...common, waited: Schema.DurationFromMillis },
+  /** The bot grows: it is resharded by itself. Said with the shard 0. */
+  Growing: {
+    ...common,
+    from: Schema.Int,
+    to: Schema.Int,
+    /** Number of shards that Discord recommends. */
+    recommended: Schema.Int,
+    /** Guilds of the shard that has most. */
+    guilds: Schema.Int,
+    /** Discord recommends it, a shard is nearly full, or Discord refuses a shard (close 4011 or 4010). */
+    why: Schema.Literals(["recommended", "full", "refused"])
+  },
+  /** The bot should grow and waits. Said with the shard 0. */
+  GrowthDeferred: {
+    ...common,
+    from: Schema.Int,
+    /** Absent where Discord did not answer. */
+    to: Schema.optionalKey(Schema.Int),
+    /** Too little of the day's budget is left, the last reshard is too recent, Discord did not answer, or a reshard failed. */
+    why: Schema.Literals(["budget", "too-soon", "unanswered", "failed"]),
+    wait: Schema.DurationFromMillis,
+    description: Schema.String
+  },
   /** The bot now runs with another number of shards; this is said once, with the shard 0. */
   Resharded: { ...common, from: Schema.Int, to: Schema.Int },
   /** The shard has ended for good. It has no reason if the program ended it. */
@@ -145,6 +168,8 @@ export const ShardEvent = Object.assign(schema, {
   StoreRecovered: make.StoreRecovered,
   OwnerAwaited: make.OwnerAwaited,
   Owned: make.Owned,
+  Growing: make.Growing,
+  GrowthDeferred: make.GrowthDeferred,
   Resharded: make.Resharded,
   Stopped: make.Stopped
 })
@@ -190,6 +215,13 @@ export const describeShardEvent: (event: ShardEvent) => string = ShardEvent.matc
   StoreRecovered: () => "The store of sessions answers again",
   OwnerAwaited: ({ by }) => `Waiting for the sessions, which ${describeHolder(by)} holds`,
   Owned: ({ waited }) => `This instance holds the sessions, after ${durationText(waited)}`,
+  Growing: ({ from, guilds, recommended, to, why }) =>
+    `Growing from ${from} to ${to} shards: ` +
+    (why === "refused"
+      ? `Discord refuses ${from} and recommends ${recommended}`
+      : `Discord recommends ${recommended}` + (why === "full" ? `, and a shard has ${guilds} guilds` : "")),
+  GrowthDeferred: ({ description, from, to, wait }) =>
+    `Growing from ${from}${to === undefined ? "" : ` to ${to}`} shards waits for ${durationText(wait)}: ${description}`,
   Resharded: ({ from, to }) => `Resharded from ${from} to ${to} shards`,
   Stopped: ({ reason }) => (reason === undefined ? "Stopped" : `Stopped for good: ${reason.message}`)
 })
@@ -220,6 +252,8 @@ const levels: Record<ShardEvent["_tag"], LogLevel.Severity> = {
   StoreRecovered: "Info",
   OwnerAwaited: "Warn",
   Owned: "Info",
+  Growing: "Info",
+  GrowthDeferred: "Warn",
   Resharded: "Info",
   Stopped: "Info"
 }

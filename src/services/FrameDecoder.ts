@@ -51,6 +51,7 @@ export interface FrameDecoderOptions {
 export class FrameDecoder {
   private readonly options: FrameDecoderOptions
   private parsed = 0
+  private unseen = 0
 
   constructor(options: FrameDecoderOptions) {
     this.options = options
@@ -59,6 +60,11 @@ export class FrameDecoder {
   /** Characters parsed so far: a rough measure of the payloads' memory. */
   get charactersParsed(): number {
     return this.parsed
+  }
+
+  /** GUILD_CREATEs that were dropped so far: the shard counts its guilds. */
+  get guildsUnseen(): number {
+    return this.unseen
   }
 
   /** Decodes a frame. Undefined while its payload is incomplete. */
@@ -79,7 +85,7 @@ export class FrameDecoder {
     if (wanted !== undefined) {
       const header = readDispatchHeader(bytes)
       if (header !== undefined && !isWanted(header.t, wanted)) {
-        this.options.tally.dropped(this.masked(header.t), bytes.length)
+        this.drop(this.masked(header.t), bytes.length)
         return header.s
       }
     }
@@ -104,8 +110,13 @@ export class FrameDecoder {
       tally.decoded(payload.t, bytes)
       return payload
     }
-    tally.dropped(payload.t, bytes)
+    this.drop(payload.t, bytes)
     return payload.s
+  }
+
+  private drop(name: string, bytes: number): void {
+    this.options.tally.dropped(name, bytes)
+    if (name === "GUILD_CREATE") this.unseen++
   }
 }
 

@@ -48,7 +48,7 @@ export interface GatewayOptions {
    */
   readonly capabilities?: CapabilitiesInput | undefined
   /**
-   * Shards to run: a count, some of a total, or as many as Discord recommends. Default: 1.
+   * Shards to run: a count, some of a total, or as many as Discord recommends, also later (`growth`). Default: 1.
    *
    * `shards: 4` runs 0 to 3 of 4; `shards: { ids: [2, 3], total: 4 }` the latter two; `"auto"` as many as Discord
    * recommends (one, where a `gatewayUrl` is given).
@@ -133,6 +133,18 @@ export interface GatewayOptions {
         readonly atLeast?: Duration.Input | undefined
         readonly atMost?: Duration.Input | undefined
         readonly answerWithin?: Duration.Input | undefined
+      }
+    | undefined
+  /**
+   * Growth under `shards: "auto"`: Discord is asked again for its recommendation after `every` (4 hours), and within minutes when
+   * a shard has 80 % of the 2500 guilds that it may have; when it is higher by a tenth the bot reshards. Reshards are `apart`
+   * (12 hours), an hour at most when a shard is that full. The number never falls. `false` stays with the first answer.
+   */
+  readonly growth?:
+    | false
+    | {
+        readonly every?: Duration.Input | undefined
+        readonly apart?: Duration.Input | undefined
       }
     | undefined
   /**
@@ -246,6 +258,7 @@ export class GatewayConfig extends Context.Service<
           readonly atMost: Duration.Duration
           readonly answerWithin: Duration.Duration
         }
+    readonly growth: false | { readonly every: Duration.Duration; readonly apart: Duration.Duration }
     readonly malformedReplays: number
     readonly sendQueue: number
     readonly keepIdentifies: boolean

@@ -76,6 +76,13 @@ export const optionsSchema = Schema.Struct({
       answerWithin: Wait.pipe(orElse("1 minute"))
     })
   ]).pipe(orElse({})),
+  growth: Schema.Union([
+    Schema.Literal(false),
+    Schema.Struct({
+      every: Wait.pipe(orElse("4 hours")),
+      apart: Wait.pipe(orElse("12 hours"))
+    })
+  ]).pipe(orElse({})),
   malformedReplays: IntegerBetween(1, 1000).pipe(orElse(3)),
   sendQueue: IntegerBetween(1, 2 ** 24).pipe(orElse(1000)),
   keepIdentifies: Schema.Boolean.pipe(orElse(true)),

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import { IdentifyStore } from "./IdentifyStore.ts"
 import { SessionStore, SessionStoreError } from "./SessionStore.ts"
 import { type Lease, ShardLease } from "./ShardLease.ts"
+import { ShardTotalStore } from "./ShardTotalStore.ts"
 
 const notOwned = new SessionStoreError({ description: "this instance may not hold the sessions any more" })
 
@@ -15,6 +16,7 @@ export const contextOf = Effect.fnUntraced(function* (lease: Lease | undefined) 
   const sessions = yield* SessionStore
   if (lease === undefined) return Context.make(SessionStore, sessions)
   const identifies = yield* IdentifyStore
+  const total = yield* ShardTotalStore
   const owned = <E>(write: Effect.Effect<void, E>): Effect.Effect<void, E | SessionStoreError> =>
     Effect.suspend((): Effect.Effect<void, E | SessionStoreError> => (lease.isHeld() ? write : Effect.fail(notOwned)))
   return Context.make(SessionStore, {
@@ -28,6 +30,10 @@ export const contextOf = Effect.fnUntraced(function* (lease: Lease | undefined) 
       identifies === undefined
         ? undefined
         : { ...identifies, save: (shard, record) => owned(identifies.save(shard, record)) }
+    ),
+    Context.add(
+      ShardTotalStore,
+      total === undefined ? undefined : { ...total, save: (shards) => owned(total.save(shards)) }
     )
   )
 })

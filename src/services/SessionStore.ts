@@ -15,6 +15,7 @@ import type { ShardId } from "../schema/ShardId.ts"
 import * as IdentifyStore from "./IdentifyStore.ts"
 import * as LatePersistence from "./LatePersistence.ts"
 import * as SessionFile from "./SessionFile.ts"
+import * as ShardTotalStore from "./ShardTotalStore.ts"
 import * as StoredSession from "./StoredSession.ts"
 
 /**
@@ -68,8 +69,8 @@ export class SessionStore extends Context.Service<
   /**
    * Keeps sessions in a store of `effect/persistence`: `Persistence.layerBackingRedis`, `layerBackingSql`,
    * `layerBackingKvs`, … It is opened at the first call, so that one which is away at the start does not end the program. A
-   * value that is not a session is reported in the log and counts as none. The times of IDENTIFYs are kept beside them
-   * (`IdentifyStore`).
+   * value that is not a session is reported in the log and counts as none. The times of IDENTIFYs and the number of shards are
+   * kept beside them (`IdentifyStore`, `ShardTotalStore`).
    */
   static readonly layerPersisted: Layer.Layer<SessionStore, never, Persistence.BackingPersistence> =
     Layer.effectContext(
@@ -104,7 +105,7 @@ export class SessionStore extends Context.Service<
     SessionStore.layerPersisted.pipe(Layer.provide(Persistence.layerBackingKvs), Layer.provide(SessionFile.layer(path)))
 }
 
-/** Sessions, and the times of IDENTIFYs beside them. */
+/** Sessions, with the times of IDENTIFYs and the number of shards beside them. */
 const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersistence["Service"]) {
   const sessions = yield* backing.make(sessionsStoreId)
   /** Ids of the sessions whose identities the store has, by shard. */
@@ -171,7 +172,8 @@ const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersi
     durable: true
   })
   return Context.make(SessionStore, store).pipe(
-    Context.add(IdentifyStore.IdentifyStore, yield* IdentifyStore.makePersisted(backing))
+    Context.add(IdentifyStore.IdentifyStore, yield* IdentifyStore.makePersisted(backing)),
+    Context.add(ShardTotalStore.ShardTotalStore, yield* ShardTotalStore.makePersisted(backing))
   )
 })
 

@@ -22,6 +22,8 @@ import type { FrameDecoder, ReceivedPayload } from "./FrameDecoder.ts"
 export interface ConnectionBatch {
   readonly received: Arr.NonEmptyReadonlyArray<ReceivedPayload>
   readonly size: number
+  /** GUILD_CREATEs that nobody wants, of which `received` has only the sequence. Absent for none. */
+  readonly guildsUnseen?: number
 }
 
 /** End of a WebSocket: closed by the peer, or broken. */
@@ -44,6 +46,7 @@ export class SocketInbox {
   private readonly decoder: FrameDecoder
   private received: Array<ReceivedPayload> = []
   private charactersTaken = 0
+  private guildsTaken = 0
   private isPaused = false
   private isClosed = false
   private ended: SocketEnd | undefined
@@ -89,12 +92,15 @@ export class SocketInbox {
   }
 
   private batch(received: Arr.NonEmptyArray<ReceivedPayload>): ConnectionBatch {
-    const { charactersParsed } = this.decoder
+    const { charactersParsed, guildsUnseen } = this.decoder
     const size = charactersParsed - this.charactersTaken
     this.charactersTaken = charactersParsed
     this.received = []
     this.resume()
-    return { received, size }
+    if (guildsUnseen === this.guildsTaken) return { received, size }
+    const unseen = guildsUnseen - this.guildsTaken
+    this.guildsTaken = guildsUnseen
+    return { received, size, guildsUnseen: unseen }
   }
 
   private onMessage({ data }: WebSocketEvent): void {

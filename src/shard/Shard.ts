@@ -78,6 +78,7 @@ export class Shard {
   private readonly lifecycle: ShardLifecycle
   private readonly backoff: Backoff
   private readonly policy: RecoveryPolicy
+  private refusedFor: GatewayErrorReason | undefined
 
   constructor(id: ShardId, host: ShardHost, parts: Parts) {
     const { clock, config, store } = parts
@@ -128,6 +129,16 @@ export class Shard {
   /** Waits for the first READY or RESUMED. */
   get whenReady(): Effect.Effect<void> {
     return this.lifecycle.whenReady
+  }
+
+  /** Number of the shard's guilds. */
+  get guilds(): number {
+    return this.lifecycle.guilds.value
+  }
+
+  /** Why Discord refuses the shard, which waits until the bot has another number of them. Undefined while it does not. */
+  get refusal(): GatewayErrorReason | undefined {
+    return this.refusedFor
   }
 
   /** The session with the sequence that we would resume from. */
@@ -194,6 +205,7 @@ export class Shard {
       const mask = maskOf(config.token)
       const { capabilities = 0, id, intents, origin, resumeUrl } = stored.value
       this.session.restore(new Session({ ...stored.value, id: mask(id), resumeUrl: mask(resumeUrl) }))
+      this.lifecycle.guilds.restore(stored.value.identity?.guilds.length ?? 0)
       if (intents !== config.intents) return this.dropSession("it was started with other intents")
       if (capabilities !== config.capabilities) return this.dropSession("it was started with other capabilities")
       if (origin !== originOf(config)) return this.dropSession("it was started at another Discord")
@@ -266,6 +278,7 @@ export class Shard {
       const { lifecycle } = this
       const { state } = lifecycle
       const lasted = lifecycle.ended(error.reason)
+      if (isRefusal(error.reason) && lifecycle.host.refused(this.id)) return yield* this.awaitOthers(error)
       if (error.recovery === "fatal") {
         yield* this.stop(error.reason)
         return yield* error
@@ -281,6 +294,20 @@ export class Shard {
       if (Duration.isZero(delay)) return
       yield* lifecycle.announce((common) => ShardEvent.Waiting({ ...common, delay }))
       yield* Effect.ignore(Effect.timeoutOption(Deferred.await(lifecycle.waiting()), delay))
+    })
+  }
+
+  /** Waits for the bot to get another number of shards, which ends this one, or to be restarted. */
+  private awaitOthers({ reason }: GatewayError): Effect.Effect<void> {
+    const { lifecycle } = this
+    return Effect.gen({ self: this }, function* () {
+      lifecycle.enter("waiting")
+      yield* lifecycle.announce((common) => ShardEvent.Disconnected({ ...common, reason }))
+      yield* this.dropSession(reason.message)
+      this.refusedFor = reason
+      lifecycle.host.onRefused()
+      yield* Effect.ignore(Deferred.await(lifecycle.waiting()))
+      this.refusedFor = undefined
     })
   }
 
@@ -303,6 +330,9 @@ export class Shard {
     })
   }
 }
+
+/** Whether Discord refuses the shard for the number of shards that it is one of. */
+const isRefusal = ({ _tag }: GatewayErrorReason): boolean => _tag === "ShardingRequired" || _tag === "InvalidShard"
 
 /** Time for a probe to be sent, behind what waits in the queue. */
 const probeTimeout = Duration.minutes(1)

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Payload } from "../schema/Payload.ts"
 import type { ShardEvent } from "../schema/ShardEvent.ts"
+import type { ShardId } from "../schema/ShardId.ts"
 import type { IdentifyHistory } from "./IdentifyHistory.ts"
 import type { MarkSegment } from "./LowWaterMark.ts"
 
@@ -29,6 +30,13 @@ export interface ShardHost {
   readonly identifies: IdentifyHistory
   /** The presence that the program set last for all shards. */
   readonly presence: () => GatewayPresenceUpdateData | undefined
+  /**
+   * Whether the host is to find another number of shards for one that Discord refuses, which then waits; otherwise it has
+   * failed.
+   */
+  readonly refused: (shard: ShardId) => boolean
+  /** A shard that Discord refuses waits. */
+  readonly onRefused: () => void
   /** Runs an effect beside the shards, for as long as the host lives. */
   readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
 }

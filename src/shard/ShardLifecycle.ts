@@ -16,6 +16,7 @@ import type { ShardId } from "../schema/ShardId.ts"
 import type { ShardState, ShardStatus } from "../schema/ShardStatus.ts"
 import type { ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
+import { GuildCount } from "./GuildCount.ts"
 import type { SendQueue } from "./SendQueue.ts"
 import type { SessionSaver } from "./SessionSaver.ts"
 import type { ShardHost } from "./ShardHost.ts"
@@ -44,6 +45,7 @@ export class ShardLifecycle {
   readonly saver: SessionSaver
   readonly sendQueue: SendQueue
   readonly silence: SilenceWatch
+  readonly guilds = new GuildCount()
   private readonly clock: Clock.Clock
   private readonly firstSession = Deferred.makeUnsafe<void>()
   /** Fails to end the connection that there is, or the wait for the next one. */

@@ -88,8 +88,9 @@ export class ShardReader {
     return Effect.forever(Effect.flatMap(connection.receive, (batch) => this.handOn(batch)))
   }
 
-  private handOn({ received, size }: ConnectionBatch): Effect.Effect<void, GatewayError> {
+  private handOn({ guildsUnseen, received, size }: ConnectionBatch): Effect.Effect<void, GatewayError> {
     const reaction = this.react(received)
+    if (guildsUnseen !== undefined) this.parts.shard.guilds.onUnseen(guildsUnseen)
     if (reaction.heard !== undefined && this.parts.shard.state === "ready") {
       this.parts.shard.silence.heard(reaction.heard)
     }
@@ -173,6 +174,7 @@ export class ShardReader {
     this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : url, Option.getOrUndefined(identity))
     this.parts.shard.saver.begun()
     this.parts.shard.silence.onReady(payload.d)
+    this.parts.shard.guilds.onReady(payload.d)
     this.reachSession(reaction)
     this.announce(reaction, (common) => ShardEvent.Ready({ ...common, sessionId }))
   }
@@ -227,6 +229,7 @@ export class ShardReader {
     if (payload.t !== "READY" && payload.t !== "RESUMED") {
       reaction.heard = "event"
       this.parts.shard.silence.onEvent(payload)
+      this.parts.shard.guilds.onEvent(payload)
       if (payload.t === "GUILD_DELETE" && !this.isWanted(payload.t)) return
     }
     this.parts.shard.host.onDispatch(payload)

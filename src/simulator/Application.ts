@@ -20,7 +20,7 @@ const flagsOf = ({ disallowedIntents }: Settings): number =>
   limitedFlags.reduce((flags, [intent, flag]) => ((disallowedIntents & intent) === 0 ? flags | flag : flags), 0)
 
 /** The application. */
-export const application = (settings: Settings) => ({
+export const application = (settings: Settings, guilds: number) => ({
   id: applicationId,
   name: "simulated-bot",
   icon: null,
@@ -33,5 +33,5 @@ export const application = (settings: Settings) => ({
   flags: flagsOf(settings),
   flags_new: String(flagsOf(settings)),
   owner: user(0),
-  approximate_guild_count: settings.guilds
+  approximate_guild_count: guilds
 })

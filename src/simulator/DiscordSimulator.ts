@@ -69,6 +69,8 @@ export class DiscordSimulator extends Context.Service<
     readonly dispatch: (name: string, d: unknown, target?: SimulatorTarget) => Effect.Effect<number>
     /** Dispatches many events in order: `dispatchAll([{ t: "TYPING_START", d: {} }])`. Returns the sum over the sessions. */
     readonly dispatchAll: (events: Iterable<SimulatedEvent>) => Effect.Effect<number>
+    /** The bot joins so many more guilds: GUILD_CREATE for each. Returns their ids. */
+    readonly joinGuilds: (count: number) => Effect.Effect<ReadonlyArray<string>>
 
     /** Performs an act on open connections: `act(Act.close(4000), { shard: 1 })`. Returns their number. */
     readonly act: (act: Act.Act, target?: SimulatorTarget) => Effect.Effect<number>
@@ -195,6 +197,7 @@ const serviceOf = (discord: SimulatedDiscord): DiscordSimulator["Service"] => {
         for (const event of events) reached += discord.dispatch(event.t, event.d, event)
         return reached
       }),
+    joinGuilds: (count) => Effect.sync(() => discord.joinGuilds(count)),
     act,
     reconnect: (target) => act(Act.reconnect, target),
     invalidateSession: (resumable, target) => act(Act.invalidSession(resumable), target),

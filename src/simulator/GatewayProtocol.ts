@@ -16,7 +16,7 @@ import { encoderOf, largePayloads } from "./Compression.ts"
 import { hostOf } from "./Dial.ts"
 import type { FaultAt } from "./StandingFaults.ts"
 import { ClientPayload, Identify, judgeIntents, judgeShard, Resume } from "./Identify.ts"
-import { guildsOfShard, ready } from "./Ready.ts"
+import { ready } from "./Ready.ts"
 import type { Peer, SimulatedConnection } from "./SimulatedConnection.ts"
 import type { Session, SimulatedDiscord } from "./SimulatedDiscord.ts"
 
@@ -167,7 +167,7 @@ class ConnectionProtocol implements GatewayProtocol {
     const { counts, limits, settings, timers } = discord
     counts.identifies += 1
     if (!this.isToken(identify.token)) return this.refuse(CloseCode.AuthenticationFailed, "Authentication failed.")
-    const shard = judgeShard(identify, settings)
+    const shard = judgeShard(identify, settings, (shard) => discord.guilds.ofShard(shard).length)
     const intents = judgeIntents(identify, settings)
     const verdict = limits.identify(Result.isSuccess(shard) ? shard.success[0] : 0, timers.now())
     if (verdict === "overrun") return discord.resetToken()
@@ -188,9 +188,11 @@ class ConnectionProtocol implements GatewayProtocol {
         connection.carry(session)
         const sharded = identify.shard !== undefined
         const version = Number(connection.url.searchParams.get("v"))
-        tell(session, "READY", ready({ settings, sessionId: session.id, shard: shard.success, sharded, version }))
+        const guilds = discord.guilds.ofShard(shard.success)
+        const started = { settings, guilds, sessionId: session.id, shard: shard.success, sharded, version }
+        tell(session, "READY", ready(started))
         if (!session.wants("GUILD_CREATE")) return
-        for (const guild of guildsOfShard(settings, shard.success)) tell(session, "GUILD_CREATE", guild)
+        for (const id of guilds) tell(session, "GUILD_CREATE", discord.guilds.get(id))
       },
       shard.success[0]
     )

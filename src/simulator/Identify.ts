@@ -52,14 +52,21 @@ const refuse = (code: CloseCode, reason: string): Result.Result<never, Refusal> 
 
 const isShard = Schema.is(Schema.Tuple([Natural, Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))]))
 
-/** Checks the shard of an IDENTIFY. */
+/** Guilds that a shard may have. Discord, "Sharding": https://discord.com/developers/docs/events/gateway#sharding */
+const maxGuilds = 2500
+
+/** Checks the shard of an IDENTIFY; `guildsOf` counts the guilds of a shard. */
 export const judgeShard = (
   identify: typeof Identify.Type,
-  settings: Settings
+  settings: Settings,
+  guildsOf: (shard: readonly [id: number, total: number]) => number
 ): Result.Result<readonly [id: number, total: number], Refusal> => {
   const { shard = [0, 1] } = identify
   if (!isShard(shard) || shard[0] >= shard[1]) return refuse(CloseCode.InvalidShard, "Invalid shard.")
-  if (shard[1] < settings.shardingRequired) return refuse(CloseCode.ShardingRequired, "Sharding required.")
+  if (shard[1] % settings.shardsMultiple !== 0) return refuse(CloseCode.InvalidShard, "Invalid shard.")
+  if (shard[1] < settings.shardingRequired || guildsOf(shard) > maxGuilds) {
+    return refuse(CloseCode.ShardingRequired, "Sharding required.")
+  }
   return Result.succeed(shard)
 }
 

@@ -44,17 +44,17 @@ const json = (status: number, body: unknown, headers: Readonly<Record<string, st
 })
 
 const rightAnswer = (discord: SimulatedDiscord, request: RestRequest): RestAnswer => {
-  const { gatewayUrl, shards } = discord.settings
+  const { gatewayUrl } = discord.settings
   const resource = resources.find((path) => request.path.endsWith(path))
   if (resource === undefined) return json(404, { message: "404: Not Found", code: 0 })
   if (request.method !== "GET") return json(405, { message: "405: Method Not Allowed", code: 0 })
   if (resource === "/gateway") return json(200, { url: gatewayUrl })
   if (request.authorization !== `Bot ${discord.token}`) return json(401, { message: "401: Unauthorized", code: 0 })
   if (resource === "/users/@me") return json(200, bot)
-  if (resource === "/applications/@me") return json(200, application(discord.settings))
+  if (resource === "/applications/@me") return json(200, application(discord.settings, discord.guilds.size))
   return json(200, {
     url: gatewayUrl,
-    shards,
+    shards: discord.recommendedShards,
     session_start_limit: discord.limits.sessionStartLimit(discord.timers.now())
   })
 }

@@ -9,6 +9,7 @@ import { recoveryOfCloseCode } from "../schema/CloseCode.ts"
 import { shardOfGuild } from "../schema/ShardId.ts"
 import type { Act } from "./Act.ts"
 import type { Host } from "./Fault.ts"
+import { Guilds } from "./Guilds.ts"
 import { IdentifyLimits } from "./IdentifyLimits.ts"
 import { type SimulatorCounts, type DialRecord, History, type RequestRecord } from "./Observations.ts"
 import { viewsOf } from "./MessageContent.ts"
@@ -40,6 +41,7 @@ export class SimulatedDiscord {
   readonly timers: Timers
   readonly faults = new StandingFaults()
   readonly limits: IdentifyLimits
+  readonly guilds: Guilds
   readonly counts: { -readonly [Name in keyof SimulatorCounts]: SimulatorCounts[Name] } = {
     dials: 0,
     connections: 0,
@@ -67,6 +69,7 @@ export class SimulatedDiscord {
     this.run = run
     this.token = Redacted.value(settings.token)
     this.limits = new IdentifyLimits(settings, timers.now())
+    this.guilds = new Guilds(settings.guilds)
     this.dials = new History(settings.history)
     this.requests = new History(settings.history)
     this.connections = new History(settings.history)
@@ -119,6 +122,19 @@ export class SimulatedDiscord {
       }
     }
     return reached
+  }
+
+  /** Number of shards that GET /gateway/bot recommends. */
+  get recommendedShards(): number {
+    const { guildsPerShard, shards, shardsMultiple } = this.settings
+    return shards ?? Math.ceil(Math.max(1, this.guilds.size / guildsPerShard) / shardsMultiple) * shardsMultiple
+  }
+
+  /** The bot joins so many more guilds. Returns their ids. */
+  joinGuilds(count: number): ReadonlyArray<string> {
+    const ids = this.guilds.join(count)
+    for (const guild of ids) this.dispatch("GUILD_CREATE", this.guilds.get(guild), { guild })
+    return ids
   }
 
   /** Open connections, restricted to those with a session of the target if there is one. */

@@ -18,8 +18,15 @@ export interface SimulatorOptions {
   readonly heartbeatInterval?: Duration.Input
   /** Whether a connection without heartbeats for two intervals is closed with 4009. Default: `true`. */
   readonly heartbeatTimeout?: boolean
-  /** The number of shards that GET /gateway/bot recommends. Default: 1. */
+  /** The number of shards that GET /gateway/bot recommends. Default: one for each `guildsPerShard` guilds. */
   readonly shards?: number
+  /** Guilds for which GET /gateway/bot recommends a shard. Default: 1000. */
+  readonly guildsPerShard?: number
+  /**
+   * The number of which a large bot's shards are a multiple: an IDENTIFY with another number is answered by close code 4010.
+   * Default: 1.
+   */
+  readonly shardsMultiple?: number
   /** Least number of shards: an IDENTIFY with fewer is answered by close code 4011. Default: 1. */
   readonly shardingRequired?: number
   /** The `max_concurrency`: number of IDENTIFYs in 5 seconds, one per bucket. Default: 1. */
@@ -34,7 +41,10 @@ export interface SimulatorOptions {
   }
   /** Privileged intents that the bot lacks: an IDENTIFY with one is answered by close code 4014. Default: none. */
   readonly disallowedIntents?: ReadonlyArray<IntentName>
-  /** Number of guilds over all shards. Each is sent as GUILD_CREATE after READY. Default: 0. */
+  /**
+   * Number of guilds over all shards. Each is sent as GUILD_CREATE after READY. An IDENTIFY of a shard with more than 2500 is
+   * answered by close code 4011. Default: 0.
+   */
   readonly guilds?: number
   /** Time for RESUME after the loss of the connection. Default: 3 minutes. */
   readonly sessionTimeout?: Duration.Input
@@ -92,7 +102,9 @@ export interface Settings extends Addresses {
   readonly token: Redacted.Redacted
   readonly heartbeatInterval: number
   readonly heartbeatTimeout: boolean
-  readonly shards: number
+  readonly shards: number | undefined
+  readonly guildsPerShard: number
+  readonly shardsMultiple: number
   readonly shardingRequired: number
   readonly maxConcurrency: number
   readonly identifyGrace: number
@@ -119,7 +131,9 @@ export const withDefaults = (options: SimulatorOptions, addresses: Addresses): S
     token: typeof token === "string" ? Redacted.make(token) : token,
     heartbeatInterval: millis(options.heartbeatInterval ?? 41_250),
     heartbeatTimeout: options.heartbeatTimeout ?? true,
-    shards: options.shards ?? 1,
+    shards: options.shards,
+    guildsPerShard: Math.max(1, options.guildsPerShard ?? 1000),
+    shardsMultiple: Math.max(1, options.shardsMultiple ?? 1),
     shardingRequired: options.shardingRequired ?? 1,
     maxConcurrency: Math.max(1, options.maxConcurrency ?? 1),
     identifyGrace: millis(options.identifyGrace ?? 0),

@@ -56,6 +56,15 @@ const events: ReadonlyArray<ShardEvent> = [
   ShardEvent.OwnerAwaited({ ...common, by: new SessionHolder({ host: "a-host", pid: 41, since: at }) }),
   ShardEvent.OwnerAwaited({ ...common, by: undefined }),
   ShardEvent.Owned({ ...common, waited: Duration.seconds(12) }),
+  ShardEvent.Growing({ ...common, from: 4, to: 8, recommended: 8, guilds: 1900, why: "recommended" }),
+  ShardEvent.GrowthDeferred({
+    ...common,
+    from: 4,
+    to: 8,
+    why: "budget",
+    wait: Duration.hours(3),
+    description: "it takes 16 IDENTIFYs, and 9 are left"
+  }),
   ShardEvent.Resharded({ ...common, from: 4, to: 8 }),
   ShardEvent.Stopped({ ...common, reason: new DisallowedIntents({ intents: 32_768 }) }),
   ShardEvent.Stopped({
