@@ -2,17 +2,20 @@
  * The sessions of a cluster: a `SessionStore` for shards that move between machines.
  *
  * Unlike the store of one process it waits for a store that does not answer, since starting without the session would cost
- * an IDENTIFY and every event since; it writes the sessions of all shards of a machine together; and reading a session takes
- * the shard over, after which the store refuses what the machine before still writes.
+ * an IDENTIFY and every event since; it reads and writes the sessions of all shards of a machine together; and reading a
+ * session takes the shard over, after which the store refuses what the machine before still writes.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
+import * as Request from "effect/Request"
+import * as RequestResolver from "effect/RequestResolver"
 import * as Schema from "effect/Schema"
 import type { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
@@ -26,8 +29,9 @@ import {
   identityKey,
   withIdentity
 } from "../services/StoredSession.ts"
-import { FencedSessions } from "./FencedSessions.ts"
+import { FencedSessions, type Taken } from "./FencedSessions.ts"
 import { usableShare } from "./LockLeases.ts"
+import * as TimeLimit from "./TimeLimit.ts"
 
 /** Time for which sessions are gathered into one write: at most 20 writes a second, however many shards. */
 const gathering = Duration.millis(50)
@@ -37,7 +41,7 @@ const attemptTime = Duration.seconds(2)
 
 const noAnswer = new Persistence.PersistenceError({ message: "no answer" })
 
-/** Sessions written by one statement. */
+/** Sessions taken or written by one statement. */
 const batchSize = 500
 
 /** A write was refused, because another machine has taken the shard over. */
@@ -45,6 +49,9 @@ const superseded = new SessionStoreError({ description: "another machine has tak
 
 const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
 const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
+
+/** Take of a row, together with those that are asked for at the same moment. */
+class Take extends Request.TaggedClass("Take")<{ readonly row: string }, Taken, Persistence.PersistenceError> {}
 
 interface Waiting {
   readonly session: Session
@@ -68,17 +75,7 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
   const identified = new Map<string, string>()
   const somethingToWrite = Latch.makeUnsafe(false)
 
-  /**
-   * Time limit that holds even where nothing can be interrupted: a statement on a connection that hangs is left to itself, and
-   * the wait for it ends while a shard stops, too.
-   */
-  const withinTime = <A>(attempt: Effect.Effect<A, Persistence.PersistenceError>) =>
-    Effect.gen(function* () {
-      const answer = Deferred.makeUnsafe<A, Persistence.PersistenceError>()
-      const asking = yield* Effect.forkIn(Deferred.into(attempt, answer), scope)
-      const waiting = yield* Effect.forkIn(Effect.delay(Deferred.fail(answer, noAnswer), attemptTime), scope)
-      return yield* Effect.ensuring(Deferred.await(answer), Effect.forkIn(Fiber.interruptAll([asking, waiting]), scope))
-    })
+  const withinTime = TimeLimit.make(scope, attemptTime, noAnswer)
 
   const writeAll = Effect.gen(function* () {
     const now = yield* MonotonicTime.now
@@ -107,9 +104,18 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
     if (waiting.size === 0) somethingToWrite.closeUnsafe()
   }).pipe(Effect.forever, Effect.forkScoped)
 
+  const takes = RequestResolver.make<Take>((entries) =>
+    Effect.map(sessions.take([...new Set(entries.map(({ request }) => request.row))]), (taken) => {
+      for (const entry of entries) {
+        const found = taken.get(entry.request.row)
+        entry.completeUnsafe(found === undefined ? Exit.fail(noAnswer) : Exit.succeed(found))
+      }
+    })
+  ).pipe(RequestResolver.batchN(batchSize))
+
   /** Takes a row over, under the epoch that this machine writes it with from now on. */
   const take = (row: string) =>
-    withinTime(sessions.take(row)).pipe(
+    withinTime(Effect.request(new Take({ row }), takes)).pipe(
       Effect.tapError((error) => Effect.logWarning(`The session cannot be read yet: ${error.message}`)),
       Effect.tapError(() => Effect.sleep("500 millis")),
       Effect.eventually,

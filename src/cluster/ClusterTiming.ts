@@ -28,16 +28,24 @@ export const intervals = {
 } as const
 
 /**
- * The settings of the cluster, of which those that are given take the place of ours.
+ * Settings of the cluster that a program may change.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ShardingOptions = Partial<Omit<ShardingConfig.ShardingConfig["Service"], "shardLockDisableAdvisory">>
+
+/**
+ * The settings of the cluster, of which those that are given take the place of ours. Locks are rows, always: an advisory lock
+ * ends with its connection, at once, and another machine could have it while the lease of its owner goes on.
  *
  * @since 0.1.0
  * @category constants
  */
-export const shardingConfig = (
-  options: Partial<ShardingConfig.ShardingConfig["Service"]> = {}
-): ShardingConfig.ShardingConfig["Service"] => ({
+export const shardingConfig = (options: ShardingOptions = {}): ShardingConfig.ShardingConfig["Service"] => ({
   ...ShardingConfig.defaults,
   ...intervals,
   simulateRemoteSerialization: false,
-  ...options
+  ...options,
+  shardLockDisableAdvisory: true
 })

@@ -27,8 +27,10 @@ export interface FencedWrite {
 export class FencedSessions extends Context.Service<
   FencedSessions,
   {
-    /** Takes a shard over: raises its epoch and reads its session, in one step. */
-    readonly take: (shard: string) => Effect.Effect<Taken, Persistence.PersistenceError>
+    /** Takes shards over: raises the epoch of each and reads its session, in one step. No shard is named twice. */
+    readonly take: (
+      shards: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyMap<string, Taken>, Persistence.PersistenceError>
     /** Writes the sessions whose epoch is still that of their shard, and gives these shards. */
     readonly write: (
       writes: ReadonlyArray<FencedWrite>

@@ -32,11 +32,12 @@ import type { GatewayConfig } from "../services/GatewayConfig.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { SessionStore } from "../services/SessionStore.ts"
 import * as SessionFile from "../services/SessionFile.ts"
-import { shardingConfig } from "./ClusterTiming.ts"
+import { shardingConfig, type ShardingOptions } from "./ClusterTiming.ts"
 import * as ClusterPlan from "./ClusterPlan.ts"
 import * as ClusterSessions from "./ClusterSessions.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
 import * as LockLeases from "./LockLeases.ts"
+import * as LockReleases from "./LockReleases.ts"
 import * as MachineSockets from "./MachineSockets.ts"
 import type { FencedSessions } from "./FencedSessions.ts"
 import * as RedisFencedSessions from "./RedisFencedSessions.ts"
@@ -71,8 +72,8 @@ export interface MachineOptions {
   readonly kubernetes?: { readonly namespace?: string | undefined; readonly labelSelector?: string | undefined }
   /** Expiry of the locks of a machine that does not renew them. Default: 6 seconds. */
   readonly lockExpiration?: Duration.Input | undefined
-  /** Any other setting of the cluster. */
-  readonly sharding?: Partial<ShardingConfig.ShardingConfig["Service"]> | undefined
+  /** Any other setting of the cluster. Its locks are rows of the database always, no advisory locks. */
+  readonly sharding?: ShardingOptions | undefined
 }
 
 /**
@@ -106,7 +107,9 @@ export const layer = (
         }),
     ...options.sharding
   })
-  const machines = retryForAMinute(SqlRunnerStorage.layerWith({ prefix: options.name })).pipe(
+  const name = options.name ?? "cluster"
+  const machines = LockReleases.layer(name).pipe(
+    Layer.provide(retryForAMinute(SqlRunnerStorage.layerWith({ prefix: name }))),
     Layer.provide(ShardingConfig.layer(settings))
   )
   const locks = LockLeases.layer(settings.shardLockExpiration).pipe(Layer.provide(machines))
@@ -116,7 +119,7 @@ export const layer = (
     runnerHealth: options.runnerHealth,
     kubernetes: options.kubernetes
   }).pipe(Layer.provideMerge(locks), Layer.provide(MessageStorage.layerNoop))
-  const stores = storesOf(options.name ?? "cluster", settings.shardLockExpiration)
+  const stores = storesOf(name, settings.shardLockExpiration)
   const shared = options.redis === undefined ? inSql(stores) : inRedis(stores, options.redis)
   // Before the machine is listed and takes locks: shards that it cannot run would be nowhere.
   const admission = Layer.effectDiscard(Effect.flatMap(ClusterPlan.make, ({ admission }) => admission))

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Persistence from "effect/persistence/Persistence"
 import * as Redis from "effect/persistence/Redis"
-import { FencedSessions, type FencedWrite } from "./FencedSessions.ts"
+import { FencedSessions, type FencedWrite, type Taken } from "./FencedSessions.ts"
 
 const takeScript = Redis.script((key: string) => [key], {
   numberOfKeys: 1,
@@ -53,12 +53,17 @@ export const layer = (cluster: string): Layer.Layer<FencedSessions, never, Redis
       const take = redis.eval(takeScript)
       const write = redis.eval(writeScript)
       return FencedSessions.of({
-        take: (shard) =>
-          take(keyOf(cluster, shard)).pipe(
-            Effect.map(([epoch, session]) => ({
-              epoch: Number(epoch),
-              session: session === "" ? undefined : session
-            })),
+        take: (shards) =>
+          Effect.forEach(
+            shards,
+            (shard) =>
+              Effect.map(take(keyOf(cluster, shard)), ([epoch, session]): [string, Taken] => [
+                shard,
+                { epoch: Number(epoch), session: session === "" ? undefined : session }
+              ]),
+            { concurrency: "unbounded" }
+          ).pipe(
+            Effect.map((taken) => new Map(taken)),
             Effect.mapError(unanswered)
           ),
         write: (writes) =>

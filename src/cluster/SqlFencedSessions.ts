@@ -9,6 +9,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { FencedSessions } from "./FencedSessions.ts"
 
 interface TakenRow {
+  readonly shard: string
   /** Text where the client reads 64 bits so. */
   readonly epoch: number | string
   readonly session: string | null
@@ -32,14 +33,26 @@ export const layer = (cluster: string): Layer.Layer<FencedSessions, SqlError, Sq
           PRIMARY KEY (cluster, shard)
         )`
       return FencedSessions.of({
-        take: (shard) =>
-          sql<TakenRow>`
-            INSERT INTO ${table} AS stored (cluster, shard, epoch) VALUES (${cluster}, ${shard}, 1)
+        take: (shards) => {
+          if (shards.length === 0) return Effect.succeed(new Map())
+          // In one order on all machines: two that take the same shards at once would wait for each other.
+          const rows = shards.toSorted().map((shard) => sql`(${cluster}, ${shard}, 1)`)
+          return sql<TakenRow>`
+            INSERT INTO ${table} AS stored (cluster, shard, epoch) VALUES ${sql.csv(rows)}
             ON CONFLICT (cluster, shard) DO UPDATE SET epoch = stored.epoch + 1
-            RETURNING epoch, session`.pipe(
-            Effect.map(([row]) => ({ epoch: Number(row?.epoch ?? 0), session: row?.session ?? undefined })),
+            RETURNING shard, epoch, session`.pipe(
+            Effect.map(
+              (taken) =>
+                new Map(
+                  taken.map(({ epoch, session, shard }) => [
+                    shard,
+                    { epoch: Number(epoch), session: session ?? undefined }
+                  ])
+                )
+            ),
             Effect.mapError(unanswered)
-          ),
+          )
+        },
         write: (writes) => {
           if (writes.length === 0) return Effect.succeed(new Set())
           const rows = writes.map(

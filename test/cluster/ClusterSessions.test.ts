@@ -29,7 +29,11 @@ const session = (id: number, sequence: number, name = "abc") =>
 
 /** A store that can be out of reach, and counts what it is asked. */
 const makeStore = () => {
-  const state: { answers: "well" | "with an error" | "never"; writes: number } = { answers: "well", writes: 0 }
+  const state: { answers: "well" | "with an error" | "never"; takes: number; writes: number } = {
+    answers: "well",
+    takes: 0,
+    writes: 0
+  }
   const rows = new Map<string, Taken>()
   const answer = <A>(work: () => A) =>
     Effect.suspend(() => {
@@ -41,12 +45,17 @@ const makeStore = () => {
   /** Sizes of what was written, in characters. */
   const sizes: Array<number> = []
   const storage = Layer.succeed(FencedSessions, {
-    take: (shard) =>
+    take: (shards) =>
       answer(() => {
-        const before = rows.get(shard)
-        const taken = { epoch: (before?.epoch ?? 0) + 1, session: before?.session }
-        rows.set(shard, taken)
-        return taken
+        state.takes++
+        return new Map(
+          shards.map((shard) => {
+            const before = rows.get(shard)
+            const taken = { epoch: (before?.epoch ?? 0) + 1, session: before?.session }
+            rows.set(shard, taken)
+            return [shard, taken]
+          })
+        )
       }),
     write: (writes) =>
       answer(() => {
@@ -84,12 +93,13 @@ describe("the sessions of a cluster", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("are written together, however many shards there are", () => {
+  it.effect("are taken and written together, however many shards there are", () => {
     const { layer, state } = makeStore()
     return Effect.gen(function* () {
       const store = yield* SessionStore
       const shards = Array.from({ length: 100 }, (_, id) => session(id, 7))
-      yield* Effect.forEach(shards, ({ shard }) => store.get(shard))
+      yield* Effect.forEach(shards, ({ shard }) => store.get(shard), { concurrency: "unbounded" })
+      assert.isAtMost(state.takes, 2)
       const writing = yield* Effect.forkChild(Effect.forEach(shards, store.set, { concurrency: "unbounded" }))
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(writing)
@@ -214,7 +224,8 @@ describe("the sessions of a cluster", () => {
 
   const written = (store: SessionStore["Service"], value: Session) =>
     Effect.flatMap(Effect.forkChild(Effect.exit(store.set(value))), (writing) =>
-      Effect.andThen(TestClock.adjust("1 second"), Fiber.join(writing))
+      // In steps, because the shard may have to be taken before it is written.
+      Effect.andThen(Effect.repeat(TestClock.adjust("100 millis"), { times: 9 }), Fiber.join(writing))
     )
 
   it.effect("are not written by a machine that has lost the shard, whatever its clocks say", () => {

@@ -96,18 +96,6 @@ export const troubles: Record<string, Trouble> = {
     cause: (arranged) => lasting(Effect.andThen(arranged.proxy.full, kill(arranged)), arranged.proxy.restore),
     after: replace
   },
-  "full with rows": {
-    what: "the same with shardLockDisableAdvisory",
-    env: () => ({ PROOF_LOCKS: "rows" }),
-    cause: (arranged) => lasting(Effect.andThen(arranged.proxy.full, kill(arranged)), arranged.proxy.restore),
-    after: replace
-  },
-  "kill with rows": {
-    what: "SIGKILL of a machine, with shardLockDisableAdvisory",
-    env: () => ({ PROOF_LOCKS: "rows" }),
-    cause: kill,
-    after: replace
-  },
   latency: {
     what: "each answer of the database takes 500 ms more for 15 s, and a machine is killed",
     cause: (arranged) => Effect.andThen(arranged.proxy.delay(500), kill(arranged)),

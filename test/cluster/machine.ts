@@ -60,9 +60,7 @@ const program = Effect.gen(function* () {
 GatewayCluster.run(program).pipe(
   Effect.scoped,
   Effect.provide(
-    NodeCluster.layerEnvWith({
-      sharding: { shardLockDisableAdvisory: process.env["PROOF_LOCKS"] === "rows" }
-    }).pipe(
+    NodeCluster.layerEnv.pipe(
       Layer.provide(PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })),
       Layer.provideMerge(GatewayConfig.layerEnv)
     )

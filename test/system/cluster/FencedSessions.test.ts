@@ -30,20 +30,21 @@ for (const { isThere, make, name } of [
     it.live("are written by the owner of the shard alone, who is the one that took it last", () =>
       Effect.gen(function* () {
         const sessions = Context.get(yield* Layer.build(yield* make), FencedSessions)
-        assert.deepStrictEqual(yield* sessions.take("1/2"), { epoch: 1, session: undefined })
+        const take = (shard: string) => Effect.map(sessions.take([shard]), (taken) => taken.get(shard))
+        assert.deepStrictEqual(yield* take("1/2"), { epoch: 1, session: undefined })
         assert.deepStrictEqual(yield* sessions.write([{ shard: "1/2", epoch: 1, session: "a" }]), new Set(["1/2"]))
-        assert.deepStrictEqual(yield* sessions.take("1/2"), { epoch: 2, session: "a" })
-        yield* sessions.take("0/2")
+        assert.deepStrictEqual(yield* take("1/2"), { epoch: 2, session: "a" })
+        yield* take("0/2")
         const both = yield* sessions.write([
           { shard: "1/2", epoch: 1, session: "late" },
           { shard: "0/2", epoch: 1, session: "b" }
         ])
         assert.deepStrictEqual(both, new Set(["0/2"]))
         assert.deepStrictEqual(yield* sessions.write([{ shard: "1/2", epoch: 1, session: undefined }]), new Set())
-        assert.deepStrictEqual(yield* sessions.take("1/2"), { epoch: 3, session: "a" })
+        assert.deepStrictEqual(yield* take("1/2"), { epoch: 3, session: "a" })
         yield* sessions.write([{ shard: "1/2", epoch: 3, session: undefined }])
-        assert.deepStrictEqual(yield* sessions.take("1/2"), { epoch: 4, session: undefined })
-        assert.deepStrictEqual(yield* sessions.take("0/2"), { epoch: 2, session: "b" })
+        assert.deepStrictEqual(yield* take("1/2"), { epoch: 4, session: undefined })
+        assert.deepStrictEqual(yield* take("0/2"), { epoch: 2, session: "b" })
       })
     )
 
@@ -51,13 +52,17 @@ for (const { isThere, make, name } of [
       Effect.gen(function* () {
         const sessions = Context.get(yield* Layer.build(yield* make), FencedSessions)
         const taken = yield* Effect.all(
-          Array.from({ length: 20 }, () => sessions.take("0/1")),
+          Array.from({ length: 20 }, (_, index) =>
+            sessions.take(index % 2 === 0 ? ["0/2", "1/2"] : ["1/2", "0/2"])
+          ),
           { concurrency: "unbounded" }
         )
-        assert.deepStrictEqual(
-          taken.map(({ epoch }) => epoch).toSorted((a, b) => a - b),
-          Array.from({ length: 20 }, (_, index) => index + 1)
-        )
+        for (const shard of ["0/2", "1/2"]) {
+          assert.deepStrictEqual(
+            taken.map((all) => all.get(shard)?.epoch ?? 0).toSorted((a, b) => a - b),
+            Array.from({ length: 20 }, (_, index) => index + 1)
+          )
+        }
       })
     )
   })

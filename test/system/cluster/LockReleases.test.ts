@@ -1,0 +1,62 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as RunnerAddress from "effect/cluster/RunnerAddress"
+import * as RunnerStorage from "effect/cluster/RunnerStorage"
+import * as ClusterShardId from "effect/cluster/ShardId"
+import * as ShardingConfig from "effect/cluster/ShardingConfig"
+import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Tracer from "effect/Tracer"
+import { shardingConfig } from "../../../src/cluster/ClusterTiming.ts"
+import * as LockReleases from "../../../src/cluster/LockReleases.ts"
+import * as Database from "../../cluster/Database.ts"
+import { hasPostgres } from "../../support/LocalServices.ts"
+
+const addressOf = (port: number) => RunnerAddress.make("127.0.0.1", port)
+const locks = Array.from({ length: 100 }, (_, id) => ClusterShardId.make("default", id + 1))
+
+const lockStore = (databaseUrl: string, prefix: string) =>
+  LockReleases.layer(prefix).pipe(
+    Layer.provide(SqlRunnerStorage.layer),
+    Layer.provide([ShardingConfig.layer(shardingConfig()), PgClient.layer({ url: Redacted.make(databaseUrl) })])
+  )
+
+describe.skipIf(!hasPostgres)("locks that a machine gives up at the same moment", () => {
+  it.live("are given up by one statement, and only those", () => {
+    const statements: Array<string> = []
+    const tracer = Tracer.make({
+      span: (options) => {
+        const span = new Tracer.NativeSpan(options)
+        statements.push(options.name)
+        return span
+      }
+    })
+    return Effect.gen(function* () {
+      const database = yield* Database.make
+      yield* Effect.gen(function* () {
+        const storage = yield* RunnerStorage.RunnerStorage
+        yield* storage.acquire(addressOf(1), locks)
+        statements.length = 0
+        yield* Effect.forEach(locks.slice(1), (lock) => storage.release(addressOf(1), lock), {
+          concurrency: "unbounded"
+        }).pipe(Effect.withTracer(tracer))
+        assert.strictEqual(statements.length, 1)
+        assert.strictEqual((yield* storage.acquire(addressOf(2), locks)).length, locks.length - 1)
+      }).pipe(Effect.provide(lockStore(database.url(), "cluster")))
+    })
+  })
+
+  it.live("are given up one by one where the rows are elsewhere", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      yield* Effect.gen(function* () {
+        const storage = yield* RunnerStorage.RunnerStorage
+        yield* storage.acquire(addressOf(1), locks)
+        yield* Effect.forEach(locks, (lock) => storage.release(addressOf(1), lock), { concurrency: "unbounded" })
+        assert.strictEqual((yield* storage.acquire(addressOf(2), locks)).length, locks.length)
+      }).pipe(Effect.provide(lockStore(database.url(), "elsewhere")))
+    })
+  )
+})
