@@ -2,12 +2,14 @@
  * Intervals of the cluster, which decide how soon a machine that is gone is missed.
  *
  * The engine's own intervals suit entities whose start is dear. A shard's move costs a RESUME and no event, so ours are
- * short: a machine that was killed is missed after 6 seconds, one that is told to stop within one.
+ * short: a machine that was killed is missed after 5 seconds, one that is told to stop within one.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
+
+const lockExpiration = Duration.seconds(5)
 
 /**
  * The intervals; docs/cluster.md has their cost.
@@ -19,9 +21,9 @@ import * as ShardingConfig from "effect/cluster/ShardingConfig"
  * @category constants
  */
 export const intervals = {
-  shardLockExpiration: Duration.seconds(6),
-  shardLockRefreshInterval: Duration.seconds(2),
-  refreshAssignmentsInterval: Duration.seconds(1),
+  shardLockExpiration: lockExpiration,
+  shardLockRefreshInterval: Duration.divideUnsafe(lockExpiration, 3),
+  refreshAssignmentsInterval: Duration.millis(500),
   entityMessagePollInterval: Duration.seconds(1),
   runnerHealthCheckInterval: Duration.seconds(10),
   entityTerminationTimeout: Duration.seconds(5)

@@ -70,7 +70,7 @@ export interface MachineOptions {
   readonly runnerHealth?: "ping" | "k8s" | undefined
   /** Selection of the pods that Kubernetes is asked about. */
   readonly kubernetes?: { readonly namespace?: string | undefined; readonly labelSelector?: string | undefined }
-  /** Expiry of the locks of a machine that does not renew them. Default: 6 seconds. */
+  /** Expiry of the locks of a machine that does not renew them. Default: 5 seconds, a whole number of them. */
   readonly lockExpiration?: Duration.Input | undefined
   /** Any other setting of the cluster. Its locks are rows of the database always, no advisory locks. */
   readonly sharding?: ShardingOptions | undefined
@@ -199,7 +199,7 @@ const environment = Config.all({
 
 /**
  * One machine of a cluster, from the environment, where the given options do not say it: CLUSTER_HOST (by default the
- * machine's host name), CLUSTER_PORT, CLUSTER_LISTEN_HOST, CLUSTER_SECRET, CLUSTER_NAME, CLUSTER_LOCK_EXPIRATION ("6 seconds"), REDIS_URL,
+ * machine's host name), CLUSTER_PORT, CLUSTER_LISTEN_HOST, CLUSTER_SECRET, CLUSTER_NAME, CLUSTER_LOCK_EXPIRATION ("5 seconds"), REDIS_URL,
  * CLUSTER_RUNNER_HEALTH (`ping` or `k8s`), CLUSTER_K8S_NAMESPACE, CLUSTER_K8S_LABELS.
  *
  * @since 0.1.0
