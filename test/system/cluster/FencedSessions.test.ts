@@ -52,9 +52,7 @@ for (const { isThere, make, name } of [
       Effect.gen(function* () {
         const sessions = Context.get(yield* Layer.build(yield* make), FencedSessions)
         const taken = yield* Effect.all(
-          Array.from({ length: 20 }, (_, index) =>
-            sessions.take(index % 2 === 0 ? ["0/2", "1/2"] : ["1/2", "0/2"])
-          ),
+          Array.from({ length: 20 }, (_, index) => sessions.take(index % 2 === 0 ? ["0/2", "1/2"] : ["1/2", "0/2"])),
           { concurrency: "unbounded" }
         )
         for (const shard of ["0/2", "1/2"]) {

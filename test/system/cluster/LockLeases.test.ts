@@ -47,7 +47,10 @@ describe.skipIf(!hasPostgres)("a lock in PostgreSQL", () => {
       assert.strictEqual(yield* owner.acquire, locks.length)
       yield* database.killConnections
       const seen = yield* until(
-        Effect.map(Effect.orElseSucceed(other.acquire, () => 0), (acquired) => ({ acquired, held: owner.holds() })),
+        Effect.map(
+          Effect.orElseSucceed(other.acquire, () => 0),
+          (acquired) => ({ acquired, held: owner.holds() })
+        ),
         ({ acquired }) => acquired === locks.length
       )
       assert.isFalse(seen.held)
