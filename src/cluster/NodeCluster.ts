@@ -37,12 +37,13 @@ import * as ClusterPlan from "./ClusterPlan.ts"
 import * as ClusterSessions from "./ClusterSessions.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
 import * as LockLeases from "./LockLeases.ts"
-import * as LockReleases from "./LockReleases.ts"
+
 import * as MachineSockets from "./MachineSockets.ts"
 import type { FencedSessions } from "./FencedSessions.ts"
 import * as RedisFencedSessions from "./RedisFencedSessions.ts"
 import * as SqlFencedSessions from "./SqlFencedSessions.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
+import * as SqlLocks from "./SqlLocks.ts"
 
 /**
  * Options of a machine of the cluster.
@@ -108,7 +109,7 @@ export const layer = (
     ...options.sharding
   })
   const name = options.name ?? "cluster"
-  const machines = LockReleases.layer(name).pipe(
+  const machines = SqlLocks.layer(name, settings.shardLockExpiration).pipe(
     Layer.provide(retryForAMinute(SqlRunnerStorage.layerWith({ prefix: name }))),
     Layer.provide(ShardingConfig.layer(settings))
   )

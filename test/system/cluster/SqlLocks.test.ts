@@ -6,11 +6,12 @@ import * as ClusterShardId from "effect/cluster/ShardId"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
 import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Tracer from "effect/Tracer"
 import { shardingConfig } from "../../../src/cluster/ClusterTiming.ts"
-import * as LockReleases from "../../../src/cluster/LockReleases.ts"
+import * as SqlLocks from "../../../src/cluster/SqlLocks.ts"
 import * as Database from "../../cluster/Database.ts"
 import { hasPostgres } from "../../support/LocalServices.ts"
 
@@ -18,13 +19,13 @@ const addressOf = (port: number) => RunnerAddress.make("127.0.0.1", port)
 const locks = Array.from({ length: 100 }, (_, id) => ClusterShardId.make("default", id + 1))
 
 const lockStore = (databaseUrl: string, prefix: string) =>
-  LockReleases.layer(prefix).pipe(
+  SqlLocks.layer(prefix, "5 seconds").pipe(
     Layer.provide(SqlRunnerStorage.layer),
     Layer.provide([ShardingConfig.layer(shardingConfig()), PgClient.layer({ url: Redacted.make(databaseUrl) })])
   )
 
-describe.skipIf(!hasPostgres)("locks that a machine gives up at the same moment", () => {
-  it.live("are given up by one statement, and only those", () => {
+describe.skipIf(!hasPostgres)("locks in PostgreSQL", () => {
+  it.live("that a machine gives up at the same moment are given up by one statement, and only those", () => {
     const statements: Array<string> = []
     const tracer = Tracer.make({
       span: (options) => {
@@ -48,15 +49,31 @@ describe.skipIf(!hasPostgres)("locks that a machine gives up at the same moment"
     })
   })
 
-  it.live("are given up one by one where the rows are elsewhere", () =>
+  it.live("are taken and given up in the engine's way where the rows are elsewhere", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      yield* Effect.gen(function* () {
+        const storage = yield* RunnerStorage.RunnerStorage
+        const few = locks.slice(0, 3)
+        yield* storage.acquire(addressOf(1), few)
+        yield* Effect.forEach(few, (lock) => storage.release(addressOf(1), lock), { concurrency: "unbounded" })
+        assert.strictEqual((yield* storage.acquire(addressOf(2), few)).length, few.length)
+      }).pipe(Effect.provide(lockStore(database.url(), "elsewhere")))
+    })
+  )
+
+  it.live("are taken as soon as the machine that has them gives them up, and not before", () =>
     Effect.gen(function* () {
       const database = yield* Database.make
       yield* Effect.gen(function* () {
         const storage = yield* RunnerStorage.RunnerStorage
         yield* storage.acquire(addressOf(1), locks)
+        assert.deepStrictEqual(yield* storage.acquire(addressOf(2), locks), [])
+        const taking = yield* Effect.forkChild(storage.acquire(addressOf(2), locks))
         yield* Effect.forEach(locks, (lock) => storage.release(addressOf(1), lock), { concurrency: "unbounded" })
-        assert.strictEqual((yield* storage.acquire(addressOf(2), locks)).length, locks.length)
-      }).pipe(Effect.provide(lockStore(database.url(), "elsewhere")))
+        assert.strictEqual((yield* Fiber.join(taking)).length, locks.length)
+        assert.deepStrictEqual(yield* storage.refresh(addressOf(1), locks), [])
+      }).pipe(Effect.provide(lockStore(database.url(), "cluster")))
     })
   )
 })
