@@ -18,9 +18,11 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { UnsupportedVersion } from "../schema/FatalError.ts"
 import { ShardId } from "../schema/ShardId.ts"
+import type { ShardState } from "../schema/ShardStatus.ts"
 import { Gateway, type GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { SessionStore } from "../services/SessionStore.ts"
@@ -57,6 +59,23 @@ interface Generation {
 /** Shard group of singletons and entities that name none. */
 export const shardGroup = "default"
 
+/**
+ * Shards that are started at once. A machine that started hundreds in one turn of its event loop would answer nothing meanwhile,
+ * and lose the locks that it does not refresh.
+ */
+const startingAtOnce = 16
+/** Time for which a shard counts as starting: Discord may be slow, and is not to hold up the next one. */
+const startTime = Duration.millis(250)
+
+const handshakes: ReadonlySet<ShardState> = new Set(["connecting", "greeting", "resuming", "identifying"])
+
+/** Waits for the end of the handshake, as long as the shard counts as starting. */
+const connected = (gateway: Gateway["Service"]) =>
+  Effect.map(gateway.shards, (shards) => shards.some(({ state }) => handshakes.has(state))).pipe(
+    Effect.repeat({ while: (isConnecting) => isConnecting, schedule: Schedule.spaced("20 millis") }),
+    Effect.timeoutOption(startTime)
+  )
+
 /** Interval at which a machine reads the plan. */
 const lookingTime = Duration.seconds(2)
 
@@ -81,10 +100,13 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
 
   const sessions = yield* SessionStore
 
+  const starting = yield* Semaphore.make(startingAtOnce)
+
   const runShard = (shard: ShardId, live: Latch.Latch) =>
     Effect.gen(function* () {
       const lease = leaseOf(shard)
       const context = yield* Layer.build(Layer.fresh(Gateway.layerNoDeps)).pipe(
+        Effect.tap((context) => connected(Context.get(context, Gateway))),
         Effect.provideService(GatewayConfig, {
           ...config,
           shards: [shard],
@@ -95,7 +117,8 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
         Effect.provideService(
           SessionStore,
           leaseOfLock === undefined ? sessions : ClusterSessions.under(lease, sessions)
-        )
+        ),
+        starting.withPermits(1)
       )
       const gateway = yield* Effect.provideContext(Gateway, context)
       yield* local.host(nameOf(shard), gateway)

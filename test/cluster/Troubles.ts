@@ -131,7 +131,7 @@ export const troubles: Record<string, Trouble> = {
   hangs: withHandler("hangs", "handlers hang for 2 s and fail with one message in 20, and a machine is killed"),
   blocks: withHandler(
     "blocks",
-    "handlers block the event loop for 300 ms with one message in 20, and a machine is killed"
+    "handlers block the event loop for 100 ms with one message in 20, and a machine is killed"
   ),
   clocks: {
     what: "one machine's clock is a minute fast, one's a minute slow, and a machine is killed",

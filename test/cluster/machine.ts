@@ -17,7 +17,7 @@ const troubles: Record<string, Effect.Effect<unknown, string>> = {
   throws: Effect.fail("no"),
   dies: Effect.die("no"),
   hangs: Effect.andThen(Effect.sleep("2 seconds"), Effect.fail("it took too long")),
-  blocks: Effect.sync(() => block(300))
+  blocks: Effect.sync(() => block(100))
 }
 
 const Message = Schema.decodeUnknownEffect(Schema.Struct({ id: Schema.String }))

@@ -367,7 +367,8 @@ const rows: Record<string, (times: number) => Effect.Effect<void, unknown>> = {
         [64, 1],
         [64, 3],
         [256, 3],
-        [1000, 3]
+        [1000, 3],
+        [4000, 3]
       ] as const,
       ([shards, count]) => idle(shards, count),
       { discard: true }
