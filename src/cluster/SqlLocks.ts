@@ -23,8 +23,8 @@ import * as TimeLimit from "./TimeLimit.ts"
 const attemptTime = Duration.seconds(2)
 
 /**
- * How often locks that are all another machine's are asked for again at once: a machine that stops leaves the list before it
- * gives up its locks, and the engine would ask again after a second.
+ * Repetitions of a question for locks that are all another machine's: a machine that stops leaves the list before it gives up
+ * its locks, and the engine would ask again after a second.
  */
 const questions = 6
 const askingInterval = Duration.millis(100)
@@ -41,7 +41,7 @@ class Release extends Request.TaggedClass("Release")<
 /** As the engine writes it. */
 const textOf = ({ host, port }: RunnerAddress.RunnerAddress) => `${host}:${port}`
 
-/** The lock store of the engine's tables with this prefix, whose locks expire after this time. */
+/** Lock store over the engine's tables with this prefix, whose locks expire after this time. */
 export const layer = (
   prefix: string,
   lockExpiration: Duration.Input
