@@ -33,11 +33,11 @@ const throughput = ({ marker, want }, finish) => {
 }
 
 /** The second half of a long stream: what is left when the code is warm. */
-const steady = ({ halfway, marker }, finish, restart) => {
+const steady = ({ halfway, marker, want }, finish, restart) => {
   const sum = makeTally()
   return {
     consume: (t, d) => {
-      if (t === "READY") return
+      if (t === "READY" || (want === "messages" && t !== "MESSAGE_CREATE")) return
       const id = idOf(d)
       tally(sum, id)
       if (id === halfway) restart()
@@ -93,10 +93,11 @@ const idle = ({ shards }, finish) => {
   }
 }
 
-/** Nothing is wanted: the server says when all was read. */
-const nothing = (_, finish) => {
+/** Nothing is wanted: the server says when all was read, and half of it where only the second half counts. */
+const nothing = (_, finish, restart) => {
   let count = 0
   process.on("message", (message) => {
+    if (message.halfway === true) restart()
     if (message.read === true) finish()
   })
   return {
@@ -139,7 +140,7 @@ process.on("message", async (where) => {
   const stopProfile = profile === undefined ? undefined : await startProfile()
   begin()
   // A client that fails ends the process: its rejection is not handled.
-  run({ ...where, consume, finish, ...scenario.options })
+  run({ ...where, consume, finish, restart: begin, ...scenario.options })
   await finished
   const cpu = cost(begun.cpu)
   const main = begun.main === undefined ? undefined : mainCost() - begun.main

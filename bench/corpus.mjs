@@ -4,7 +4,7 @@ import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import * as zlib from "node:zlib"
 import { idOf, makeTally, tally } from "./check.mjs"
-import { busyBot, busyBotTwice, manyGuilds, marker } from "./events.mjs"
+import { busyBot, busyBotTwice, halfway, manyGuilds, marker } from "./events.mjs"
 import { synchronous } from "./sync-zlib.mjs"
 
 const sources = ["corpus", "events", "random", "check"].map((name) =>
@@ -68,6 +68,7 @@ const make = (name) => {
   const messageCreates = makeTally()
   const shares = {}
   let bytes = 0
+  let framesToHalfway = 0
   let sequence = 1
   for (const [t, d] of events[name]()) {
     sequence++
@@ -77,6 +78,11 @@ const make = (name) => {
     tally(all, idOf(d))
     if (t === "MESSAGE_CREATE") tally(messageCreates, idOf(d))
     add(text)
+    // The answer says that a client which wants nothing has come so far.
+    if (idOf(d) === halfway) {
+      add(beatText)
+      framesToHalfway = parts[0].length
+    }
   }
   add(beatText)
   wanted.forEach((compression, i) => {
@@ -89,6 +95,7 @@ const make = (name) => {
         ready: ready.length,
         marker,
         frames: body.length + 2,
+        framesToHalfway,
         bytes,
         sequence,
         shares,

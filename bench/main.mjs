@@ -1,5 +1,5 @@
 // disruption-gateway beside its peers: npm run bench [-- --quick] [--only NAME,NAME] [--clients NAME,NAME] [--rounds N]
-// [--json FILE] [--profile FOLDER]
+// [--most N] [--json FILE] [--profile FOLDER]
 //
 // Every measurement is a process of its own, the server is another. A round runs each client of a scenario once, and each
 // round begins with another one; ratios are taken within a round, so what slows the machine slows both sides.
@@ -10,7 +10,7 @@ import { resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { profileTable } from "./profile.mjs"
-import { goalTable, scenarioTable } from "./report.mjs"
+import { goalTable, ratio, scenarioTable } from "./report.mjs"
 import { blank, clients, scenarios } from "./scenarios.mjs"
 
 const { values: options } = parseArgs({
@@ -19,6 +19,7 @@ const { values: options } = parseArgs({
     only: { type: "string" },
     clients: { type: "string" },
     rounds: { type: "string" },
+    most: { type: "string" },
     json: { type: "string" },
     profile: { type: "string" }
   }
@@ -45,6 +46,12 @@ if (unknown !== undefined) {
   process.exit(2)
 }
 const rounds = Number(options.rounds ?? (options.quick ? 1 : 5))
+/** More rounds are run, up to so many, until the intervals of this library's ratios are narrow. */
+const mostRounds = Math.max(
+  rounds,
+  Number(options.most ?? (options.quick || options.rounds !== undefined ? rounds : 15))
+)
+const narrow = 0.1
 const quicker = options.quick ? { seconds: 2 } : {}
 
 const versionOf = (path) => JSON.parse(readFileSync(here(path), "utf8")).version
@@ -92,7 +99,14 @@ for (const name of names) {
     return why === undefined
   })
   results[name] = { blanks, rounds: [] }
-  for (let round = 0; round < Math.min(rounds, scenario.most ?? rounds); round++) {
+  const isNarrow = () =>
+    runners.every((client) => {
+      if (clients[client].role !== "own") return true
+      const by = ratio(results, { client, measure: scenario.measures[0], scenario: name, to: scenario.clients[0] })
+      return by === undefined || by.to - by.from <= narrow * by.is
+    })
+  for (let round = 0; round < rounds || (round < mostRounds && !isNarrow()); round++) {
+    if (round >= (scenario.most ?? mostRounds)) break
     const row = {}
     results[name].rounds.push(row)
     for (let i = 0; i < runners.length; i++) {

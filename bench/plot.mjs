@@ -2,7 +2,7 @@
 import { ratio } from "./report.mjs"
 import { clients, scenarios } from "./scenarios.mjs"
 
-const shown = ["all", "steady", "all-zlib", "messages", "nothing"]
+const shown = ["all", "steady", "all-zlib", "messages-steady", "nothing-steady"]
 const colours = { floor: "#9aa4b2", own: "#5865f2", peer: "#e0a458" }
 const width = 1000
 const labelWidth = 250
@@ -35,8 +35,9 @@ export const plot = (runs) => {
     for (const client of present) {
       parts.push(text(labelWidth - 8, y + bar - 3, nameOf(client), 'text-anchor="end"'))
       runs.forEach(({ results }, i) => {
-        const value = ratio(results, { scenario: name, client, to: reference, measure: measures[0] })
-        if (value === undefined) return
+        const measured = ratio(results, { scenario: name, client, to: reference, measure: measures[0] })
+        if (measured === undefined) return
+        const value = measured.is
         const x = labelWidth + i * (panelWidth + 20)
         const scale = (panelWidth - 45) / most
         const length = Math.min(value, most) * scale

@@ -1,4 +1,5 @@
 // From what was measured to what is read: medians, ratios to the floor of the same round, tables, goals.
+import { makeRandom } from "./random.mjs"
 import { clients, goals, measures, scenarios } from "./scenarios.mjs"
 
 export const median = (numbers) => {
@@ -7,12 +8,32 @@ export const median = (numbers) => {
   return sorted.length % 2 === 1 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-/** The median over the rounds of one client's measure divided by another's. */
+/** Resamples of the bootstrap. */
+const resamples = 2000
+
+/**
+ * Where the median would lie in 95 of 100 repetitions of the same number of rounds: percentile bootstrap, from a seed, so that
+ * the same numbers have the same interval.
+ */
+export const interval = (numbers) => {
+  const random = makeRandom(1)
+  const medians = Array.from({ length: resamples }, () => median(numbers.map(() => random.pick(numbers)))).toSorted(
+    (a, b) => a - b
+  )
+  return { from: medians[Math.floor(resamples * 0.025)], to: medians[Math.ceil(resamples * 0.975) - 1] }
+}
+
+/** The median over the rounds of one client's measure divided by another's, with its interval. */
 export const ratio = (results, { client, measure, scenario, to }) => {
   const rounds = results[scenario]?.rounds ?? []
   const both = rounds.filter((round) => round[client]?.[measure] !== undefined && round[to]?.[measure] !== undefined)
-  return both.length === 0 ? undefined : median(both.map((round) => round[client][measure] / round[to][measure]))
+  if (both.length === 0) return undefined
+  const ratios = both.map((round) => round[client][measure] / round[to][measure])
+  return { is: median(ratios), ...interval(ratios) }
 }
+
+/** A ratio as people read it: 1.18 [1.15–1.22]. */
+const ratioText = ({ from, is, to }) => `${is.toFixed(2)} [${from.toFixed(2)}–${to.toFixed(2)}]`
 
 const values = (rounds, client, measure) =>
   rounds.flatMap((round) => (round[client]?.[measure] === undefined ? [] : [round[client][measure]]))
@@ -50,7 +71,7 @@ export const scenarioTable = (results, name) => {
     return [
       clients[client].label,
       cell(rounds, client, main),
-      by === undefined ? "–" : by.toFixed(2),
+      by === undefined ? "–" : client === reference ? "1.00" : ratioText(by),
       ...scenario.measures.slice(1).map((measure) => cell(rounds, client, measure))
     ]
   })
@@ -72,8 +93,8 @@ export const goalTable = (results) => {
       [
         `${scenarios[goal.scenario].title}: ${measures[goal.measure].title}, ${clients[goal.client].label.replace("**disruption-gateway** ", "")} to ${clients[goal.to].label}`,
         `≤ ${goal.most.toFixed(2)}`,
-        is === undefined ? "–" : is.toFixed(2),
-        is === undefined ? "not measured" : is <= goal.most ? "met" : "**missed**"
+        is === undefined ? "–" : ratioText(is),
+        is === undefined ? "not measured" : is.is <= goal.most ? "met" : "**missed**"
       ]
     ]
   })

@@ -73,18 +73,20 @@ export const measure = async (server, client, scenario, expected, { profile } = 
     if (message.run !== run) return
     if ("connected" in message) connections.push(message.connected)
     if ("read" in message && child.connected) child.send({ read: true })
+    if ("halfway" in message && child.connected) child.send({ halfway: true })
   }
   server.child.on("message", onServer)
   try {
     await messageWith(child, "loaded")
     const path = `127.0.0.1:${server.port}/${run}/${streamOf(scenario)}`
-    const { frames, halfway, marker } = expected
+    const { frames, framesToHalfway, halfway, marker } = expected
     child.send({
       url: `ws://${path}`,
       api: `http://${path}/v10`,
       compression: scenario.compression,
       shards,
       frames,
+      framesToHalfway,
       halfway,
       marker
     })

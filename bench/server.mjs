@@ -73,6 +73,7 @@ const converse = (ws, socket, run, name, compression) => {
   const { body, helloFrame, readyFrame, sequence } = seconds === undefined ? streamOf(name, compression) : live
   let identified = false
   let greeted = false
+  let isHalfway = false
   const begin = () => {
     socket.write(readyFrame)
     if (seconds !== undefined) pace(socket, Number(seconds))
@@ -96,6 +97,11 @@ const converse = (ws, socket, run, name, compression) => {
       if (greeted) begin()
     }
     if (op !== 1) return
+    // The stream is being written: an answer would come into the midst of a frame.
+    if (name === "long" && !isHalfway) {
+      isHalfway = true
+      return process.send({ run, halfway: true })
+    }
     // A compressed stream was made as a whole: nothing can be put into it. The interval is so long that no second
     // heartbeat falls into a measurement.
     if (compression === "none") socket.write(ackFrame)

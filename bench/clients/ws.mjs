@@ -37,11 +37,12 @@ export const parseAll = ({ compression, consume = () => {}, shards = 1, url }) =
 }
 
 /** Nothing parsed: frames are counted. */
-export const countFrames = ({ compression, frames, finish, url }) => {
+export const countFrames = ({ compression, frames, framesToHalfway, finish, restart, url }) => {
   const { identify, ws } = connect(url, compression)
   let count = 0
   ws.on("message", () => {
     if (++count === 1) identify()
+    if (count === framesToHalfway) restart()
     if (count === frames) finish()
   })
 }
