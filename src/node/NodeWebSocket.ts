@@ -77,6 +77,19 @@ class BytesWebSocket implements Socket.WebSocketLike {
   get isPaused() {
     return this.#ws.isPaused
   }
+  /** Calls the listener once all frames of a read are handed over. */
+  afterRead(listener: () => void) {
+    let isDue = false
+    // `ws` hands over the frames of a read in one go, and Node.js runs microtasks after it.
+    this.#ws.on("message", () => {
+      if (isDue) return
+      isDue = true
+      queueMicrotask(() => {
+        isDue = false
+        listener()
+      })
+    })
+  }
   pause() {
     this.#ws.pause()
   }

@@ -85,7 +85,10 @@ export class ShardReader {
 
   /** Reads until the connection has ended. */
   read(connection: OpenConnection): Effect.Effect<never, GatewayError> {
-    return Effect.forever(Effect.flatMap(connection.receive, (batch) => this.handOn(batch)))
+    return Effect.forever(
+      Effect.flatMap(connection.receive, (batch) => this.handOn(batch)),
+      { disableYield: true }
+    )
   }
 
   private handOn({ guildsUnseen, received, size }: ConnectionBatch): Effect.Effect<void, GatewayError> {
