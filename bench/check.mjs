@@ -8,5 +8,13 @@ export const makeTally = () => ({ count: 0, hash: 0 })
 
 export const tally = (sum, id) => {
   sum.count++
-  sum.hash = (Math.imul(sum.hash, 31) + id.charCodeAt(id.length - 5) * 256 + id.charCodeAt(id.length - 9)) | 0
+  sum.hash = (Math.imul(sum.hash, 31) + codeOf(id)) | 0
 }
+
+/** The same for events of several shards, among which there is no order. */
+export const tallyUnordered = (sum, id) => {
+  sum.count++
+  sum.hash = (sum.hash + Math.imul(codeOf(id), 0x9e3779b1)) | 0
+}
+
+const codeOf = (id) => id.charCodeAt(id.length - 5) * 256 + id.charCodeAt(id.length - 9)

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { Session } from "node:inspector/promises"
 import { setTimeout as sleep } from "node:timers/promises"
-import { makeTally, idOf, tally } from "./check.mjs"
+import { makeTally, idOf, tally, tallyUnordered } from "./check.mjs"
 
 const { exported, module, profile, scenario } = JSON.parse(process.argv[2])
 const run = (await import(new URL(module, import.meta.url)))[exported]
@@ -66,6 +66,46 @@ const latency = ({ marker, rate }, finish) => {
   }
 }
 
+/** Every event of every shard, once all are ready. */
+const shards = ({ count, shards }, finish, restart) => {
+  const sum = makeTally()
+  let ready = 0
+  return {
+    consume: (t, d) => {
+      if (t === "READY") {
+        if (++ready === shards) restart()
+        return
+      }
+      tallyUnordered(sum, idOf(d))
+      if (sum.count === count) finish()
+    },
+    result: () => sum
+  }
+}
+
+/** The latency of the messages that have a time, while a shard without times gets all that it can take. */
+const noisy = ({ marker, shards }, finish, restart) => {
+  const samples = []
+  let ready = 0
+  return {
+    consume: (t, d) => {
+      if (t === "READY") {
+        if (++ready === shards) restart()
+        return
+      }
+      if (d.id === marker) finish()
+      if (typeof d.nonce === "string" && d.nonce.startsWith("0")) {
+        samples.push(Number(process.hrtime.bigint() - BigInt(d.nonce)) / 1e6)
+      }
+    },
+    result: () => {
+      samples.sort((a, b) => a - b)
+      const at = (share) => samples[Math.min(samples.length - 1, Math.floor(samples.length * share))]
+      return { count: samples.length, p50: at(0.5), p99: at(0.99) }
+    }
+  }
+}
+
 const memory = () => {
   for (let i = 0; i < 4; i++) globalThis.gc()
   const { external, heapUsed, rss } = process.memoryUsage()
@@ -123,7 +163,7 @@ const startProfile = async () => {
   }
 }
 
-const kinds = { throughput, steady, latency, idle, nothing }
+const kinds = { throughput, steady, latency, shards, noisy, idle, nothing }
 
 process.on("message", async (where) => {
   if (!("url" in where)) return

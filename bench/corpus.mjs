@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import * as zlib from "node:zlib"
-import { idOf, makeTally, tally } from "./check.mjs"
+import { idOf, makeTally, tally, tallyUnordered } from "./check.mjs"
 import { busyBot, busyBotTwice, halfway, manyGuilds, marker } from "./events.mjs"
 import { synchronous } from "./sync-zlib.mjs"
 
@@ -106,6 +106,23 @@ const make = (name) => {
   })
 }
 
+/** The busy bot's events over several shards in turn, each with sequences of its own. */
+const makeSplit = (name) => {
+  const shards = Number(/^split-(\d+)$/.exec(name)?.[1])
+  const toFrame = makeFramer("none")
+  const parts = Array.from({ length: shards }, () => [])
+  const all = makeTally()
+  let index = 0
+  for (const [t, d] of busyBot()) {
+    const part = parts[index++ % shards]
+    tallyUnordered(all, idOf(d))
+    part.push(toFrame(`{"t":"${t}","s":${part.length + 2},"op":0,"d":${JSON.stringify(d)}}`))
+  }
+  const bodies = parts.map((part) => Buffer.concat(part))
+  save(`${name}.none.bin`, Buffer.concat(bodies))
+  save(`${name}.none.json`, JSON.stringify({ all, lengths: bodies.map(({ length }) => length) }))
+}
+
 const path = (file) => new URL(`${edition}.${file}`, cache)
 
 /** Under another name until it is whole. */
@@ -118,8 +135,16 @@ const save = (file, content) => {
 
 /** What is known of a stream: how many events, and what a client that read them all must come to. */
 export const describe = (name, compression) => {
-  if (!existsSync(path(`${name}.${compression}.json`))) make(name)
+  if (!existsSync(path(`${name}.${compression}.json`))) (name.startsWith("split-") ? makeSplit : make)(name)
   return JSON.parse(readFileSync(path(`${name}.${compression}.json`), "utf8"))
+}
+
+/** The frames of each shard of a stream that is split. */
+export const loadSplit = (name) => {
+  const { lengths } = describe(name, "none")
+  const file = readFileSync(path(`${name}.none.bin`))
+  let at = 0
+  return lengths.map((length) => file.subarray(at, (at += length)))
 }
 
 /** The frames of a stream. */

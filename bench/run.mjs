@@ -39,18 +39,27 @@ export const startServer = async (scenarios) => {
   const child = start("server.mjs", [])
   const { compressions, port } = await messageWith(child, "port")
   child.send({
-    prepare: scenarios.filter(({ compression, stream }) => stream !== "live" && compressions.includes(compression))
+    prepare: scenarios
+      .filter(({ compression }) => compressions.includes(compression))
+      .flatMap((scenario) =>
+        [...new Set(scenario.clients.map((client) => streamOf(scenario, client)))].map((stream) => ({
+          compression: scenario.compression,
+          stream
+        }))
+      )
   })
   await messageWith(child, "prepared", 10 * patience)
   return { child, compressions, port, stop: () => child.disconnect() }
 }
 
-const streamOf = ({ seconds, stream }) => (stream === "live" ? `live-${seconds}` : stream)
+const streamOf = ({ seconds, stream }, client) =>
+  ({ live: `live-${seconds}`, split: `split-${clients[client].shards}` })[stream] ?? stream
 
 /** One client, once. Fails when it did not do its work. */
 export const measure = async (server, client, scenario, expected, { profile } = {}) => {
   const { exported, module, role, withoutOptions } = clients[client]
-  const { kind, shards } = scenario
+  const { kind } = scenario
+  const shards = clients[client].shards ?? scenario.shards
   const child = start(
     "client.mjs",
     [
@@ -60,6 +69,7 @@ export const measure = async (server, client, scenario, expected, { profile } = 
         profile,
         scenario: {
           ...scenario,
+          shards,
           listens: role === "own",
           options: role === "own" && withoutOptions !== true ? scenario.ownOptions : undefined
         }
@@ -78,20 +88,21 @@ export const measure = async (server, client, scenario, expected, { profile } = 
   server.child.on("message", onServer)
   try {
     await messageWith(child, "loaded")
-    const path = `127.0.0.1:${server.port}/${run}/${streamOf(scenario)}`
-    const { frames, framesToHalfway, halfway, marker } = expected
+    const path = `127.0.0.1:${server.port}/${run}/${streamOf(scenario, client)}`
+    const { all, frames, framesToHalfway, halfway, marker } = expected
     child.send({
       url: `ws://${path}`,
       api: `http://${path}/v10`,
       compression: scenario.compression,
       shards,
+      count: all?.count,
       frames,
       framesToHalfway,
       halfway,
       marker
     })
     const result = await messageWith(child, "cpu")
-    const wrong = mistakes(result, { connections, expected, scenario })
+    const wrong = mistakes(result, { connections, expected, scenario: { ...scenario, shards } })
     if (wrong !== undefined) throw new Error(wrong)
     return result
   } finally {
@@ -113,6 +124,7 @@ const mistakes = ({ count, hash }, { connections, expected, scenario }) => {
   if (other !== undefined) return `asked for compression ${other} instead of ${compression}`
   if (kind === "idle") return count === shards ? undefined : `${count} shards ready instead of ${shards}`
   if (kind === "nothing") return count === 0 ? undefined : `got ${count} events that nobody wanted`
+  if (kind === "noisy") return count > 0 ? undefined : "saw no event of the quiet shards"
   if (kind === "latency")
     return count === rate * seconds ? undefined : `saw ${count} events instead of ${rate * seconds}`
   const right = want === "messages" ? expected.messageCreates : expected.all

@@ -23,6 +23,30 @@ export const clients = {
     role: "own",
     withoutOptions: true
   },
+  ...Object.fromEntries(
+    [1, 64, 1000].flatMap((shards) => [
+      [
+        `ws-${shards}`,
+        {
+          label: `\`ws\` + \`JSON.parse\`, ${shards} shards`,
+          module: bytes,
+          exported: "parseAll",
+          role: "floor",
+          shards
+        }
+      ],
+      [
+        `handlers-${shards}`,
+        {
+          label: `**disruption-gateway** \`gateway.runForEach\`, ${shards} shards`,
+          module: own,
+          exported: "handlers",
+          role: "own",
+          shards
+        }
+      ]
+    ])
+  ),
   forEach: { label: "**disruption-gateway** `runForEach`", module: own, exported: "forEach", role: "own" },
   forEachArray: {
     label: "**disruption-gateway** `runForEachArray`",
@@ -135,6 +159,24 @@ export const scenarios = {
     most: 3,
     clients: ["ws", "forEach", "forEachArray", ...peers]
   },
+  shards: {
+    title: "All events over 1, 64 and 1,000 shards, JSON",
+    kind: "shards",
+    stream: "split",
+    want: "all",
+    compression: "none",
+    measures: ["cpu", "main", "wall", "peakMB"],
+    clients: ["ws-1", "ws-64", "ws-1000", "handlers-1", "handlers-64", "handlers-1000"]
+  },
+  noisy: {
+    title: "Latency on 63 shards while another one gets all that it can, JSON",
+    kind: "noisy",
+    stream: "noisy",
+    compression: "none",
+    measures: ["p99", "p50", "cpu"],
+    most: 5,
+    clients: ["ws-64", "handlers-64"]
+  },
   idle: {
     title: "1,000 idle shards, JSON",
     kind: "idle",
@@ -181,6 +223,8 @@ export const goals = [
   { scenario: "messages-steady", client: "handle", measure: "cpu", to: "ws", most: 0.6 },
   { scenario: "nothing-steady", client: "handleNothing", measure: "cpu", to: "ws", most: 0.35 },
   { scenario: "latency", client: "forEach", measure: "p99", to: "ws", most: 1.5 },
+  { scenario: "shards", client: "handlers-64", measure: "cpu", to: "handlers-1", most: 1.15 },
+  { scenario: "shards", client: "handlers-1000", measure: "cpu", to: "handlers-1", most: 1.15 },
   { scenario: "all", client: "handlers", measure: "peakMB", to: "discordjs", most: 1.2 },
   { scenario: "all-zlib", client: "handlers", measure: "peakMB", to: "discordjs", most: 1.2 },
   { scenario: "burst", client: "forEach", measure: "peakMB", to: "discordjs", most: 1.2 },

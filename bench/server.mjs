@@ -2,13 +2,15 @@
 // takes it. In a process of its own, so that nothing of its work counts as a client's.
 //
 //   ws://127.0.0.1:PORT/RUN/mix       the busy bot's events; /guilds: 500 guilds; /none: nothing
+//   ws://127.0.0.1:PORT/RUN/split-64  the busy bot's events over 64 shards, once all have identified
+//   ws://127.0.0.1:PORT/RUN/noisy     the first of 64 shards gets them all twice, the others 1,000 messages a second together
 //   ws://127.0.0.1:PORT/RUN/live-5    messages for 5 seconds, 5,000 a second, each with its time of sending
 //
 // RUN is any number, by which what is told of a connection is told apart. `compress` in the query is honoured.
 // GET /RUN/STREAM/v10/gateway/bot leads to a stream.
 import { createServer } from "node:http"
 import { WebSocketServer } from "ws"
-import { beatText, compressions, frame, helloText, load, readyText } from "./corpus.mjs"
+import { beatText, compressions, frame, helloText, load, loadSplit, readyText } from "./corpus.mjs"
 import { marker, messages } from "./events.mjs"
 
 const liveRate = 5000
@@ -18,6 +20,12 @@ const streamOf = (name, compression) => {
   const key = `${name}.${compression}`
   if (!loaded.has(key)) loaded.set(key, load(name, compression))
   return loaded.get(key)
+}
+
+const split = new Map()
+const splitOf = (name) => {
+  if (!split.has(name)) split.set(name, loadSplit(name))
+  return split.get(name)
 }
 
 const textFrame = (text) => frame(Buffer.from(text), 1)
@@ -64,6 +72,50 @@ const pace = (socket, seconds) => {
       socket.write(bytes)
     }
     if (sent < total) setTimeout(tick, 1)
+  }
+  tick()
+}
+
+/** Shards of a run that have identified, by their numbers. */
+const gatherings = new Map()
+
+/** A connection that waits for the other shards of its run, and is sent its share when all are there. */
+const gather = (ws, socket, run, name) => {
+  ws.on("error", () => {})
+  setTimeout(() => socket.write(live.helloFrame), name === "noisy" ? 200 : 1000)
+  ws.on("message", (data) => {
+    const { d, op } = JSON.parse(data)
+    // No heartbeat is answered: that would come into the midst of a frame. The next one is ten minutes away.
+    if (op !== 2) return
+    socket.write(live.readyFrame)
+    const [index, count] = d.shard ?? [0, 1]
+    const sockets = gatherings.get(run) ?? []
+    gatherings.set(run, sockets)
+    sockets[index] = socket
+    if (sockets.filter((other) => other !== undefined).length < count) return
+    gatherings.delete(run)
+    setTimeout(() => (name === "noisy" ? pourAndPace(sockets) : pourAll(sockets, name)), 500)
+  })
+}
+
+const pourAll = (sockets, name) => {
+  const bodies = splitOf(name)
+  sockets.forEach((socket, i) => pour(socket, bodies[i]))
+}
+
+const pourAndPace = ([first, ...others]) => {
+  pour(first, streamOf("long", "none").body)
+  let sent = 0
+  const start = process.hrtime.bigint()
+  const tick = () => {
+    if (first.destroyed) return
+    const due = Number((process.hrtime.bigint() - start) / 1_000_000n)
+    for (; sent < due; sent++) {
+      const d = { ...templates[sent % templates.length], nonce: String(process.hrtime.bigint()).padStart(20, "0") }
+      const s = Math.floor(sent / others.length) + 2
+      others[sent % others.length].write(textFrame(JSON.stringify({ t: "MESSAGE_CREATE", s, op: 0, d })))
+    }
+    setTimeout(tick, 1)
   }
   tick()
 }
@@ -134,13 +186,18 @@ server.on("upgrade", (request, socket, head) => {
   sockets.handleUpgrade(request, socket, head, (ws) => {
     const [, run, stream] = pathname.split("/")
     process.send({ run, connected: compression })
-    converse(ws, socket, run, stream, compression)
+    if (stream === "noisy" || stream.startsWith("split-")) gather(ws, socket, run, stream)
+    else converse(ws, socket, run, stream, compression)
   })
 })
 server.listen(0, "127.0.0.1", () => process.send({ port: server.address().port, compressions }))
 process.on("message", ({ prepare }) => {
   // Reading 80 MB while a client waits would be the server's time, but on the client's clock.
-  for (const { compression, stream } of prepare) streamOf(stream, compression)
+  for (const { compression, stream } of prepare) {
+    if (stream.startsWith("split-")) splitOf(stream)
+    else if (stream === "noisy") streamOf("long", "none")
+    else if (!stream.startsWith("live-")) streamOf(stream, compression)
+  }
   process.send({ prepared: true })
 })
 process.on("disconnect", () => process.exit(0))
