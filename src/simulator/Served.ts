@@ -39,6 +39,12 @@ export class PortUnavailable extends Schema.TaggedError<PortUnavailable>("disrup
   }
 }
 
+/**
+ * Milliseconds from the upgrade to HELLO, which Discord sends from behind its proxies. Several clients lose what comes in the
+ * same TCP segment as the upgrade, as all would on a loopback.
+ */
+const helloDelay = 50
+
 /** Listening server without request handlers. */
 export interface Listening {
   readonly server: Server
@@ -93,7 +99,19 @@ export const attach = ({ addresses, server }: Listening, discord: SimulatedDisco
     const url = urlOf(request)
     const answer = dial(discord, url)
     socket.on("error", constVoid)
-    if (answer === "accept") return webSockets.handleUpgrade(request, socket, head, (ws) => converse(discord, url, ws))
+    if (answer === "accept") {
+      return webSockets.handleUpgrade(request, socket, head, (ws) => {
+        // What the client sends before HELLO waits in the socket.
+        ws.pause()
+        // A violation of the WebSocket protocol ends the connection; the event "close" follows.
+        ws.on("error", constVoid)
+        discord.timers.after(helloDelay, () => {
+          if (ws.readyState !== ws.OPEN) return
+          converse(discord, url, ws, socket)
+          ws.resume()
+        })
+      })
+    }
     if (answer === "refuse") return socket.destroy()
     if (answer !== "ignore") refuseUpgrade(socket, answer)
   })
@@ -116,11 +134,9 @@ const respond = (discord: SimulatedDiscord, url: URL, request: IncomingMessage, 
   response.writeHead(answer.status, answer.headers).end(answer.body)
 }
 
-const converse = (discord: SimulatedDiscord, url: URL, ws: WebSocket): void => {
-  const protocol = GatewayProtocol.open(discord, url, peerOf(ws))
+const converse = (discord: SimulatedDiscord, url: URL, ws: WebSocket, socket: Duplex): void => {
+  const protocol = GatewayProtocol.open(discord, url, peerOf(ws, socket))
   ws.on("message", (data, isBinary) => protocol.received(isBinary ? bytesOf(data) : bytesOf(data).toString()))
-  // A violation of the WebSocket protocol ends the connection; the event "close" follows.
-  ws.on("error", constVoid)
   ws.on("close", (code, reason) => {
     if (code === 1006) protocol.lost()
     else protocol.closed(code === 1005 ? undefined : code, reason.toString())
@@ -130,9 +146,14 @@ const converse = (discord: SimulatedDiscord, url: URL, ws: WebSocket): void => {
 const bytesOf = (data: RawData): Buffer =>
   Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? Buffer.from(data) : data
 
-const peerOf = (ws: WebSocket): Peer => ({
+const peerOf = (ws: WebSocket, socket: Duplex): Peer => ({
   send: (frame) => ws.send(frame),
-  close: (code, reason) => (code === undefined ? ws.close() : ws.close(code, reason)),
+  close: (code, reason) => {
+    if (code === undefined) ws.close()
+    else ws.close(code, reason)
+    // Some clients answer no close frame and wait for the end of the TCP connection, for which `ws` takes 30 seconds.
+    socket.end()
+  },
   drop: () => ws.terminate(),
   read: (reading) => (reading ? ws.resume() : ws.pause())
 })

@@ -1,3 +1,5 @@
+import { request } from "node:http"
+import type { Duplex } from "node:stream"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -34,6 +36,25 @@ const connected = Effect.gen(function* () {
   client.identify()
   yield* untilTrue(() => client.events.includes("READY"))
   return client
+})
+
+/** A socket after the upgrade, and what had come with it. It answers nothing. */
+const upgraded = Effect.gen(function* () {
+  const { gatewayUrl } = yield* DiscordSimulator
+  const headers = {
+    connection: "Upgrade",
+    upgrade: "websocket",
+    "sec-websocket-key": Buffer.alloc(16).toString("base64"),
+    "sec-websocket-version": "13"
+  }
+  return yield* Effect.acquireRelease(
+    Effect.callback<{ readonly socket: Duplex; readonly head: Buffer }>((resume) => {
+      const dialling = request(`${gatewayUrl.replace(/^ws/, "http")}/${query}`, { headers })
+      dialling.once("upgrade", (_, socket, head) => resume(Effect.succeed({ socket, head })))
+      dialling.end()
+    }),
+    ({ socket }) => Effect.sync(() => socket.destroy())
+  )
 })
 
 const get = (path: string) =>
@@ -190,5 +211,35 @@ describe("the served simulator", () => {
       const port = Number(new URL(simulator.gatewayUrl).port)
       yield* Effect.scoped(Layer.build(DiscordSimulator.serve({ port })))
     }).pipe(Effect.scoped)
+  )
+
+  it.live("sends HELLO some time after the upgrade: several libraries lose what comes with it", () =>
+    Effect.gen(function* () {
+      const dials = yield* Effect.forEach(Array.from({ length: 10 }), () => upgraded)
+      for (const { socket } of dials) {
+        let bytes = 0
+        socket.on("data", (data: Buffer) => (bytes += data.length))
+        yield* untilTrue(() => bytes > 0)
+      }
+      // A computer that stands still for a moment may deliver both at once.
+      assert.isAtMost(dials.filter(({ head }) => head.length > 0).length, 3)
+    }).pipe(served)
+  )
+
+  it.live("ends the TCP connection behind its close frame, though the client does not answer", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const { socket } = yield* upgraded
+      let last: Uint8Array = new Uint8Array()
+      let isOver = false
+      socket.on("data", (data: Uint8Array) => (last = data)).once("end", () => (isOver = true))
+      yield* until(simulator.act(Act.close(4000, "Unknown error.")), (reached) => reached === 1)
+      const before = performance.now()
+      yield* untilTrue(() => isOver)
+      // The package `ws` alone would wait for 30 seconds.
+      assert.isBelow(performance.now() - before, 25_000)
+      assert.deepStrictEqual([...last.subarray(-18, -14)], [0x88, 16, 4000 >> 8, 4000 & 255])
+      assert.strictEqual(new TextDecoder().decode(last.subarray(-14)), "Unknown error.")
+    }).pipe(served)
   )
 })
