@@ -101,7 +101,7 @@ export const attach = ({ addresses, server }: Listening, discord: SimulatedDisco
     socket.on("error", constVoid)
     if (answer === "accept") {
       return webSockets.handleUpgrade(request, socket, head, (ws) => {
-        // What the client sends before HELLO waits in the socket.
+        // Frames that the client sends before HELLO wait in the socket.
         ws.pause()
         // A violation of the WebSocket protocol ends the connection; the event "close" follows.
         ws.on("error", constVoid)

@@ -38,7 +38,8 @@ export interface Installed {
   readonly dispose: () => void
 }
 
-const unreachable = /ENOTFOUND|EAI_AGAIN|ENETUNREACH|ECONNREFUSED|ENOTCACHED|ETIMEDOUT/
+/** Output of npm where its registry cannot be reached. */
+export const unreachable = /ENOTFOUND|EAI_AGAIN|ENETUNREACH|ECONNREFUSED|ENOTCACHED|ETIMEDOUT/
 
 /**
  * Packs and installs. Undefined where npm's registry cannot be reached, which is said, and fails where REQUIRE_SERVICES is

@@ -21,10 +21,7 @@ def say(line):
 
 class Problems(logging.Handler):
     def emit(self, record):
-        text = record.getMessage()
-        # It tells of every lost connection by an error with its trace, and of what it needs for voice.
-        if not text.startswith(("Attempting a reconnect", "PyNaCl")):
-            say("problem " + text.split("\n")[0])
+        say("problem " + record.getMessage().split("\n")[0])
 
 
 logging.getLogger("discord").addHandler(Problems(level=logging.WARNING))
@@ -50,4 +47,5 @@ class Bot(discord.Client):
         say(f"problem {event}: {sys.exc_info()[1]!r}")
 
 
-Bot(intents=discord.Intents.all()).run(os.environ["DISCORD_TOKEN"], log_handler=None)
+# It waits for a minute of silence otherwise.
+Bot(intents=discord.Intents.all(), heartbeat_timeout=5).run(os.environ["DISCORD_TOKEN"], log_handler=None)

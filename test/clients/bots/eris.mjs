@@ -11,13 +11,8 @@ export default async ({ apiUrl, event, intents, problem, token }) => {
     intents,
     rest: { agent, domain: hostname, baseURL: `${pathname}/v10` }
   })
-  // Eris tells of every lost connection and of op 9 as errors and warnings.
-  const tell = (error) => {
-    if (!/reset by peer|4000|ECONNRE|socket hang up|acknowledge|Invalid session, re/i.test(String(error)))
-      problem(error)
-  }
-  client.on("error", tell)
-  client.on("warn", tell)
+  client.on("error", problem)
+  client.on("warn", problem)
   client.on("rawWS", ({ d, op, t }) => {
     if (op === 0) event(t, d)
   })

@@ -6,10 +6,7 @@ export default async ({ apiUrl, event, intents, problem, token }) => {
     gateway: { intents, compress: "zlib-stream" },
     rest: { baseURL: `${apiUrl}/v10` }
   })
-  // Oceanic tells of every lost connection as an error.
-  client.on("error", (error) => {
-    if (!/socket hang up|Unknown close|ECONNRESET|ECONNREFUSED|1006/.test(String(error))) problem(error)
-  })
+  client.on("error", problem)
   client.on("warn", problem)
   client.on("packet", ({ d, op, t }) => {
     if (op === 0) event(t, d)

@@ -8,9 +8,8 @@ export default async ({ apiUrl, event, intents, problem, token }) => {
   // Seyfert's WebSocket speaks TLS to port 443 only; the process's agent leads it to the simulator, without TLS.
   https.globalAgent.createConnection = () => connect(Number(new URL(apiUrl).port), "127.0.0.1")
   Logger.customize((_, level, args) => {
-    // Levels from 2 are warnings and errors. A lost connection is one.
-    const text = args.map(String).join(" ")
-    if (level >= 2 && !isLoss(text)) problem(text)
+    // Levels from 2 are warnings and errors.
+    if (level >= 2) problem(args.map(String).join(" "))
     return undefined
   })
   const client = new Client({
@@ -29,5 +28,3 @@ export default async ({ apiUrl, event, intents, problem, token }) => {
     }
   }
 }
-
-const isLoss = (text) => /3050|4000|1006|1000|socket hang up|ECONNRESET|ECONNREFUSED/.test(text)
