@@ -21,6 +21,8 @@ export interface Report {
   readonly identifies: number
   /** Too early, beyond the day's budget, or though Discord held the session. */
   readonly identifyViolations: number
+  /** Sessions that were found to be deaf. */
+  readonly foundDeaf: number
   readonly stuck: number
   readonly virtualHours: number
   readonly failedSeeds: ReadonlyArray<number>
@@ -41,6 +43,7 @@ export const ofOutcomes = (outcomes: ReadonlyArray<Outcome>): Report => {
     redelivered: sum(({ verdict }) => verdict.redelivered),
     identifies: sum(({ identifies }) => identifies),
     identifyViolations: sum(({ identifyViolations }) => identifyViolations),
+    foundDeaf: sum(({ foundDeaf }) => foundDeaf),
     stuck: sum(({ isStuck }) => (isStuck ? 1 : 0)),
     virtualHours: Math.round(sum(({ virtualMillis }) => virtualMillis) / 36_000) / 100,
     failedSeeds: outcomes
@@ -73,6 +76,7 @@ export const describe = (report: Report, seconds: number): string => {
     `${number(report.lost)} lost, ${number(report.duplicated)} duplicated, ${number(report.outOfOrder)} out of order`,
     `${number(report.kills)} kills, ${number(report.redelivered)} redelivered in a later process`,
     `${number(report.identifies)} IDENTIFYs, ${number(report.identifyViolations)} that must not be`,
+    `${number(report.foundDeaf)} deaf sessions found`,
     `${number(report.stuck)} stuck`,
     report.failedSeeds.length === 0 ? "No seed failed" : `Failed seeds: ${report.failedSeeds.join(", ")}`
   ].join("\n")

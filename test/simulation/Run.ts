@@ -19,6 +19,7 @@ import type { Fault } from "../../src/simulator/Fault.ts"
 import type { SimulatorCounts, SessionRecord } from "../../src/simulator/Observations.ts"
 import * as Bot from "./Bot.ts"
 import * as Evidence from "./Evidence.ts"
+import * as Deafness from "./Deafness.ts"
 import { type Deed, isBusy, type Rest } from "./Consumer.ts"
 import { type Action, describe } from "./FaultSchedule.ts"
 import * as ProtocolChecks from "./ProtocolChecks.ts"
@@ -39,6 +40,8 @@ export interface Outcome {
   /** How many faults came to pass. */
   readonly faults: number
   readonly identifies: number
+  /** Sessions that were found to be deaf. */
+  readonly foundDeaf: number
   /** IDENTIFYs that came too early, or beyond the day's budget, or though Discord held the session. */
   readonly identifyViolations: number
   /** Whether the client was not ready, with everything delivered, though all had been well for long enough. */
@@ -90,6 +93,7 @@ export const died = (seed: number, reason: string): Outcome => ({
   },
   faults: 0,
   identifies: 0,
+  foundDeaf: 0,
   identifyViolations: 0,
   isStuck: true,
   virtualMillis: 0,
@@ -156,6 +160,8 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
   const bots: Array<Bot.Bot> = []
   /** Up to which sequence Discord held the sessions that were given up without need; 0 if it could not be helped. */
   const givenUp = new Map<string, number>()
+  const deafened: Array<Deafness.Deafened> = []
+  const starts: Array<number> = []
   let needlessIdentifies = 0
   let faults = 0
   let slept = false
@@ -188,6 +194,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
 
   const start = Effect.gen(function* () {
     tell(() => `process ${bots.length + 1} starts`)
+    starts.push(clock.currentTimeMillisUnsafe())
     bots.push(
       yield* Bot.start({
         scenario,
@@ -255,6 +262,12 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
         return
       }
       case "Act": {
+        if (action.act._tag === "Deafen") {
+          for (const { end, id, sessionId, shard } of yield* simulator.connections) {
+            if (end !== undefined || sessionId === undefined || shard === undefined || shard !== action.shard) continue
+            deafened.push({ at: clock.currentTimeMillisUnsafe(), connection: id, shard })
+          }
+        }
         for (let left = action.times; left > 0; left--) {
           const met = yield* simulator.act(action.act, action.shard === undefined ? undefined : { shard: action.shard })
           if (met > 0 && left === action.times) faults++
@@ -413,6 +426,9 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
   tell(() => `second: ${JSON.stringify(records.map(({ second }) => second?.log.map(describeDeed)))}`)
   tell(() => `consumer: ${JSON.stringify(records.map(({ consumer }) => consumer.log.map(describeDeed)))}`)
 
+  const events = records.flatMap(({ events }) => events)
+  const deafness = Deafness.judge({ deafened, connections: yield* simulator.connections, events, starts })
+
   const tooEarly = Evidence.countTooEarly(records, scenario.discord.maxConcurrency ?? 1)
   return {
     seed: scenario.seed,
@@ -422,6 +438,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
     verdict,
     faults,
     identifies: counts.identifies,
+    foundDeaf: Deafness.verdictsIn(events).length,
     identifyViolations: tooEarly + counts.overruns + needlessIdentifies,
     isStuck,
     virtualMillis: testClock.currentTimeMillisUnsafe(),
@@ -433,6 +450,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
       ...ProtocolChecks.judgeResumes(records.map(({ wire }) => wire)),
       ...ProtocolChecks.judgeSetAside(records, scenario.program.poison),
       ...breaches,
+      ...deafness,
       ...complaints
     ]
   }

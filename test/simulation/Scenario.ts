@@ -7,6 +7,7 @@ import { Intents } from "../../src/schema/Intents.ts"
 import { defaultIntents, type GatewayOptions } from "../../src/services/GatewayConfig.ts"
 import type { MemoryOptions } from "../../src/simulator/SimulatorOptions.ts"
 import * as Dice from "./Dice.ts"
+import { withDeafness } from "./Deafness.ts"
 import * as FaultSchedule from "./FaultSchedule.ts"
 import * as Program from "./Program.ts"
 import { type Row, rows } from "./Rows.ts"
@@ -155,7 +156,7 @@ export const ofSeed = (seed: number, rowName?: string): Effect.Effect<Scenario> 
     const row = rowName === undefined ? undefined : rows.get(rowName)
     const dice = Dice.make(random)
     const scenario = drawScenario(seed, dice, row)
-    if (row === undefined) return scenario
+    if (row === undefined) return { ...scenario, steps: withDeafness(seed, scenario.shards, scenario.steps) }
     const steps = scenario.steps.flatMap((step) => FaultSchedule.withKill(dice, step))
     return { ...scenario, steps: row.endsInPeace ? steps.map(FaultSchedule.inPeace) : steps }
   }).pipe(Random.withSeed(`scenario ${seed}${rowName === undefined ? "" : ` of ${rowName}`}`))
