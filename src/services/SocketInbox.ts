@@ -50,6 +50,7 @@ export class SocketInbox {
   private isPaused = false
   private isClosed = false
   private readonly tellsReads: boolean
+  private taker: ((taken: Effect.Effect<ConnectionBatch, SocketEnd>) => void) | undefined
   private ended: SocketEnd | undefined
   private readonly news = new Signal()
 
@@ -59,7 +60,7 @@ export class SocketInbox {
     this.decoder = decoder
     if ("binaryType" in ws) ws.binaryType = "arraybuffer"
     this.tellsReads = isReadTelling(ws)
-    if (isReadTelling(ws)) ws.afterRead(() => this.news.notify())
+    if (isReadTelling(ws)) ws.afterRead(() => this.wake())
     ws.addEventListener("open", () => this.news.notify())
     ws.addEventListener("message", (event) => this.onMessage(event))
     ws.addEventListener("error", (event) => this.end({ _tag: "Broken", description: describe(event) }))
@@ -75,16 +76,48 @@ export class SocketInbox {
     })
   }
 
-  /** Waits for payloads and takes all. Fails with the WebSocket's end once all payloads are taken. */
+  /**
+   * Waits for payloads and takes all. Fails with the WebSocket's end once all payloads are taken.
+   *
+   * Batching: each frame would cost a fiber switch otherwise. Measured: some eighty frames come with one read. Few steps: as they
+   * are taken once a read, the optimizing compiler comes to them late.
+   */
   take(): Effect.Effect<ConnectionBatch, SocketEnd> {
+    return this.tellsReads
+      ? this.next
+      : Effect.suspend(() => this.poll() ?? Effect.andThen(this.arrival, Effect.andThen(Effect.yieldNow, this.take())))
+  }
+
+  private readonly next = Effect.callback<ConnectionBatch, SocketEnd>((resume) => {
+    const taken = this.poll()
+    if (taken !== undefined) return resume(taken)
+    this.taker = resume
+    return this.leave
+  })
+
+  private readonly leave = Effect.sync(() => {
+    this.taker = undefined
+  })
+
+  private get arrival(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.news.reset()
-      if (Arr.isArrayNonEmpty(this.received)) return Effect.succeed(this.batch(this.received))
-      if (this.ended !== undefined) return Effect.fail(this.ended)
-      // Batching: each frame would cost a fiber switch otherwise. Measured: some eighty frames come with one read.
-      const arrival = this.tellsReads ? this.news.wait : Effect.andThen(this.news.wait, Effect.yieldNow)
-      return Effect.andThen(arrival, this.take())
+      return this.received.length > 0 || this.ended !== undefined ? Effect.void : this.news.wait
     })
+  }
+
+  private poll(): Effect.Effect<ConnectionBatch, SocketEnd> | undefined {
+    if (Arr.isArrayNonEmpty(this.received)) return Effect.succeed(this.batch(this.received))
+    return this.ended === undefined ? undefined : Effect.fail(this.ended)
+  }
+
+  private wake(): void {
+    this.news.notify()
+    const { taker } = this
+    const taken = taker === undefined ? undefined : this.poll()
+    if (taker === undefined || taken === undefined) return
+    this.taker = undefined
+    taker(taken)
   }
 
   /** Ignores all further frames, and resumes a paused WebSocket so that the peer's close frame arrives. */
@@ -114,7 +147,7 @@ export class SocketInbox {
     this.received.push(received)
     const size = this.decoder.charactersParsed - this.charactersTaken + this.received.length * sizeOfItem
     if (size >= highWaterMark) this.pause()
-    if (!this.tellsReads) this.news.notify()
+    if (!this.tellsReads) this.wake()
   }
 
   private decode(data: unknown): ReceivedPayload | undefined {
@@ -127,7 +160,7 @@ export class SocketInbox {
     if (this.isClosed) return
     // The close event that follows an error has less detail.
     this.ended ??= end
-    this.news.notify()
+    this.wake()
   }
 
   /** Pauses the WebSocket, unless it is a browser's, which cannot be paused. */
