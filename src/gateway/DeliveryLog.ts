@@ -79,6 +79,8 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
   /** Open once the log has ended. */
   private readonly over = Latch.makeUnsafe(false)
   private readonly space = Latch.makeUnsafe(true)
+  /** False while a subscriber leaves. */
+  private isSettled = true
   /** Backlogs that the next subscriber may take over, oldest first. Before the first subscriber there is one of everything. */
   private readonly backlogs = new Set<Backlog>([
     { returned: [], unread: [], left: { owner: undefined, wanted: undefined }, collects: undefined, owed: undefined }
@@ -243,6 +245,15 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
   }
 
   private leave(subscription: Subscription, exit: Exit.Exit<unknown, unknown>): void {
+    // A reader that waits for room runs at once when there is some: not before it is settled for whom its payloads are.
+    this.isSettled = false
+    this.handOver(subscription, exit)
+    this.isSettled = true
+    this.makeRoom()
+    this.tellWanted()
+  }
+
+  private handOver(subscription: Subscription, exit: Exit.Exit<unknown, unknown>): void {
     this.subscriptions.delete(subscription)
     // It has had enough: the last payload that it was handed is handled, too.
     if (Exit.isSuccess(exit)) subscription.acknowledgeInHand()
@@ -260,7 +271,6 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
       this.narrow(backlog)
       if (owed !== undefined) this.keep(backlog)
     }
-    this.tellWanted()
   }
 
   /** Whether others were there when the first payload of a rest came, and want what it wants. */
@@ -330,7 +340,11 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
     this.waiting -= segment.payloads.length
     this.bytes -= segment.size
     complete(segment)
-    if (!this.isFull()) this.space.openUnsafe()
+    this.makeRoom()
+  }
+
+  private makeRoom(): void {
+    if (this.isSettled && !this.isFull()) this.space.openUnsafe()
   }
 
   onSettled(): void {

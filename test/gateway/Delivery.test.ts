@@ -199,6 +199,46 @@ describe("a buffer of large payloads", () => {
   )
 })
 
+describe("a reader that waits for room", () => {
+  const sequences = (log: DeliveryLog) =>
+    Effect.map(Stream.runCollect(Stream.take(Deliveries.payloads(log), 1)), (taken) => taken.map(({ s }) => s))
+
+  it.effect("reads on when a subscriber leaves, and the next one has what it brings", () =>
+    Effect.gen(function* () {
+      const { append, log } = yield* arrange(1)
+      append([payload(1)])
+      yield* Effect.forkChild(Effect.map(log.room, () => append([payload(2)])))
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(yield* sequences(log), [1])
+      assert.strictEqual(log.size().payloads, 1)
+      assert.deepStrictEqual(yield* sequences(log), [2])
+    })
+  )
+
+  it.effect("reads on when a subscriber fails beside another, and the one that comes back has what it brings", () =>
+    Effect.gen(function* () {
+      const { append, log } = yield* arrange(2)
+      const names = new Set(["X"])
+      const failing = yield* Effect.forkChild(
+        Stream.runForEach(dispatches(log, names), () => Effect.andThen(Effect.sleep("1 second"), Effect.fail("failed")))
+      )
+      yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log)))
+      yield* TestClock.adjust("1 millis")
+      append([payload(1)])
+      append([{ ...payload(2), t: "Y" }])
+      assert.isTrue(log.isFull())
+      yield* Effect.forkChild(Effect.map(log.room, () => append([payload(3)])))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.await(failing)
+      const taken = yield* Stream.runCollect(Stream.take(dispatches(log, names), 2))
+      assert.deepStrictEqual(
+        taken.map(({ s }) => s),
+        [1, 3]
+      )
+    })
+  )
+})
+
 describe("a payload is handled", () => {
   /** A subscriber that handles one payload each time that it is told to. */
   const stepping = Effect.fnUntraced(function* (log: DeliveryLog) {
