@@ -121,6 +121,7 @@ export {
 export { type ShardSelection } from "./schema/ShardSelection.ts"
 export { defaultIntents, defaultReconnect, GatewayConfig, GatewayOptions } from "./services/GatewayConfig.ts"
 export { Decompression, type Decompressor, type Decompressors } from "./services/Decompression.ts"
+export { type GuildChanges, type GuildSnapshot, GuildSnapshots } from "./services/GuildSnapshots.ts"
 export type { ReceivedPayload } from "./services/FrameDecoder.ts"
 export { type OpenConnection, GatewayConnection } from "./services/GatewayConnection.ts"
 export { type DirectoryAnswer, GatewayDirectory } from "./services/GatewayDirectory.ts"

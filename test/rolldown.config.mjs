@@ -11,6 +11,7 @@ export default defineConfig({
     program: "test/delivery/programs.ts",
     owner: "test/owner/bot.ts",
     growth: "test/growth/main.ts",
+    guilds: "test/guilds/main.ts",
     silence: "test/silence/main.ts"
   },
   platform: "node",

@@ -28,6 +28,11 @@ export interface Payload {
   readonly t: string | null
   /** Number of the shard that received it. */
   readonly shard: number
+  /**
+   * True for a GUILD_CREATE of `GuildSnapshots`, which Discord did not send: the guild as its events had left it. Its sequence is
+   * that from which the session is resumed.
+   */
+  readonly replayed?: true
 }
 
 /**

@@ -30,6 +30,8 @@ export class Session extends Schema.Class<Session>("disruption-gateway/Session")
   starts: Schema.optionalKey(Schema.Int),
   /** The `gatewayUrl` or `apiUrl` through which it was started: it is not resumed from elsewhere. */
   origin: Schema.String,
+  /** True where its guilds are in `GuildSnapshots`, up to this sequence at least. */
+  hasGuilds: Schema.optionalKey(Schema.Boolean),
   /** Identity of its READY. Absent in sessions that were stored before there was one. */
   identity: Schema.optionalKey(Identity)
 }) {}

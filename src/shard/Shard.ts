@@ -10,6 +10,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { SessionDeaf } from "../schema/ConnectionError.ts"
 import { GatewayStopped } from "../schema/SendError.ts"
@@ -30,7 +31,9 @@ import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { SessionStore } from "../services/SessionStore.ts"
 import { type Lease, ShardLease } from "../services/ShardLease.ts"
 import { maskOf } from "../services/TokenConcealment.ts"
+import { GuildSnapshots } from "../services/GuildSnapshots.ts"
 import { Backoff } from "./Backoff.ts"
+import { GuildRecorder } from "./GuildRecorder.ts"
 import { RecoveryPolicy } from "./RecoveryPolicy.ts"
 import { SendQueue } from "./SendQueue.ts"
 import { SessionSaver } from "./SessionSaver.ts"
@@ -56,6 +59,7 @@ export const make = Effect.fnUntraced(function* (id: ShardId, host: ShardHost) {
     config: yield* GatewayConfig,
     directory: yield* GatewayDirectory,
     lease: yield* ShardLease,
+    snapshots: yield* Effect.serviceOption(GuildSnapshots),
     store: yield* SessionStore
   })
 })
@@ -65,6 +69,7 @@ interface Parts {
   readonly config: GatewayConfig["Service"]
   readonly directory: GatewayDirectory["Service"]
   readonly lease: Lease
+  readonly snapshots: Option.Option<GuildSnapshots["Service"]>
   readonly store: SessionStore["Service"]
 }
 
@@ -75,13 +80,14 @@ export class Shard {
   private readonly parts: Parts
   private readonly session: ShardSession
   private readonly saver: SessionSaver
+  private readonly recorder: GuildRecorder | undefined
   private readonly lifecycle: ShardLifecycle
   private readonly backoff: Backoff
   private readonly policy: RecoveryPolicy
   private refusedFor: GatewayErrorReason | undefined
 
   constructor(id: ShardId, host: ShardHost, parts: Parts) {
-    const { clock, config, store } = parts
+    const { clock, config, lease, snapshots, store } = parts
     this.id = id
     this.parts = parts
     const { capabilities, intents } = config
@@ -91,9 +97,10 @@ export class Shard {
       () => this.saver.changed()
     )
     this.sendQueue = new SendQueue({ shard: id.id, capacity: config.sendQueue })
+    this.recorder = Option.getOrUndefined(Option.map(snapshots, (snapshots) => new GuildRecorder(id, snapshots, lease)))
     this.saver = new SessionSaver({
       id,
-      store,
+      store: this.recorder === undefined ? store : this.recorder.over(store),
       host,
       session: this.session,
       every: config.saveEvery,
@@ -107,7 +114,8 @@ export class Shard {
       session: this.session,
       saver: this.saver,
       sendQueue: this.sendQueue,
-      silence: new SilenceWatch(clock, config.silenceProbe, botIdOf(config.token))
+      silence: new SilenceWatch(clock, config.silenceProbe, botIdOf(config.token)),
+      recorder: this.recorder
     })
     this.backoff = new Backoff(config)
     this.policy = new RecoveryPolicy(config)
@@ -201,7 +209,7 @@ export class Shard {
   private get restore(): Effect.Effect<void, GatewayError> {
     const { config } = this.parts
     return Effect.flatMap(this.saver.load, (stored) => {
-      if (Option.isNone(stored)) return Effect.void
+      if (Option.isNone(stored)) return this.recorder === undefined ? Effect.void : Effect.ignore(this.recorder.clear)
       const mask = maskOf(config.token)
       const { capabilities = 0, id, intents, origin, resumeUrl } = stored.value
       this.session.restore(new Session({ ...stored.value, id: mask(id), resumeUrl: mask(resumeUrl) }))
@@ -210,10 +218,31 @@ export class Shard {
       if (capabilities !== config.capabilities) return this.dropSession("it was started with other capabilities")
       if (origin !== originOf(config)) return this.dropSession("it was started at another Discord")
       return Effect.andThen(
-        this.checkResumeUrl(mask(resumeUrl)),
+        Effect.andThen(this.checkResumeUrl(mask(resumeUrl)), this.restoreGuilds(stored.value)),
         this.parts.store.durable ? this.saver.flush : Effect.void
       )
     })
+  }
+
+  /** Puts the guilds of a stored session before its replay. Where they cannot be read, it is resumed without them. */
+  private restoreGuilds(session: Session): Effect.Effect<void> {
+    const { recorder } = this
+    if (recorder === undefined) return Effect.void
+    const { timeouts } = this.parts.config
+    return recorder.resume(session).pipe(
+      Effect.timeout(timeouts.store),
+      Effect.retry(Schedule.spaced("1 second")),
+      Effect.timeout(timeouts.storeRead),
+      Effect.map(({ payloads, size }) => {
+        if (payloads.length > 0) this.lifecycle.host.buffer.append(payloads, size, this.session.append(null), 0)
+      }),
+      Effect.catch(({ message }) =>
+        Effect.annotateLogs(
+          Effect.logWarning(`The guilds of the session cannot be read, and it is resumed without them: ${message}`),
+          { shard: this.id.id }
+        )
+      )
+    )
   }
 
   /** A store may be read and written by others, and the token goes to where the URL leads. */

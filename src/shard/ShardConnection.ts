@@ -54,6 +54,8 @@ export const run = Effect.fnUntraced(function* (
   GatewayError,
   GatewayConnection | GatewayConfig | GatewayDirectory | Heartbeat | IdentifyLimiter | SessionStore | Scope.Scope
 > {
+  const { recorder } = shard
+  const { wanted } = shard.host
   const session = shard.session.current()
   const slot = Option.isNone(session) ? yield* acquireIdentifySlot(shard) : undefined
   shard.enter("connecting")
@@ -69,7 +71,7 @@ export const run = Effect.fnUntraced(function* (
       shard: shard.id,
       closeCode: durable ? sessionKeepingCode : sessionEndingCode,
       compress: options.compress,
-      wanted: shard.host.wanted
+      wanted: recorder === undefined ? wanted : () => recorder.widen(wanted())
     })
   )
   shard.enter("greeting")

@@ -17,6 +17,7 @@ import type { ShardState, ShardStatus } from "../schema/ShardStatus.ts"
 import type { ConnectionHeartbeat } from "../services/Heartbeat.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { GuildCount } from "./GuildCount.ts"
+import type { GuildRecorder } from "./GuildRecorder.ts"
 import type { SendQueue } from "./SendQueue.ts"
 import type { SessionSaver } from "./SessionSaver.ts"
 import type { ShardHost } from "./ShardHost.ts"
@@ -35,6 +36,8 @@ export interface LifecycleParts {
   readonly saver: SessionSaver
   readonly sendQueue: SendQueue
   readonly silence: SilenceWatch
+  /** Undefined where no guilds are kept. */
+  readonly recorder: GuildRecorder | undefined
 }
 
 /** The state machine of a shard. */
@@ -45,6 +48,7 @@ export class ShardLifecycle {
   readonly saver: SessionSaver
   readonly sendQueue: SendQueue
   readonly silence: SilenceWatch
+  readonly recorder: GuildRecorder | undefined
   readonly guilds = new GuildCount()
   private readonly clock: Clock.Clock
   private readonly firstSession = Deferred.makeUnsafe<void>()
@@ -60,13 +64,14 @@ export class ShardLifecycle {
   private reconnects = 0
   private lastReason = Option.none<GatewayErrorReason>()
 
-  constructor({ clock, host, id, saver, sendQueue, session, silence }: LifecycleParts) {
+  constructor({ clock, host, id, recorder, saver, sendQueue, session, silence }: LifecycleParts) {
     this.id = id
     this.host = host
     this.session = session
     this.saver = saver
     this.sendQueue = sendQueue
     this.silence = silence
+    this.recorder = recorder
     this.clock = clock
     this.since = this.now()
     this.enteredAt = MonotonicTime.of(clock)

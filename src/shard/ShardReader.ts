@@ -214,7 +214,10 @@ export class ShardReader {
   }
 
   private onDispatch(payload: Payload, reaction: Reaction): void {
-    if (payload.t === "READY") this.onReady(payload, reaction)
+    if (payload.t === "READY") {
+      this.parts.shard.recorder?.onDispatch(payload)
+      this.onReady(payload, reaction)
+    }
     if (reaction.end !== undefined) return
     if (payload.t === "RESUMED") {
       // It closes the replay. Whether it has a sequence of its own is not for us to insist on; one that jumps says that
@@ -231,9 +234,12 @@ export class ShardReader {
     this.replayed++
     if (payload.t !== "READY" && payload.t !== "RESUMED") {
       reaction.heard = "event"
+      const { recorder } = this.parts.shard
       this.parts.shard.silence.onEvent(payload)
       this.parts.shard.guilds.onEvent(payload)
-      if (payload.t === "GUILD_DELETE" && !this.isWanted(payload.t)) return
+      if (recorder !== undefined) recorder.onDispatch(payload)
+      const isForUs = payload.t === "GUILD_DELETE" || (payload.t !== null && recorder?.records(payload.t) === true)
+      if (isForUs && payload.t !== null && !this.isWanted(payload.t)) return
     }
     this.parts.shard.host.onDispatch(payload)
     reaction.payloads.push(payload)

@@ -15,6 +15,7 @@ import type * as Scope from "effect/Scope"
 import { WebSocketConstructor } from "effect/socket/Socket"
 import * as Act from "./Act.ts"
 import type { Fault } from "./Fault.ts"
+import type { SimulatedGuild } from "./Guilds.ts"
 import * as MemoryNetwork from "./MemoryNetwork.ts"
 import type { ConnectionRecord, SimulatorCounts, DialRecord, RequestRecord, SessionRecord } from "./Observations.ts"
 import { SimulatedDiscord, type SimulatorTarget } from "./SimulatedDiscord.ts"
@@ -71,6 +72,8 @@ export class DiscordSimulator extends Context.Service<
     readonly dispatchAll: (events: Iterable<SimulatedEvent>) => Effect.Effect<number>
     /** The bot joins so many more guilds: GUILD_CREATE for each. Returns their ids. */
     readonly joinGuilds: (count: number) => Effect.Effect<ReadonlyArray<string>>
+    /** The guilds that the bot is in and that are available, as the dispatched events have left them. */
+    readonly guilds: Effect.Effect<ReadonlyArray<SimulatedGuild>>
 
     /** Performs an act on open connections: `act(Act.close(4000), { shard: 1 })`. Returns their number. */
     readonly act: (act: Act.Act, target?: SimulatorTarget) => Effect.Effect<number>
@@ -198,6 +201,7 @@ const serviceOf = (discord: SimulatedDiscord): DiscordSimulator["Service"] => {
         return reached
       }),
     joinGuilds: (count) => Effect.sync(() => discord.joinGuilds(count)),
+    guilds: Effect.sync(() => discord.guilds.all()),
     act,
     reconnect: (target) => act(Act.reconnect, target),
     invalidateSession: (resumable, target) => act(Act.invalidSession(resumable), target),

@@ -192,7 +192,10 @@ class ConnectionProtocol implements GatewayProtocol {
         const started = { settings, guilds, sessionId: session.id, shard: shard.success, sharded, version }
         tell(session, "READY", ready(started))
         if (!session.wants("GUILD_CREATE")) return
-        for (const id of guilds) tell(session, "GUILD_CREATE", discord.guilds.get(id))
+        for (const id of guilds) {
+          const guild = discord.guilds.get(id)
+          if (guild !== undefined) tell(session, "GUILD_CREATE", guild)
+        }
       },
       shard.success[0]
     )

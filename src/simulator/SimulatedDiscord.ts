@@ -112,6 +112,7 @@ export class SimulatedDiscord {
    */
   dispatch(event: string, d: unknown, target: SimulatorTarget = guildOf(d)): number {
     const now = this.timers.now()
+    this.guilds.apply(event, d)
     const viewOf = viewsOf(event, d)
     let reached = 0
     for (const session of this.alive.values()) {
