@@ -8,6 +8,7 @@
  *
  * Guilds and events wait as text: the program may change the objects that it is given.
  */
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Persistence from "effect/persistence/Persistence"
 import * as Predicate from "effect/Predicate"
@@ -17,6 +18,7 @@ import type { Payload } from "../schema/Payload.ts"
 import { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import type { GuildSnapshots } from "../services/GuildSnapshots.ts"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { type SessionStore, SessionStoreError } from "../services/SessionStore.ts"
 import type { Lease } from "../services/ShardLease.ts"
 import { applied, compact, type Data, guildEvents, restored } from "./GuildState.ts"
@@ -41,6 +43,9 @@ interface Resumed {
   readonly size: number
 }
 
+/** Milliseconds for which guilds are written after the shard was given up. */
+const givenUpFor = 2000
+
 /** Guilds written by one call, so that a slow store gets on with each. */
 const writtenAtOnce = 100
 
@@ -58,6 +63,9 @@ export class GuildRecorder {
   private readonly shard: ShardId
   private readonly snapshots: GuildSnapshots["Service"]
   private readonly lease: Lease
+  private readonly clock: Clock.Clock
+  /** When the lease was held last, by both clocks. */
+  private held = { monotonic: -Infinity, wall: -Infinity }
   /** Id of the session whose guilds these are. Undefined before the first. */
   private session: string | undefined
   private readonly guilds = new Map<string, KnownGuild>()
@@ -68,10 +76,11 @@ export class GuildRecorder {
   private stored: ReadonlySet<string> = new Set()
   private isIndexed = false
 
-  constructor(shard: ShardId, snapshots: GuildSnapshots["Service"], lease: Lease) {
+  constructor(shard: ShardId, snapshots: GuildSnapshots["Service"], lease: Lease, clock: Clock.Clock) {
     this.shard = shard
     this.snapshots = snapshots
     this.lease = lease
+    this.clock = clock
   }
 
   /** The names to decode: those that the program wants, and those of guilds. */
@@ -95,6 +104,7 @@ export class GuildRecorder {
     const guild =
       t === "GUILD_CREATE" || t === "GUILD_DELETE" || t === "GUILD_UPDATE" ? idOf(d, "id") : idOf(d, "guild_id")
     if (guild === undefined) return
+    this.mayWrite()
     this.pending.push({
       sequence: s,
       guild,
@@ -202,7 +212,7 @@ export class GuildRecorder {
       if (id !== this.session) return false
       this.advance(sequence)
       while (this.dirty.size > 0) {
-        if (!this.lease.isHeld()) return yield* movedAway
+        if (!this.mayWrite()) return yield* movedAway
         const batch = [...this.dirty].slice(0, writtenAtOnce).flatMap((guild) => {
           const known = this.guilds.get(guild)
           return known === undefined ? [] : [{ guild, known }]
@@ -222,7 +232,7 @@ export class GuildRecorder {
         }
       }
       if (this.isIndexed) return true
-      if (!this.lease.isHeld()) return yield* movedAway
+      if (!this.mayWrite()) return yield* movedAway
       const guilds = [...this.guilds.keys()]
       const forgotten = [...this.stored].filter((guild) => !this.guilds.has(guild))
       this.isIndexed = true
@@ -234,6 +244,19 @@ export class GuildRecorder {
       this.stored = new Set(guilds)
       return true
     })
+  }
+
+  /**
+   * Whether the shard is this process's, or was a moment ago: a machine that stops gives its locks up first, and then writes what it
+   * has. The next owner handles these events, too, and writes them after it. One that was paused writes nothing.
+   */
+  private mayWrite(): boolean {
+    const now = { monotonic: MonotonicTime.of(this.clock), wall: this.clock.currentTimeMillisUnsafe() }
+    if (this.lease.isHeld()) {
+      this.held = now
+      return true
+    }
+    return now.monotonic - this.held.monotonic < givenUpFor && now.wall - this.held.wall < givenUpFor
   }
 
   private get forget(): Effect.Effect<void, Persistence.PersistenceError> {

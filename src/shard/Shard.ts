@@ -97,7 +97,9 @@ export class Shard {
       () => this.saver.changed()
     )
     this.sendQueue = new SendQueue({ shard: id.id, capacity: config.sendQueue })
-    this.recorder = Option.getOrUndefined(Option.map(snapshots, (snapshots) => new GuildRecorder(id, snapshots, lease)))
+    this.recorder = Option.getOrUndefined(
+      Option.map(snapshots, (snapshots) => new GuildRecorder(id, snapshots, lease, clock))
+    )
     this.saver = new SessionSaver({
       id,
       store: this.recorder === undefined ? store : this.recorder.over(store),

@@ -1,6 +1,7 @@
 /**
  * Cost of keeping guilds: memory and storage for each guild, and time for each event, of a recorder alone.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Persistence from "effect/persistence/Persistence"
 import type { Payload } from "../../src/schema/Payload.ts"
@@ -47,7 +48,7 @@ export const measure = ({
 }) =>
   Effect.gen(function* () {
     const shard = new ShardId({ id: 0, total: 1 })
-    const recorder = new GuildRecorder(shard, yield* GuildSnapshots, permanent)
+    const recorder = new GuildRecorder(shard, yield* GuildSnapshots, permanent, yield* Clock.Clock)
     const sessions = recorder.over(yield* SessionStore)
     let sequence = 0
     const dispatch = (t: string, d: unknown): void => {
