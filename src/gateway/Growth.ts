@@ -120,15 +120,14 @@ export class Growth {
     return Effect.forever(
       Effect.gen({ self: this }, function* () {
         const look = Duration.min(lookingTime, growth.every)
-        yield* Effect.raceFirst(Effect.sleep(look), this.urgent.await)
+        yield* Effect.timeoutOption(this.urgent.await, look)
         yield* this.urgent.close
         const now = yield* MonotonicTime.now
         if (!this.isDue(this.parts.standing(), growth, now)) return
         this.askedAt = now
         const { isHasty, wait } = yield* this.ask(growth)
         if (Duration.isZero(wait)) return
-        const sleeping = Effect.sleep(wait)
-        yield* isHasty ? Effect.raceFirst(sleeping, this.urgent.await) : sleeping
+        yield* Effect.timeoutOption(isHasty ? this.urgent.await : Effect.never, wait)
         // It was due before the wait, so it is now.
         this.askedAt = -Infinity
       })

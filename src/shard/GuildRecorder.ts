@@ -37,7 +37,7 @@ interface KnownGuild {
   readonly state: string | Data
 }
 
-/** What comes before a replay, and the length of its text. */
+/** Guilds that come before a replay, and the length of their text. */
 interface Resumed {
   readonly payloads: ReadonlyArray<Payload>
   readonly size: number

@@ -13,7 +13,7 @@ export type Data = Readonly<Record<string, unknown>>
 /** The parts of GUILD_CREATE that are not kept. */
 const leftOut: ReadonlySet<string> = new Set(["members", "presences", "voice_states"])
 
-/** What is kept of a GUILD_CREATE. */
+/** The parts of a GUILD_CREATE that are kept. */
 export const compact = (d: Data): Data => Object.fromEntries(Object.entries(d).filter(([name]) => !leftOut.has(name)))
 
 /** The data of a GUILD_CREATE from what was kept: the parts that were not kept are there, and empty. */
@@ -103,7 +103,7 @@ const counting =
   (guild) =>
     Predicate.isNumber(guild["member_count"]) ? { ...guild, member_count: guild["member_count"] + by } : guild
 
-/** What an event changes in its guild. GUILD_CREATE and GUILD_DELETE make and end one. */
+/** Changes of a guild, by the names of the events. GUILD_CREATE and GUILD_DELETE make and end one. */
 const changes: Readonly<Record<string, Change>> = {
   GUILD_UPDATE: (guild, d) => ({ ...guild, ...compact(d) }),
   GUILD_ROLE_CREATE: (guild, d) => put(guild, "roles", roleOf(d)),

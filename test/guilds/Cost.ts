@@ -3,6 +3,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Persistence from "effect/persistence/Persistence"
 import type { Payload } from "../../src/schema/Payload.ts"
 import { Session } from "../../src/schema/Session.ts"
@@ -106,7 +107,10 @@ export const measure = ({
       perOtherEvent
     } satisfies Cost
   }).pipe(
-    Effect.provide(GuildSnapshots.layerPersisted),
-    Effect.provide(Persistence.layerBackingMemory),
-    Effect.provide(SessionStore.layerMemory)
+    Effect.provide(
+      Layer.merge(
+        GuildSnapshots.layerPersisted.pipe(Layer.provide(Persistence.layerBackingMemory)),
+        SessionStore.layerMemory
+      )
+    )
   )

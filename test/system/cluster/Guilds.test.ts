@@ -100,8 +100,9 @@ describe.skipIf(!hasPostgres)("guilds that are kept in a cluster", () => {
       yield* two.leave
     }).pipe(
       Effect.scoped,
-      Effect.provide(DiscordSimulator.serve({ guilds: 12, shards, maxConcurrency: shards })),
-      Effect.provide(Logger.layer([]))
+      Effect.provide(
+        Layer.merge(DiscordSimulator.serve({ guilds: 12, shards, maxConcurrency: shards }), Logger.layer([]))
+      )
     )
   )
 })
