@@ -128,9 +128,10 @@ const readAtOnce = 500
 
 const idsOf = ({ guilds }: typeof Index.Type): ReadonlyArray<string> => (guilds === "" ? [] : guilds.split(" "))
 
+const keyOf = (shard: ShardId, guild: string) => `${shard.toString()}/${guild}`
+
 const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersistence["Service"]) {
   const store = yield* backing.make("disruption-gateway_guilds")
-  const keyOf = (shard: ShardId, guild: string) => `${shard.toString()}/${guild}`
   const index = (shard: ShardId) => Effect.map(store.get(shard.toString()), (value) => decodeIndex(value))
   const forget = (shard: ShardId, guilds: ReadonlyArray<string>) =>
     Effect.forEach(guilds, (guild) => store.remove(keyOf(shard, guild)), { concurrency: 64, discard: true })

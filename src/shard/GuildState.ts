@@ -64,7 +64,8 @@ const touch = (guild: Data, name: string, id: unknown, change: (entity: Data) =>
 })
 
 /** Only active threads are of a GUILD_CREATE. */
-const putThread: Change = (guild, { newly_created: _, ...d }) => {
+const putThread: Change = (guild, event) => {
+  const d = Object.fromEntries(Object.entries(event).filter(([name]) => name !== "newly_created"))
   const { thread_metadata: metadata } = d
   if (Predicate.hasProperty(metadata, "archived") && metadata.archived === true) return take(guild, "threads", d["id"])
   const before = listOf(guild, "threads").find((thread) => isOf(thread, d["id"]))

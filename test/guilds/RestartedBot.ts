@@ -39,15 +39,18 @@ export interface Restarted {
 }
 
 /** What is kept of a guild, by its id. The count of members is of the snapshot alone: a replay counts twice in a program. */
-const kept = (guilds: Iterable<SimulatedGuild>, withCount: boolean) =>
-  JSON.stringify(
-    [...guilds]
-      .map(({ member_count, members: _, presences: _presences, voice_states: _voice, ...guild }) => [
-        guild.id,
-        ...Object.entries(withCount ? { ...guild, member_count } : guild).toSorted(([a], [b]) => (a < b ? -1 : 1))
-      ])
-      .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1))
+const kept = (guilds: Iterable<SimulatedGuild>, withCount: boolean) => {
+  const leftOut = new Set(["members", "presences", "voice_states", ...(withCount ? [] : ["member_count"])])
+  const texts = Array.from(guilds, (guild) =>
+    JSON.stringify([
+      guild.id,
+      ...Object.entries(guild)
+        .filter(([name]) => !leftOut.has(name))
+        .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    ])
   )
+  return texts.toSorted().join("\n")
+}
 
 /** A store that takes time and can die with the process: what is written after that is not in it. */
 const mortalStore = Effect.gen(function* () {
@@ -156,7 +159,7 @@ export const run = ({
         const snapshots = yield* Effect.flatMap(GuildSnapshots, (store) => store.load(shard, session.value.id)).pipe(
           Effect.provideContext(context)
         )
-        all.push(...snapshots.map(({ guild, id }) => ({ ...guild, id })))
+        for (const { guild, id } of snapshots) all.push({ ...guild, id })
       }
       return all
     }).pipe(Effect.scoped)
