@@ -29,7 +29,7 @@ import { SessionStore } from "../services/SessionStore.ts"
 import { permanent, ShardLease } from "../services/ShardLease.ts"
 import { type ClusterMessage, ClusterProtocol, NewerMessage } from "./ClusterMessage.ts"
 import type { Plan } from "./ClusterPlan.ts"
-import * as ClusterSessions from "./ClusterSessions.ts"
+import * as FencedSessionStore from "../services/FencedSessionStore.ts"
 import { bodies, ClusterShardStatus, DiscordShard, eventOf, movingStatus } from "./DiscordShard.ts"
 import { LockLeases } from "./LockLeases.ts"
 import { type LocalShards, startingTime } from "./LocalShards.ts"
@@ -116,7 +116,7 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
         Effect.provideService(ShardLease, lease),
         Effect.provideService(
           SessionStore,
-          leaseOfLock === undefined ? sessions : ClusterSessions.under(lease, sessions)
+          leaseOfLock === undefined ? sessions : FencedSessionStore.under(lease, sessions)
         ),
         starting.withPermits(1)
       )

@@ -11,7 +11,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { type Lease, type Moment, momentOf, TimedLease } from "../services/ShardLease.ts"
+import { type Lease, type Moment, momentOf, TimedLease, usableShare } from "../services/ShardLease.ts"
 
 /** Gives the lease of a lock. */
 export type LeaseOf = (lock: ClusterShardId.ShardId) => Lease
@@ -21,9 +21,6 @@ export const LockLeases: Context.Reference<LeaseOf | undefined> = Context.Refere
   "disruption-gateway/cluster/LockLeases",
   { defaultValue: () => undefined }
 )
-
-/** Share of a lock's time that its owner uses. The rest is for what it has begun, and for clocks that run apart. */
-export const usableShare = 2 / 3
 
 /** The lock store, watched: its confirmations are the leases of locks that expire after this time. */
 export const layer = (

@@ -34,14 +34,14 @@ import { SessionStore } from "../services/SessionStore.ts"
 import * as SessionFile from "../services/SessionFile.ts"
 import { shardingConfig, type ShardingOptions } from "./ClusterTiming.ts"
 import * as ClusterPlan from "./ClusterPlan.ts"
-import * as ClusterSessions from "./ClusterSessions.ts"
+import * as FencedSessionStore from "../services/FencedSessionStore.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
 import * as LockLeases from "./LockLeases.ts"
 
 import * as MachineSockets from "./MachineSockets.ts"
-import type { FencedSessions } from "./FencedSessions.ts"
-import * as RedisFencedSessions from "./RedisFencedSessions.ts"
-import * as SqlFencedSessions from "./SqlFencedSessions.ts"
+import type { FencedSessions } from "../services/FencedSessions.ts"
+import * as RedisFencedSessions from "../services/RedisFencedSessions.ts"
+import * as SqlFencedSessions from "../services/SqlFencedSessions.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
 import * as SqlLocks from "./SqlLocks.ts"
 
@@ -156,7 +156,7 @@ type Stores = <E, R, E2, R2>(
 const storesOf =
   (name: string, lockExpiration: Duration.Input): Stores =>
   (backing, sessions) =>
-    ClusterSessions.layer(lockExpiration).pipe(
+    FencedSessionStore.layer(lockExpiration).pipe(
       Layer.provide(sessions(name)),
       Layer.merge(
         Layer.effect(

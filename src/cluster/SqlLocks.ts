@@ -17,7 +17,7 @@ import * as Request from "effect/Request"
 import * as RequestResolver from "effect/RequestResolver"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
-import * as TimeLimit from "./TimeLimit.ts"
+import * as TimeLimit from "../services/TimeLimit.ts"
 
 /** Time limit of one statement. */
 const attemptTime = Duration.seconds(2)

@@ -71,8 +71,9 @@ export const layerWithSessionFile = (
   path: string,
   options: Omit<OwnerOptions, "instance"> = {}
 ): Layer.Layer<Gateway, GatewayError, GatewayConfig> => {
+  const ownerFile = OwnerFile.layer(path).pipe(Layer.provide(NodeFileSystem.layer))
   const sessions = SessionStore.layerFile(path).pipe(
-    Layer.provide(NodeFileSystem.layer),
+    Layer.provide([NodeFileSystem.layer, ownerFile]),
     Layer.catch(({ message, reason }) => {
       const description = reason.cause instanceof Error ? reason.cause.message : message
       return Layer.effect(
@@ -81,10 +82,7 @@ export const layerWithSessionFile = (
       )
     })
   )
-  const owner = GatewayOwner.layer({ ...options, instance }).pipe(
-    Layer.provide(OwnerFile.layer(path)),
-    Layer.provide(NodeFileSystem.layer)
-  )
+  const owner = GatewayOwner.layer({ ...options, instance }).pipe(Layer.provide(ownerFile))
   return Gateway.layerNoDeps.pipe(
     Layer.provide([sessions, IdentifyLimiter.layerMemory, owner]),
     Layer.provide(layerServices)

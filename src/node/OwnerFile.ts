@@ -7,6 +7,7 @@
  */
 import { readlinkSync, readFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
@@ -16,6 +17,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { SessionHolder } from "../schema/SessionHolder.ts"
+import * as FileFence from "../services/FileFence.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { type OwnerAnswer, type OwnerClaim, OwnerStore } from "../services/OwnerStore.ts"
 
@@ -116,8 +118,16 @@ const make = Effect.fnUntraced(function* (path: string) {
       yield* files.remove(fileOf(epoch), { force: true })
       return heldBy(yield* textOf(after))
     }
+    // What earlier owners have begun to write is gone before this one reads the sessions.
+    const begun = (yield* files.readDirectory(dirname(path))).filter(
+      (name) => (FileFence.epochOf(basename(path), name) ?? epoch) < epoch
+    )
+    yield* Effect.forEach(
+      [...begun.map((name) => join(dirname(path), name)), ...earlier.map(fileOf)],
+      (file) => files.remove(file, { force: true }),
+      { discard: true }
+    )
     own = { claim, epoch }
-    yield* Effect.forEach(earlier, (before) => files.remove(fileOf(before), { force: true }), { discard: true })
     return { _tag: "Granted", epoch } satisfies OwnerAnswer
   })
 
@@ -126,7 +136,7 @@ const make = Effect.fnUntraced(function* (path: string) {
   const toItsEnd = <A, E>(call: Effect.Effect<A, E>) =>
     Effect.flatMap(Effect.forkDetach(oneAtATime.withPermits(1)(call)), Fiber.join)
 
-  return OwnerStore.of({
+  const store = OwnerStore.of({
     claim: Effect.fnUntraced(function* (claim) {
       const [latest = 0] = yield* epochs
       if (own?.claim.token === claim.token) return yield* renew(claim, own.epoch, latest)
@@ -143,8 +153,13 @@ const make = Effect.fnUntraced(function* (path: string) {
       if (latest === epoch) yield* write(epoch, contentOf(claim, true))
     }, toItsEnd)
   })
+  const fence: FileFence.Fence = {
+    epoch: () => own?.epoch,
+    isFollowed: (epoch) => Effect.map(epochs, ([latest = 0]) => latest > epoch)
+  }
+  return Context.make(OwnerStore, store).pipe(Context.add(FileFence.FileFence, fence))
 })
 
-/** Keeps the owner of the session file at `path` beside it. */
+/** Keeps the owner of the session file at `path` beside it, and fences that file. */
 export const layer = (path: string): Layer.Layer<OwnerStore, never, FileSystem.FileSystem> =>
-  Layer.effect(OwnerStore, make(path))
+  Layer.effectContext(make(path))

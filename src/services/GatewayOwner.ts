@@ -21,7 +21,7 @@ import { SessionHolder } from "../schema/SessionHolder.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import * as MonotonicTime from "./MonotonicTime.ts"
 import { type OwnerAnswer, OwnerStore } from "./OwnerStore.ts"
-import { type Lease, momentOf, TimedLease } from "./ShardLease.ts"
+import { type Lease, momentOf, TimedLease, usableShare } from "./ShardLease.ts"
 
 /**
  * Options of an owner.
@@ -61,8 +61,6 @@ export interface Ownership {
  */
 export type AnnounceOwner = (event: (at: DateTime.Utc) => ShardEvent) => Effect.Effect<void>
 
-/** Share of the lease that is used: the rest is for what the owner has begun. */
-const usableShare = 2 / 3
 /** Claims in the time of a lease. */
 const renewals = 5
 /** Interval at which an instance that waits asks again: a hand-over takes half of it on average. */

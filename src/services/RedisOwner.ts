@@ -7,7 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redis from "effect/persistence/Redis"
+import * as LateOwner from "./LateOwner.ts"
 import { decodeHolder, encodeHolder, type OwnerAnswer, type OwnerClaim, OwnerStore } from "./OwnerStore.ts"
+import * as RedisFencedSessions from "./RedisFencedSessions.ts"
+import type { SessionStore } from "./SessionStore.ts"
 
 const claimScript = Redis.script(
   (key: string, { epoch, holder, lease, token }: OwnerClaim) => [
@@ -47,8 +50,28 @@ return 1
 }).withReturnType<number>()
 
 /**
- * Keeps the owner of the sessions of this name in Redis. Instances that run the same shards of one bot have the same name; parts
- * of a bot with other shards have others.
+ * Keeps the owner and the sessions of this name in Redis, where nothing is taken from an instance that is no owner any more: a
+ * fencing token says so, and not a clock. Instances that run the same shards of one bot have the same name; parts of a bot with other
+ * shards have others. The client is connected at the first call, and again after a failure.
+ *
+ * ```ts
+ * Gateway.layer.pipe(
+ *   Layer.provide(GatewayOwner.layer({ instance: NodeGateway.instance })),
+ *   Layer.provide(RedisOwner.layerWithSessions("my-bot", NodeRedis.layer({ url: "redis://127.0.0.1:6379" })))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerWithSessions = <E, R>(
+  name: string,
+  client: Layer.Layer<Redis.Redis, E, R>
+): Layer.Layer<OwnerStore | SessionStore, never, R> =>
+  LateOwner.layer(Layer.mergeAll(layer(name), RedisFencedSessions.layer(name)).pipe(Layer.provide(client)))
+
+/**
+ * Keeps the owner alone of the sessions of this name in Redis, for sessions that are elsewhere.
  *
  * @since 0.1.0
  * @category layers

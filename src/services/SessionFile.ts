@@ -2,7 +2,7 @@
  * A `KeyValueStore` in one file, for sessions that outlive the process without a database.
  *
  * The file is replaced whole: a new one is written, brought to the disk, and renamed, so that neither a kill nor a power cut
- * leaves half of one. It is read at the first call and not before: until then another instance may write it, which this one
+ * leaves half of one; an owner that was followed replaces it no more (`FileFence`). It is read at the first call and not before: until then another instance may write it, which this one
  * waits for (`GatewayOwner`). A file that cannot be read is put aside, never overwritten.
  */
 import * as Effect from "effect/Effect"
@@ -15,6 +15,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import * as FileFence from "./FileFence.ts"
 import * as StoredSession from "./StoredSession.ts"
 
 const Content = Schema.fromJsonString(
@@ -35,6 +36,7 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
     KeyValueStore.KeyValueStore,
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
+      const fence = yield* FileFence.FileFence
       const opened = yield* Effect.cached(
         Effect.map(read(files, path), (found) => new Map<string, string>(Object.entries(found)))
       )
@@ -51,7 +53,7 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
           version: 1,
           sessions: Object.fromEntries(sessions)
         })
-        return replaceFile(files, path, text).pipe(
+        return replaceFile(files, path, text, fence).pipe(
           Effect.andThen(
             Effect.sync(() => {
               written = version
@@ -94,16 +96,35 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
     })
   )
 
+const superseded = { message: "another instance has taken the sessions over" }
+
 /** The new file is made afresh and exclusively: a link that lies there under its name is removed, not followed. */
-const replaceFile = Effect.fnUntraced(function* (files: FileSystem.FileSystem, path: string, text: string) {
-  const fresh = `${path}.new`
+const replaceFile = Effect.fnUntraced(function* (
+  files: FileSystem.FileSystem,
+  path: string,
+  text: string,
+  fence: FileFence.Fence | undefined
+) {
+  const epoch = fence?.epoch()
+  if (fence !== undefined && epoch === undefined) return yield* Effect.fail(superseded)
+  const fresh = epoch === undefined ? `${path}.new` : FileFence.freshOf(path, epoch)
   yield* files.remove(fresh, { force: true })
   yield* Effect.scoped(
     Effect.flatMap(files.open(fresh, { flag: "wx", mode: 0o600 }), (file) =>
       Effect.andThen(file.writeAll(new TextEncoder().encode(text)), file.sync)
     )
   )
-  yield* files.rename(fresh, path)
+  if (fence === undefined || epoch === undefined) yield* files.rename(fresh, path)
+  else {
+    const isFollowed = yield* fence.isFollowed(epoch)
+    if (isFollowed) yield* files.remove(fresh, { force: true })
+    if (isFollowed) return yield* Effect.fail(superseded)
+    yield* Effect.catchIf(
+      files.rename(fresh, path),
+      ({ reason }) => reason._tag === "NotFound",
+      () => Effect.fail(superseded)
+    )
+  }
   yield* Effect.scoped(Effect.flatMap(files.open(folderOf(path), { flag: "r" }), (folder) => folder.sync)).pipe(
     // Some file systems know no such thing: then the rename is on the disk when they bring it there.
     Effect.ignore

@@ -177,7 +177,11 @@ const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersi
   )
 })
 
-const unanswered = ({ message }: { readonly message: string }) => new SessionStoreError({ description: message })
+/** A store says which key it failed on, and its cause says why. */
+const unanswered = ({ cause, message }: Persistence.PersistenceError) =>
+  new SessionStoreError({
+    description: cause instanceof Error && cause.message !== "" ? `${message}: ${cause.message}` : message
+  })
 
 /** The name under which sessions are in a store. */
 const sessionsStoreId = "disruption-gateway_sessions"

@@ -45,6 +45,9 @@ export const momentOf = (clock: Clock.Clock): Moment => ({
   wall: clock.currentTimeMillisUnsafe()
 })
 
+/** Share of a lease's time that its holder uses. The rest is for what it has begun, and for clocks that run apart. */
+export const usableShare = 2 / 3
+
 /** A lease that ends by itself unless it is confirmed again. */
 export class TimedLease implements Lease {
   private readonly clock: Clock.Clock

@@ -2,7 +2,8 @@
  * Where it is kept how many shards the bot runs under `shards: "auto"`, so that a restart resumes their sessions, whatever
  * Discord recommends by then.
  *
- * It is kept beside the sessions: `SessionStore.layerPersisted` and `layerFile` bring it along.
+ * It is kept beside the sessions: `SessionStore.layerPersisted` and `layerFile` bring it along, as do the sessions of an
+ * owner.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -39,12 +40,13 @@ export const ShardTotalStore: Context.Reference<ShardTotal | undefined> = Contex
 const storeId = "disruption-gateway_shards"
 const key = "total"
 
-const Stored = Schema.Struct({
+/** Schema of what is stored. */
+export const StoredTotal = Schema.Struct({
   version: Schema.Literal(1),
   total: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxShards }))
 })
-const decode = Schema.decodeUnknownOption(Stored)
-const encode = Schema.encodeSync(Stored)
+const decode = Schema.decodeUnknownOption(StoredTotal)
+const encode = Schema.encodeSync(StoredTotal)
 
 /** Keeps the number in a store of `effect/persistence`. A value that is none of ours counts as none. */
 export const makePersisted = (backing: Persistence.BackingPersistence["Service"]) =>

@@ -8,11 +8,34 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as LateOwner from "./LateOwner.ts"
 import { decodeHolder, encodeHolder, type OwnerAnswer, OwnerStore } from "./OwnerStore.ts"
+import type { SessionStore } from "./SessionStore.ts"
+import * as SqlFencedSessions from "./SqlFencedSessions.ts"
 
 /**
- * Keeps the owner of the sessions of this name in PostgreSQL; the statements are SQLite's, too, untried. Instances that run the same
- * shards of one bot have the same name; parts of a bot with other shards have others.
+ * Keeps the owner and the sessions of this name in PostgreSQL, where nothing is taken from an instance that is no owner any more: a
+ * fencing token says so, and not a clock. Instances that run the same shards of one bot have the same name; parts of a bot with other
+ * shards have others. The client is connected at the first call, and again after a failure. The statements are SQLite's, too, untried.
+ *
+ * ```ts
+ * Gateway.layer.pipe(
+ *   Layer.provide(GatewayOwner.layer({ instance: NodeGateway.instance })),
+ *   Layer.provide(SqlOwner.layerWithSessions("my-bot", PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerWithSessions = <E, R>(
+  name: string,
+  client: Layer.Layer<SqlClient.SqlClient, E, R>
+): Layer.Layer<OwnerStore | SessionStore, never, R> =>
+  LateOwner.layer(Layer.mergeAll(layer(name), SqlFencedSessions.layer(name)).pipe(Layer.provide(client)))
+
+/**
+ * Keeps the owner alone of the sessions of this name in PostgreSQL, for sessions that are elsewhere.
  *
  * @since 0.1.0
  * @category layers

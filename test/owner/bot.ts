@@ -5,8 +5,7 @@ import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Config, Effect, Layer, Logger, Redacted } from "effect"
-import * as Persistence from "effect/persistence/Persistence"
-import { Gateway, GatewayConfig, GatewayOwner, RedisOwner, SessionStore, SqlOwner } from "../../src/index.ts"
+import { Gateway, GatewayConfig, GatewayOwner, RedisOwner, SqlOwner } from "../../src/index.ts"
 import { NodeGateway } from "../../src/node.ts"
 
 const Instance = Layer.unwrap(
@@ -16,18 +15,15 @@ const Instance = Layer.unwrap(
     const name = yield* Config.String("OWNER_NAME")
     const lease = yield* Config.Duration("OWNER_LEASE")
     if (store === "file") return NodeGateway.layerWithSessionFile(url, { lease })
-    const owner = GatewayOwner.layer({ instance: NodeGateway.instance, lease })
     const shared =
       store === "Redis"
-        ? Layer.mergeAll(
-            owner.pipe(Layer.provide(RedisOwner.layer(name))),
-            SessionStore.layerPersisted.pipe(Layer.provide(Persistence.layerBackingRedis))
-          ).pipe(Layer.provide(NodeRedis.layer({ url })), Layer.orDie)
-        : Layer.mergeAll(
-            owner.pipe(Layer.provide(SqlOwner.layer(name))),
-            SessionStore.layerPersisted.pipe(Layer.provide(Persistence.layerBackingSql))
-          ).pipe(Layer.provide(PgClient.layer({ url: Redacted.make(url) })), Layer.orDie)
-    return Gateway.layer.pipe(Layer.provide(shared), Layer.provide(NodeGateway.layerServices))
+        ? RedisOwner.layerWithSessions(name, NodeRedis.layer({ url }))
+        : SqlOwner.layerWithSessions(name, PgClient.layer({ url: Redacted.make(url) }))
+    return Gateway.layer.pipe(
+      Layer.provide(GatewayOwner.layer({ instance: NodeGateway.instance, lease })),
+      Layer.provide(shared),
+      Layer.provide(NodeGateway.layerServices)
+    )
   })
 )
 
@@ -43,11 +39,12 @@ const bot = Effect.gen(function* () {
 })
 
 bot.pipe(
+  Effect.tapCause((cause) => Effect.logError("It ends", cause)),
   Effect.provide(
     Instance.pipe(
       Layer.provide(GatewayConfig.layerEnv),
       Layer.provideMerge(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)]))
     )
   ),
-  NodeRuntime.runMain
+  NodeRuntime.runMain({ disableErrorReporting: true })
 )

@@ -7,8 +7,8 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import * as ClusterSessions from "../../../src/cluster/ClusterSessions.ts"
-import * as SqlFencedSessions from "../../../src/cluster/SqlFencedSessions.ts"
+import * as FencedSessionStore from "../../../src/services/FencedSessionStore.ts"
+import * as SqlFencedSessions from "../../../src/services/SqlFencedSessions.ts"
 import type { Delivery } from "../../../src/gateway/Delivery.ts"
 import { Gateway } from "../../../src/gateway/Gateway.ts"
 import type { ShardEvent } from "../../../src/schema/ShardEvent.ts"
@@ -27,13 +27,13 @@ const owner = Effect.fnUntraced(function* (databaseUrl: string) {
   const mayConnect = Latch.makeUnsafe(true)
   /** The worst that a machine may believe after it has lost the shard: that it has it. Only it connects no more. */
   const lease: Lease = { isHeld: () => true, held: mayConnect.await, isConfirmedSince: () => false }
-  const sessions = ClusterSessions.layer("6 seconds").pipe(
+  const sessions = FencedSessionStore.layer("6 seconds").pipe(
     Layer.provide(SqlFencedSessions.layer("cluster")),
     Layer.provide(PgClient.layer({ url: Redacted.make(databaseUrl) }))
   )
   const store = Layer.effect(
     SessionStore,
-    Effect.map(SessionStore, (sessions) => ClusterSessions.under(lease, sessions))
+    Effect.map(SessionStore, (sessions) => FencedSessionStore.under(lease, sessions))
   ).pipe(Layer.provide(sessions))
   const context = yield* Layer.build(
     Layer.fresh(

@@ -84,5 +84,49 @@ for (const place of Instances.stores) {
         assert.strictEqual((yield* simulator.counts).identifies, 1)
       }).pipe(served)
     )
+
+    it.live("keep what the new owner has stored, and handle each event once, when a paused owner goes on", () =>
+      Effect.gen(function* () {
+        const simulator = yield* DiscordSimulator
+        const instances = yield* Instances.make(place, Duration.seconds(3))
+        const paused = yield* instances.start
+        yield* paused.says("READY")
+        const ended = yield* Instances.load
+        yield* paused.until(({ stdout }) => numbersIn(stdout).length > 200, "handle messages")
+        const next = yield* instances.start
+        yield* next.says(`process ${paused.pid} on`)
+        yield* paused.signal("SIGSTOP")
+        yield* next.until(({ stdout }) => numbersIn(stdout).length > 500, "handle messages")
+        yield* paused.signal("SIGCONT")
+        const { code, stderr, stdout } = yield* paused.ending
+        assert.strictEqual(code, 1)
+        assert.include(stderr, `taken over by another instance (process ${next.pid} on`)
+        const ofPaused = Instances.handledIn(stdout)
+        const takenOverAt = Instances.handledIn(next.stdout)[0]?.at ?? 0
+        const late = ofPaused.filter(({ at }) => at > takenOverAt)
+        assert.deepStrictEqual(late, [], "handled by an owner that was followed")
+
+        const before = numbersIn(next.stdout).length
+        yield* next.until(({ stdout }) => numbersIn(stdout).length > before + 100, "handle messages after that")
+        const last = yield* instances.start
+        yield* last.says(`process ${next.pid} on`)
+        const ofNext = numbersIn((yield* next.end("SIGTERM")).stdout)
+        const dispatched = yield* ended
+        yield* last.until(({ stdout }) => numbersIn(stdout).includes(dispatched - 1), "handle the last message")
+        const ofLast = numbersIn((yield* last.end("SIGTERM")).stdout)
+        // A session that the paused one had written over it would have brought these events once again.
+        assert.deepStrictEqual(
+          ofLast.filter((n) => ofNext.includes(n)),
+          []
+        )
+        const handled = new Set([...ofPaused.map(({ n }) => n), ...ofNext, ...ofLast])
+        process.stdout.write(
+          `${place.store}: ${late.length} events handled by the paused one after it was followed, ` +
+            `${dispatched - handled.size} of ${dispatched} lost\n`
+        )
+        assert.strictEqual(handled.size, dispatched)
+        assert.strictEqual((yield* simulator.counts).identifies, 1)
+      }).pipe(served)
+    )
   })
 }

@@ -9,8 +9,8 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
 import { TestClock } from "effect/testing"
-import * as ClusterSessions from "../../src/cluster/ClusterSessions.ts"
-import { FencedSessions, type Taken } from "../../src/cluster/FencedSessions.ts"
+import * as FencedSessionStore from "../../src/services/FencedSessionStore.ts"
+import { FencedSessions, type Taken } from "../../src/services/FencedSessions.ts"
 import { Identity } from "../../src/schema/Identity.ts"
 import { Session } from "../../src/schema/Session.ts"
 import { ShardId } from "../../src/schema/ShardId.ts"
@@ -66,7 +66,7 @@ const makeStore = () => {
         return new Set(own.map(({ shard }) => shard))
       })
   })
-  const layer = ClusterSessions.layer("6 seconds").pipe(Layer.provide(storage), Layer.provideMerge(Logger.layer([])))
+  const layer = FencedSessionStore.layer("6 seconds").pipe(Layer.provide(storage), Layer.provideMerge(Logger.layer([])))
   return { state, rows, sizes, layer, machine: Effect.map(Layer.build(Layer.fresh(layer)), Context.get(SessionStore)) }
 }
 
@@ -251,7 +251,7 @@ describe("the sessions of a cluster", () => {
       lease.confirm(momentOf(clock))
       const paused = yield* machine
       yield* paused.get(shardOf(1))
-      const owner = ClusterSessions.under(lease, yield* machine)
+      const owner = FencedSessionStore.under(lease, yield* machine)
       yield* owner.get(shardOf(1))
       yield* paused.get(shardOf(1))
       yield* TestClock.adjust("1 second")
@@ -269,7 +269,7 @@ describe("the sessions of a cluster", () => {
     return Effect.gen(function* () {
       const clock = yield* Clock.Clock
       const lease = new TimedLease(clock, 4000)
-      const store = ClusterSessions.under(lease, yield* machine)
+      const store = FencedSessionStore.under(lease, yield* machine)
       const reading = yield* Effect.forkChild(store.get(shardOf(1)))
       yield* TestClock.adjust("10 seconds")
       assert.isUndefined(reading.pollUnsafe())

@@ -1,10 +1,11 @@
 /**
- * The sessions of a cluster: a `SessionStore` for shards that move between machines.
+ * A `SessionStore` for shards that move: between the machines of a cluster, or from one owner of a bot's sessions to the next.
  *
- * Unlike the store of one process it waits for a store that does not answer, since starting without the session would cost
- * an IDENTIFY and every event since; it reads and writes the sessions of all shards of a machine together; and reading a
- * session takes the shard over, after which the store refuses what the machine before still writes.
+ * Unlike `SessionStore.layerPersisted` it waits for a store that does not answer, since starting without the session would cost
+ * an IDENTIFY and every event since; it reads and writes the sessions of all shards of an instance together; and reading a
+ * session takes the shard over, after which the store refuses what the instance before still writes.
  */
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,18 +20,13 @@ import * as RequestResolver from "effect/RequestResolver"
 import * as Schema from "effect/Schema"
 import type { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
-import * as MonotonicTime from "../services/MonotonicTime.ts"
-import type { Lease } from "../services/ShardLease.ts"
-import { SessionStore, SessionStoreError } from "../services/SessionStore.ts"
-import {
-  decodeStored,
-  encodeStored,
-  encodeStoredIdentity,
-  identityKey,
-  withIdentity
-} from "../services/StoredSession.ts"
+import * as MonotonicTime from "./MonotonicTime.ts"
+import { type Lease, usableShare } from "./ShardLease.ts"
+import { SessionStore, SessionStoreError } from "./SessionStore.ts"
+import { decodeStored, encodeStored, encodeStoredIdentity, identityKey, withIdentity } from "./StoredSession.ts"
 import { FencedSessions, type Taken } from "./FencedSessions.ts"
-import { usableShare } from "./LockLeases.ts"
+import * as IdentifyStore from "./IdentifyStore.ts"
+import * as ShardTotalStore from "./ShardTotalStore.ts"
 import * as TimeLimit from "./TimeLimit.ts"
 
 /** Time for which sessions are gathered into one write: at most 20 writes a second, however many shards. */
@@ -44,8 +40,8 @@ const noAnswer = new Persistence.PersistenceError({ message: "no answer" })
 /** Sessions taken or written by one statement. */
 const batchSize = 500
 
-/** A write was refused, because another machine has taken the shard over. */
-const superseded = new SessionStoreError({ description: "another machine has taken the shard over" })
+/** A write was refused, because another instance has taken the shard over. */
+const superseded = new SessionStoreError({ description: "another instance has taken the shard over" })
 
 const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
 const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
@@ -140,7 +136,7 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
     )
   })
 
-  return SessionStore.of({
+  const store = SessionStore.of({
     get: Effect.fnUntraced(
       function* (shard) {
         const key = shard.toString()
@@ -192,7 +188,45 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
       }),
     durable: true
   })
+
+  /** Writes what is beside the sessions. */
+  const save = Effect.fnUntraced(function* (row: string, stored: string) {
+    if (!epochs.has(row)) yield* take(row)
+    const written = yield* withinTime(sessions.write([{ shard: row, epoch: epochs.get(row) ?? 0, session: stored }]))
+    if (!written.has(row)) return yield* superseded
+  })
+
+  const identifies: IdentifyStore.IdentifyTimes = {
+    load: (shards) =>
+      Effect.forEach(
+        shards,
+        (shard) =>
+          Effect.map(take(identifiesKey(shard)), (record) =>
+            record === undefined ? Option.none() : decodeIdentifies(record)
+          ),
+        { concurrency: 64 }
+      ),
+    save: (shard, record) => save(identifiesKey(shard), encodeIdentifies(record))
+  }
+
+  const total: ShardTotalStore.ShardTotal = {
+    load: Effect.map(take(totalKey), (stored) => (stored === undefined ? Option.none() : decodeTotal(stored))),
+    save: (shards) => save(totalKey, encodeTotal(shards))
+  }
+  return { store, identifies, total }
 })
+
+/** The name under which the times of a shard's IDENTIFYs are beside its session. */
+const identifiesKey = (shard: ShardId): string => `${shard.toString()}/identifies`
+const Identifies = Schema.fromJsonString(IdentifyStore.IdentifyRecord)
+const decodeIdentifies = Schema.decodeUnknownOption(Identifies)
+const encodeIdentifies = Schema.encodeSync(Identifies)
+
+/** The name under which the number of shards is beside the sessions. */
+const totalKey = "total"
+const Total = Schema.fromJsonString(ShardTotalStore.StoredTotal)
+const decodeTotal = (stored: string) => Option.map(Schema.decodeUnknownOption(Total)(stored), ({ total }) => total)
+const encodeTotal = (total: number) => Schema.encodeSync(Total)({ version: 1, total })
 
 const decodeOrNull = (stored: string) => Effect.orElseSucceed(decodeJson(stored), () => null)
 
@@ -240,4 +274,20 @@ export const under = (lease: Lease, sessions: SessionStore["Service"]): SessionS
  * two thirds of the time that locks last is not written any more: by then the machine has stopped the shard.
  */
 export const layer = (lockExpiration: Duration.Input): Layer.Layer<SessionStore, never, FencedSessions> =>
-  Layer.effect(SessionStore, make(Duration.times(Duration.fromInputUnsafe(lockExpiration), usableShare)))
+  Layer.effect(
+    SessionStore,
+    Effect.map(make(Duration.times(Duration.fromInputUnsafe(lockExpiration), usableShare)), ({ store }) => store)
+  )
+
+/** Time after which a session that could not be written is of no use to an owner: the next change brings a later one. */
+const ownersPatience = Duration.seconds(10)
+
+/** Keeps the sessions of an owner, and beside them the times of IDENTIFYs and the number of shards. */
+export const layerOwned: Layer.Layer<SessionStore, never, FencedSessions> = Layer.effectContext(
+  Effect.map(make(ownersPatience), ({ identifies, store, total }) =>
+    Context.make(SessionStore, store).pipe(
+      Context.add(IdentifyStore.IdentifyStore, identifies),
+      Context.add(ShardTotalStore.ShardTotalStore, total)
+    )
+  )
+)

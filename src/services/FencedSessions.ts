@@ -1,12 +1,12 @@
 /**
- * Storage of sessions under a fencing token: each machine that takes a shard over raises the shard's epoch, and what an earlier
+ * Storage of sessions under a fencing token: each instance that takes a shard over raises the shard's epoch, and what an earlier
  * owner writes is refused, by the database and not by a clock.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Persistence from "effect/persistence/Persistence"
 
-/** Epoch and session of a shard, as the machine finds them that takes it over. */
+/** Epoch and session of a shard, as the instance finds them that takes it over. */
 export interface Taken {
   /** Counts the owners of the shard. */
   readonly epoch: number
@@ -23,7 +23,7 @@ export interface FencedWrite {
   readonly session: string | undefined
 }
 
-/** Sessions of a cluster, with the epochs of their owners. */
+/** Sessions, with the epochs of their owners. */
 export class FencedSessions extends Context.Service<
   FencedSessions,
   {
@@ -36,4 +36,4 @@ export class FencedSessions extends Context.Service<
       writes: ReadonlyArray<FencedWrite>
     ) => Effect.Effect<ReadonlySet<string>, Persistence.PersistenceError>
   }
->()("disruption-gateway/cluster/FencedSessions") {}
+>()("disruption-gateway/services/FencedSessions") {}

@@ -1,5 +1,5 @@
 /**
- * Fenced sessions in the cluster's SQL database: a row a shard, whose epoch is part of the condition of each write.
+ * Fenced sessions in an SQL database: a row a shard, whose epoch is part of the condition of each write.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -17,7 +17,7 @@ interface TakenRow {
 
 const unanswered = ({ message }: SqlError) => new Persistence.PersistenceError({ message })
 
-/** Keeps the sessions of the cluster of this name in PostgreSQL or SQLite. */
+/** Keeps the sessions of the cluster or the bot of this name in PostgreSQL or SQLite. */
 export const layer = (cluster: string): Layer.Layer<FencedSessions, SqlError, SqlClient.SqlClient> =>
   Layer.effect(
     FencedSessions,

@@ -45,7 +45,7 @@ const unanswered = ({ message }: Redis.RedisError) =>
 
 const keyOf = (cluster: string, shard: string) => `${cluster}_disruption-gateway_session:${shard}`
 
-/** Keeps the sessions of the cluster of this name in Redis. */
+/** Keeps the sessions of the cluster or the bot of this name in Redis. */
 export const layer = (cluster: string): Layer.Layer<FencedSessions, never, Redis.Redis> =>
   Layer.effect(
     FencedSessions,
