@@ -43,6 +43,7 @@ export {
   InvalidIntents,
   InvalidShard,
   OwnedElsewhere,
+  OwnerUnknown,
   OwnershipLost,
   ReconnectScheduleEnded,
   ShardingRequired,

@@ -118,7 +118,7 @@ const make = Effect.fnUntraced(function* (path: string) {
       yield* files.remove(fileOf(epoch), { force: true })
       return heldBy(yield* textOf(after))
     }
-    // What earlier owners have begun to write is gone before this one reads the sessions.
+    // Files that earlier owners have begun are gone before this one reads the sessions.
     const begun = (yield* files.readDirectory(dirname(path))).filter(
       (name) => (FileFence.epochOf(basename(path), name) ?? epoch) < epoch
     )

@@ -240,6 +240,25 @@ export class OwnedElsewhere extends Schema.TaggedError<OwnedElsewhere>(
 }
 
 /**
+ * The store does not say at the start who owns the sessions, and the program is not to wait for it (`whenUnanswered`).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OwnerUnknown extends Schema.TaggedError<OwnerUnknown>("disruption-gateway/GatewayError/OwnerUnknown")(
+  "OwnerUnknown",
+  { description: Schema.String }
+) {
+  readonly recovery: GatewayRecovery = "fatal"
+  override get message() {
+    return (
+      `Nobody says who owns the sessions: ${this.description}. Check that their store runs and can be reached; whenUnanswered: ` +
+      '"wait" waits for it.'
+    )
+  }
+}
+
+/**
  * This instance was not heard of for the time of its lease, and another one has followed.
  *
  * @category errors

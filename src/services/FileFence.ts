@@ -9,7 +9,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { PlatformError } from "effect/PlatformError"
 
-/** What the writer of a session file is to know of the file's owner. */
+/** The owner of a session file, as the file's writer sees it. */
 export interface Fence {
   /** Epoch under which this instance is the owner; undefined where it is none. */
   readonly epoch: () => number | undefined

@@ -15,7 +15,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
-import { OwnedElsewhere, OwnershipLost } from "../schema/FatalError.ts"
+import { OwnedElsewhere, OwnerUnknown, OwnershipLost } from "../schema/FatalError.ts"
 import { GatewayError } from "../schema/GatewayError.ts"
 import { SessionHolder } from "../schema/SessionHolder.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
@@ -34,6 +34,11 @@ export interface OwnerOptions {
   readonly instance: { readonly host: string; readonly pid: number }
   /** Where another instance holds the sessions: `"wait"` until it lets go, or `"fail"` with `OwnedElsewhere`. Default: `"wait"`. */
   readonly whenOwned?: "wait" | "fail" | undefined
+  /**
+   * Where the store does not say at the start who holds them, since its database is away: `"wait"` until it does, or `"fail"` with
+   * `OwnerUnknown`. Default: `"wait"`.
+   */
+  readonly whenUnanswered?: "wait" | "fail" | undefined
   /** Time after which an owner that is not heard of is followed. Default: 15 seconds. */
   readonly lease?: Duration.Input | undefined
 }
@@ -60,6 +65,12 @@ export interface Ownership {
  * @category models
  */
 export type AnnounceOwner = (event: (at: DateTime.Utc) => ShardEvent) => Effect.Effect<void>
+
+/** The store has not answered a claim. */
+interface Unanswered {
+  readonly _tag: "Unanswered"
+  readonly message: string
+}
 
 /** Claims in the time of a lease. */
 const renewals = 5
@@ -108,11 +119,10 @@ const join = Effect.fnUntraced(function* (
   const holder = new SessionHolder({ ...options.instance, since: yield* DateTime.now })
   let epoch: number | undefined
   let hasFailed = false
-  let claiming: Fiber.Fiber<OwnerAnswer | undefined> | undefined
+  let claiming: Fiber.Fiber<OwnerAnswer | Unanswered> | undefined
 
   /**
-   * One claim, which ends in any case, in a fiber that outlives whoever asks; undefined where the store does not answer. The first
-   * failure is told.
+   * One claim, which ends in any case, in a fiber that outlives whoever asks. The first failure is told.
    */
   const claim = Effect.suspend(() => {
     const asked = momentOf(clock)
@@ -129,7 +139,7 @@ const join = Effect.fnUntraced(function* (
           if (answer._tag === "Granted" && (epoch === undefined || epoch === answer.epoch)) lease.confirm(asked)
         })
       ),
-      Effect.orElseSucceed((): OwnerAnswer | undefined => undefined),
+      Effect.catch(({ message }) => Effect.succeed<Unanswered>({ _tag: "Unanswered", message })),
       Effect.forkDetach,
       Effect.flatMap((fiber) => {
         claiming = fiber
@@ -141,7 +151,7 @@ const join = Effect.fnUntraced(function* (
   const renew = Effect.gen(function* () {
     yield* Effect.sleep(Duration.millis(time / renewals))
     const answer = yield* claim
-    if (answer === undefined || (answer._tag === "Granted" && answer.epoch === epoch)) return
+    if (answer._tag === "Unanswered" || (answer._tag === "Granted" && answer.epoch === epoch)) return
     lease.end()
     const by = answer._tag === "Held" ? answer.by : undefined
     yield* Deferred.fail(lost, new GatewayError({ reason: new OwnershipLost({ by }) }))
@@ -153,11 +163,14 @@ const join = Effect.fnUntraced(function* (
     let told: string | undefined
     while (true) {
       const answer = yield* claim
-      if (answer?._tag === "Granted") {
+      if (answer._tag === "Granted") {
         epoch = answer.epoch
         break
       }
-      if (answer?._tag === "Held") {
+      if (answer._tag === "Unanswered" && options.whenUnanswered === "fail") {
+        return yield* new GatewayError({ reason: new OwnerUnknown({ description: answer.message }) })
+      }
+      if (answer._tag === "Held") {
         const { by } = answer
         if (options.whenOwned === "fail") return yield* new GatewayError({ reason: new OwnedElsewhere({ by }) })
         const name = `${by?.host}:${by?.pid}:${by === undefined ? "" : DateTime.formatIso(by.since)}`

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Persistence from "effect/persistence/Persistence"
 import * as Redis from "effect/persistence/Redis"
+import { failureText } from "./FailureText.ts"
 import { FencedSessions, type FencedWrite, type Taken } from "./FencedSessions.ts"
 
 const takeScript = Redis.script((key: string) => [key], {
@@ -40,8 +41,7 @@ return written
   }
 ).withReturnType<ReadonlyArray<string>>()
 
-const unanswered = ({ message }: Redis.RedisError) =>
-  new Persistence.PersistenceError({ message: message === "" ? "Redis does not answer" : message })
+const unanswered = (error: Redis.RedisError) => new Persistence.PersistenceError({ message: failureText(error) })
 
 const keyOf = (cluster: string, shard: string) => `${cluster}_disruption-gateway_session:${shard}`
 

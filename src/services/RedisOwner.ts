@@ -4,11 +4,20 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import { flow } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redis from "effect/persistence/Redis"
+import { failureText } from "./FailureText.ts"
 import * as LateOwner from "./LateOwner.ts"
-import { decodeHolder, encodeHolder, type OwnerAnswer, type OwnerClaim, OwnerStore } from "./OwnerStore.ts"
+import {
+  decodeHolder,
+  encodeHolder,
+  type OwnerAnswer,
+  type OwnerClaim,
+  OwnerStore,
+  type OwnerStoreFailure
+} from "./OwnerStore.ts"
 import * as RedisFencedSessions from "./RedisFencedSessions.ts"
 import type { SessionStore } from "./SessionStore.ts"
 
@@ -49,6 +58,8 @@ return 1
 `
 }).withReturnType<number>()
 
+const unanswered = (error: Redis.RedisError): OwnerStoreFailure => ({ message: failureText(error) })
+
 /**
  * Keeps the owner and the sessions of this name in Redis, where nothing is taken from an instance that is no owner any more: a
  * fencing token says so, and not a clock. Instances that run the same shards of one bot have the same name; parts of a bot with other
@@ -81,8 +92,8 @@ export const layer = (name: string): Layer.Layer<OwnerStore, never, Redis.Redis>
     OwnerStore,
     Effect.map(Redis.Redis, (redis) => {
       const key = `disruption-gateway_owner:${name}`
-      const claim = redis.eval(claimScript)
-      const release = redis.eval(releaseScript)
+      const claim = flow(redis.eval(claimScript), Effect.mapError(unanswered))
+      const release = flow(redis.eval(releaseScript), Effect.mapError(unanswered))
       return OwnerStore.of({
         claim: (wanted) =>
           Effect.map(claim(key, wanted), ([epoch, holder]): OwnerAnswer =>

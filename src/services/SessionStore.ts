@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
+import { failureText } from "./FailureText.ts"
 import * as IdentifyStore from "./IdentifyStore.ts"
 import * as LatePersistence from "./LatePersistence.ts"
 import * as SessionFile from "./SessionFile.ts"
@@ -177,11 +178,7 @@ const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersi
   )
 })
 
-/** A store says which key it failed on, and its cause says why. */
-const unanswered = ({ cause, message }: Persistence.PersistenceError) =>
-  new SessionStoreError({
-    description: cause instanceof Error && cause.message !== "" ? `${message}: ${cause.message}` : message
-  })
+const unanswered = (error: Persistence.PersistenceError) => new SessionStoreError({ description: failureText(error) })
 
 /** The name under which sessions are in a store. */
 const sessionsStoreId = "disruption-gateway_sessions"

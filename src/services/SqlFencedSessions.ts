@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Persistence from "effect/persistence/Persistence"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { failureText } from "./FailureText.ts"
 import { FencedSessions } from "./FencedSessions.ts"
 
 interface TakenRow {
@@ -15,7 +16,7 @@ interface TakenRow {
   readonly session: string | null
 }
 
-const unanswered = ({ message }: SqlError) => new Persistence.PersistenceError({ message })
+const unanswered = (error: SqlError) => new Persistence.PersistenceError({ message: failureText(error) })
 
 /** Keeps the sessions of the cluster or the bot of this name in PostgreSQL or SQLite. */
 export const layer = (cluster: string): Layer.Layer<FencedSessions, SqlError, SqlClient.SqlClient> =>

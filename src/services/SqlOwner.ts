@@ -8,10 +8,13 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { failureText } from "./FailureText.ts"
 import * as LateOwner from "./LateOwner.ts"
-import { decodeHolder, encodeHolder, type OwnerAnswer, OwnerStore } from "./OwnerStore.ts"
+import { decodeHolder, encodeHolder, type OwnerAnswer, OwnerStore, type OwnerStoreFailure } from "./OwnerStore.ts"
 import type { SessionStore } from "./SessionStore.ts"
 import * as SqlFencedSessions from "./SqlFencedSessions.ts"
+
+const unanswered = (error: SqlError): OwnerStoreFailure => ({ message: failureText(error) })
 
 /**
  * Keeps the owner and the sessions of this name in PostgreSQL, where nothing is taken from an instance that is no owner any more: a
@@ -77,9 +80,12 @@ export const layer = (name: string): Layer.Layer<OwnerStore, SqlError, SqlClient
           if (granted !== undefined) return { _tag: "Granted", epoch: Number(granted.epoch) } satisfies OwnerAnswer
           const [row] = yield* sql<{ readonly holder: string }>`SELECT holder FROM ${table} WHERE name = ${name}`
           return { _tag: "Held", by: Option.getOrUndefined(decodeHolder(row?.holder)) } satisfies OwnerAnswer
-        }),
+        }, Effect.mapError(unanswered)),
         release: (token) =>
-          Effect.asVoid(sql`UPDATE ${table} SET token = NULL WHERE name = ${name} AND token = ${token}`)
+          sql`UPDATE ${table} SET token = NULL WHERE name = ${name} AND token = ${token}`.pipe(
+            Effect.asVoid,
+            Effect.mapError(unanswered)
+          )
       })
     })
   )

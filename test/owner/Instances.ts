@@ -19,9 +19,14 @@ const aName = Effect.map(Random.nextIntBetween(0, 2 ** 40), (random) => `owner_$
 
 /** The stores that instances may share. */
 export const stores = [
-  { store: "file", isThere: true, url: temporaryFile },
-  { store: "Redis", isThere: hasRedis, url: Effect.succeed("redis://127.0.0.1:6379") },
-  { store: "PostgreSQL", isThere: hasPostgres, url: Effect.map(Database.make, (database) => database.url()) }
+  { store: "file", isThere: true, port: undefined, url: temporaryFile },
+  { store: "Redis", isThere: hasRedis, port: 6379, url: Effect.succeed("redis://127.0.0.1:6379") },
+  {
+    store: "PostgreSQL",
+    isThere: hasPostgres,
+    port: Database.server.port,
+    url: Effect.map(Database.make, (database) => database.url())
+  }
 ] as const
 
 /** A message that an instance has handled. */
@@ -53,7 +58,17 @@ export const make = Effect.fnUntraced(function* (
     OWNER_NAME: yield* aName,
     OWNER_LEASE: `${Duration.toMillis(lease)} millis`
   }
-  return { start: Process.start(process.execPath, [program], { env }) }
+  return {
+    start: Process.start(process.execPath, [program], { env }),
+    /** Starts one that reaches the store through a proxy on this port. */
+    startThrough: (port: number, whenUnanswered: "wait" | "fail") => {
+      const url = new URL(env.OWNER_URL)
+      url.port = String(port)
+      return Process.start(process.execPath, [program], {
+        env: { ...env, OWNER_URL: url.href, OWNER_UNANSWERED: whenUnanswered }
+      })
+    }
+  }
 })
 
 /** Dispatches a message every 5 ms, until the effect that it gives is run, which gives their number. */

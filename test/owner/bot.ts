@@ -1,5 +1,5 @@
 // One of several instances of a bot with the same sessions: prints a line of JSON for each message that it has handled, and logs to
-// standard error. The environment names the store: OWNER_STORE (file, Redis, PostgreSQL), its OWNER_URL, OWNER_NAME and OWNER_LEASE.
+// standard error. The environment names the store: OWNER_STORE (file, Redis, PostgreSQL), its OWNER_URL, OWNER_NAME, OWNER_LEASE, and OWNER_UNANSWERED (wait, fail).
 import { writeSync } from "node:fs"
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -14,13 +14,14 @@ const Instance = Layer.unwrap(
     const url = yield* Config.String("OWNER_URL")
     const name = yield* Config.String("OWNER_NAME")
     const lease = yield* Config.Duration("OWNER_LEASE")
+    const whenUnanswered = yield* Config.withDefault(Config.Literals(["wait", "fail"], "OWNER_UNANSWERED"), "wait")
     if (store === "file") return NodeGateway.layerWithSessionFile(url, { lease })
     const shared =
       store === "Redis"
         ? RedisOwner.layerWithSessions(name, NodeRedis.layer({ url }))
         : SqlOwner.layerWithSessions(name, PgClient.layer({ url: Redacted.make(url) }))
     return Gateway.layer.pipe(
-      Layer.provide(GatewayOwner.layer({ instance: NodeGateway.instance, lease })),
+      Layer.provide(GatewayOwner.layer({ instance: NodeGateway.instance, lease, whenUnanswered })),
       Layer.provide(shared),
       Layer.provide(NodeGateway.layerServices)
     )
