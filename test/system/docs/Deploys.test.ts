@@ -44,7 +44,7 @@ const freePort = Effect.callback<string>((resume) => {
 const handledIn = (path: string) =>
   readdirSync(path)
     .filter((name) => name.endsWith(".log"))
-    .flatMap((name) => [...readFileSync(join(path, name), "utf8").matchAll(/ada: n(\d+)\b/g)].map(([, n]) => Number(n)))
+    .flatMap((name) => [...readFileSync(join(path, name), "utf8").matchAll(/ada(\d+): /g)].map(([, n]) => Number(n)))
 
 const logsOf = (path: string) =>
   readdirSync(path)
@@ -61,7 +61,7 @@ const run = Effect.fnUntraced(function* (commands: string, env: Process.Environm
     Effect.forever(
       Effect.delay(
         Effect.suspend(() => {
-          const d = { guild_id: "1", author: { username: "ada" }, content: `n${dispatched++}` }
+          const d = { guild_id: "1", author: { username: `ada${dispatched++}` }, content: "hello" }
           return simulator.dispatch("MESSAGE_CREATE", d)
         }),
         "20 millis"
