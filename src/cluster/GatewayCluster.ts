@@ -7,6 +7,7 @@
 import * as EntityId from "effect/cluster/EntityId"
 import * as Sharding from "effect/cluster/Sharding"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -15,6 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Persistence from "effect/persistence/Persistence"
+import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -28,13 +30,16 @@ import type { ShardStatus } from "../schema/ShardStatus.ts"
 import type { SendOptions } from "../gateway/ShardManager.ts"
 import type { Gateway, GatewayServices } from "../gateway/Gateway.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
+import { GatewayConnection } from "../services/GatewayConnection.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import * as ClusterShards from "./ClusterShards.ts"
 import { bodies, ClusterShardStatus, DiscordShard, frameOf, movingStatus } from "./DiscordShard.ts"
 import { type ClusterMessage, ClusterProtocol, type NewerMessage } from "./ClusterMessage.ts"
 import * as ClusterPlan from "./ClusterPlan.ts"
 import { Plan } from "./ClusterPlan.ts"
+import * as DiscordReach from "./DiscordReach.ts"
 import { LocalShards } from "./LocalShards.ts"
+import { Retreat } from "./Retreat.ts"
 import * as ShardNames from "./ShardNames.ts"
 
 /**
@@ -136,6 +141,12 @@ const statusTime = Duration.seconds(3)
 
 /** Shards that are called at once. */
 const concurrency = 64
+
+/** Shards of other machines that are asked whether Discord can be reached. */
+const askedOfOthers = 16
+
+/** Time limit of a connection that is opened to find out whether Discord can be reached. */
+const connectTime = Duration.seconds(5)
 
 const fail = (reason: GatewayErrorReason, shard?: number) =>
   Effect.fail(new GatewayError(shard === undefined ? { reason } : { reason, shard }))
@@ -256,6 +267,37 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       reshard,
       failure: Deferred.await(failed)
     })
+
+    const gatewayConnection = yield* GatewayConnection
+    const retreat = yield* Retreat
+    if (Option.isSome(retreat)) {
+      yield* Effect.forkScoped(
+        DiscordReach.watch({
+          here: local.status,
+          isReachedByOthers: Effect.gen(function* () {
+            const own = new Set((yield* local.status).map(({ shard }) => shard.toString()))
+            const others = yield* Random.shuffle(idsOf(plan.total).filter((shard) => !own.has(shard.toString())))
+            const asked = yield* Effect.forEach(Arr.take(others, askedOfOthers), statusOf, { concurrency })
+            return asked.some(({ state }) => state === "ready")
+          }),
+          isReached: Effect.flatMap(directory.url, (url) =>
+            gatewayConnection.open({
+              url,
+              shard: new ShardId({ id: 0, total: plan.total }),
+              closeCode: 1000,
+              compress: false,
+              wanted: () => new Set()
+            })
+          ).pipe(
+            Effect.flatMap(({ receive }) => receive),
+            Effect.scoped,
+            Effect.timeout(connectTime),
+            Effect.isSuccess
+          ),
+          retreat: retreat.value
+        })
+      )
+    }
 
     yield* ClusterShards.run({
       program: Effect.provideService(program, GatewayCluster, service),

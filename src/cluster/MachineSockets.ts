@@ -26,6 +26,7 @@ import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
+import * as Retreat from "./Retreat.ts"
 
 /** Options of a machine's sockets. */
 export interface MachineSocketsOptions {
@@ -39,24 +40,23 @@ export interface MachineSocketsOptions {
 }
 
 /** Effect's cluster over sockets. */
-export const layer = ({ kubernetes, runnerHealth, secret, sharding }: MachineSocketsOptions) =>
-  secret === undefined
-    ? NodeClusterSocket.layer({
-        storage: "byo",
-        runnerHealth,
-        runnerHealthK8s: kubernetes,
-        shardingConfig: sharding
-      }).pipe(Layer.provideMerge(Layer.effectDiscard(warnOfOpenDoor(sharding))))
-    : SocketRunner.layer.pipe(
-        Layer.provide(
-          runnerHealth === "k8s"
-            ? RunnerHealth.layerK8s(kubernetes).pipe(Layer.provide(NodeClusterSocket.layerK8sHttpClient))
-            : RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))
-        ),
-        Layer.provide([layerServer(secret), layerClientProtocol(secret)]),
-        Layer.provide(ShardingConfig.layerFromEnv(sharding)),
-        Layer.provide(RpcSerialization.layerSchemaBinary())
-      )
+export const layer = ({ kubernetes, runnerHealth, secret, sharding }: MachineSocketsOptions) => {
+  const sockets =
+    secret === undefined
+      ? Layer.merge(NodeClusterSocket.layerSocketServer, NodeClusterSocket.layerClientProtocol)
+      : Layer.merge(layerServer(secret), layerClientProtocol(secret))
+  const health =
+    runnerHealth === "k8s"
+      ? RunnerHealth.layerK8s(kubernetes).pipe(Layer.provide(NodeClusterSocket.layerK8sHttpClient))
+      : RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))
+  return SocketRunner.layer.pipe(
+    Layer.provide(Layer.provide(Retreat.layerHealth, health)),
+    Layer.provide(sockets),
+    Layer.provide(secret === undefined ? Layer.effectDiscard(warnOfOpenDoor(sharding)) : Layer.empty),
+    Layer.provide(ShardingConfig.layerFromEnv(sharding)),
+    Layer.provide(RpcSerialization.layerSchemaBinary())
+  )
+}
 
 const loopback = /^(127\.|::1$|localhost$)/
 

@@ -42,6 +42,7 @@ import * as MachineSockets from "./MachineSockets.ts"
 import type { FencedSessions } from "../services/FencedSessions.ts"
 import * as RedisFencedSessions from "../services/RedisFencedSessions.ts"
 import * as SqlFencedSessions from "../services/SqlFencedSessions.ts"
+import * as Retreat from "./Retreat.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
 import * as SqlLocks from "./SqlLocks.ts"
 
@@ -97,8 +98,9 @@ export const layer = (
   options: MachineOptions
 ): ClusterLayer<SocketServerError | Config.ConfigError | Cause.UnknownError, SqlClient.SqlClient> => {
   const port = options.port ?? defaultPort
+  const address = RunnerAddress.make(options.host, port)
   const settings = shardingConfig({
-    runnerAddress: Option.some(RunnerAddress.make(options.host, port)),
+    runnerAddress: Option.some(address),
     runnerListenAddress: Option.some(RunnerAddress.make(options.listenHost ?? "0.0.0.0", port)),
     ...(options.lockExpiration === undefined
       ? {}
@@ -125,7 +127,10 @@ export const layer = (
   // Before the machine is listed and takes locks: shards that it cannot run would be nowhere.
   const admission = Layer.effectDiscard(Effect.flatMap(ClusterPlan.make, ({ admission }) => admission))
   return Layer.mergeAll(
-    cluster.pipe(Layer.provide(Layer.provide(admission, shared))),
+    Layer.merge(cluster, Layer.provide(Retreat.layer(address), locks)).pipe(
+      Layer.provide(Layer.provide(admission, shared)),
+      Layer.provide(shared)
+    ),
     shared,
     ShardingConfig.layer(settings)
   ).pipe(Layer.provideMerge(NodeGateway.layerServices))

@@ -10,7 +10,8 @@ import * as SqlClient from "effect/sql/SqlClient"
 /** Where PostgreSQL is. */
 export const server = { host: "127.0.0.1", port: 5432 } as const
 
-const urlOf = (name: string, port: number = server.port) => `postgres://postgres@${server.host}:${port}/${name}`
+const urlOf = (name: string, { host, port }: { readonly host: string; readonly port: number } = server) =>
+  `postgres://postgres@${host}:${port}/${name}`
 
 const administrator = PgClient.layer({ url: Redacted.make(urlOf("postgres")), maxConnections: 1 })
 
@@ -35,7 +36,7 @@ export const make = Effect.gen(function* () {
   )
   return {
     /** Its address, or that of a proxy before it. */
-    url: (port?: number) => urlOf(name, port),
+    url: (at?: { readonly host: string; readonly port: number }) => urlOf(name, at),
     /** Sequence of each shard's session. */
     sequences: SqlClient.SqlClient.use(
       (sql) =>

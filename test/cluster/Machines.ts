@@ -16,6 +16,7 @@ import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { until, untilTrue } from "../support/Patience.ts"
 import * as Process from "../support/Process.ts"
 import { MessageRecord } from "./MessageRecord.ts"
+import type * as Network from "./Network.ts"
 
 /** A process that takes part in the cluster. */
 export interface Machine {
@@ -24,10 +25,12 @@ export interface Machine {
   readonly pid: number
   /** The shards whose programs run on it. */
   readonly shards: () => ReadonlySet<number>
+  /** Its part of the network, where it has one of its own. */
+  readonly network: Network.Attached | undefined
   /** Ends it, and returns when it is gone. */
   readonly end: (signal: "SIGKILL" | "SIGTERM") => Effect.Effect<void>
-  /** Freezes it, lets it go on, or has its program block the event loop for PROOF_BLOCK milliseconds. */
-  readonly signal: (signal: "SIGSTOP" | "SIGCONT" | "SIGUSR2") => Effect.Effect<void>
+  /** Freezes it, lets it go on, or has its program block the event loop for PROOF_BLOCK milliseconds; or has it reshard. */
+  readonly signal: (signal: "SIGSTOP" | "SIGCONT" | "SIGUSR1" | "SIGUSR2") => Effect.Effect<void>
 }
 
 /** `npm run build:test` bundles it. */
@@ -49,6 +52,7 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly shards: number
   readonly databaseUrl: string
   readonly env?: Record<string, string>
+  readonly network?: Effect.Success<typeof Network.make>
 }) {
   const simulator = yield* DiscordSimulator
   const folder = yield* Effect.acquireRelease(
@@ -70,14 +74,17 @@ export const make = Effect.fnUntraced(function* (options: {
   const start = (env: Process.Environment = {}) =>
     Effect.gen(function* () {
       const port = yield* freePort
-      const machine = yield* Process.start(process.execPath, [script], {
+      const network = options.network === undefined ? undefined : yield* options.network.attach
+      const host = network?.address ?? "127.0.0.1"
+      const [command = "", ...args] = [...(network?.command ?? []), process.execPath, script]
+      const machine = yield* Process.start(command, args, {
         env: {
           DISCORD_TOKEN: Redacted.value(simulator.token),
           DISCORD_API_URL: simulator.apiUrl,
           DISCORD_SHARDS: String(options.shards),
-          CLUSTER_HOST: "127.0.0.1",
+          CLUSTER_HOST: host,
           CLUSTER_PORT: String(port),
-          CLUSTER_LISTEN_HOST: "127.0.0.1",
+          CLUSTER_LISTEN_HOST: host,
           DATABASE_URL: options.databaseUrl,
           PROOF_RECORD: record,
           ...options.env,
@@ -88,6 +95,7 @@ export const make = Effect.fnUntraced(function* (options: {
       return {
         process: machine,
         port,
+        network,
         pid: machine.pid,
         shards: () => shardsIn(machine.stdout),
         signal: machine.signal,

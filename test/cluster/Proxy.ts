@@ -4,13 +4,13 @@
 import { connect, createServer, type Socket } from "node:net"
 import * as Effect from "effect/Effect"
 
-/** Starts a proxy on a free port; it ends with the scope. */
-export const make = (target: { readonly host: string; readonly port: number }) =>
+/** Starts a proxy on a free port of this address; it ends with the scope. */
+export const make = (target: { readonly host: string; readonly port: number }, host = "127.0.0.1") =>
   Effect.map(
     Effect.acquireRelease(
       Effect.callback<ReturnType<typeof listen>>((resume) => {
         const proxy = listen(target)
-        proxy.server.listen(0, "127.0.0.1", () => resume(Effect.succeed(proxy)))
+        proxy.server.listen(0, host, () => resume(Effect.succeed(proxy)))
       }),
       ({ drop, server }) =>
         Effect.sync(() => {
@@ -21,6 +21,7 @@ export const make = (target: { readonly host: string; readonly port: number }) =
     ({ delay, drop, server, set }) => {
       const address = server.address()
       return {
+        host,
         port: typeof address === "object" && address !== null ? address.port : 0,
         /** Bytes stop in both directions, connections stay open, new ones too: a network that is cut. */
         stall: Effect.sync(() => set("stalled")),

@@ -4,8 +4,10 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { untilTrue } from "../support/Patience.ts"
 import type * as Database from "./Database.ts"
 import type * as Machines from "./Machines.ts"
+import type * as Network from "./Network.ts"
 import type * as Proxy from "./Proxy.ts"
 
 /** Cluster of three machines, of which one may be replaced. */
@@ -20,8 +22,12 @@ export interface Arranged {
 
 export interface Trouble {
   readonly what: string
+  /** Whether each machine has a network of its own. */
+  readonly isolated?: boolean
   /** Environment of the machines, by their places. */
   readonly env?: (place: number) => Record<string, string>
+  /** Whether the time back counts from the beginning of `cause`, not from its end. */
+  readonly isFromBeginning?: boolean
   readonly cause: (arranged: Arranged) => Effect.Effect<unknown, never, Scope.Scope>
   readonly after?: (arranged: Arranged) => Effect.Effect<unknown, never, Scope.Scope>
 }
@@ -43,6 +49,33 @@ const lasting = (begin: Effect.Effect<void>, end: Effect.Effect<void>) =>
     yield* begin
     yield* Effect.sleep("15 seconds")
     yield* end
+  })
+
+/** The way is cut, and mended some time after the shards are elsewhere. */
+const without = (way: Network.Way, seconds: number, what: string): Trouble => ({
+  what,
+  isolated: true,
+  isFromBeginning: true,
+  cause: (arranged) =>
+    Effect.gen(function* () {
+      yield* one(arranged, ({ network }) => network?.cut(way) ?? Effect.void)
+      const [machine] = arranged.machines
+      // The others see to each other: a cut between machines alone stops no shard.
+      if (way === "machines" || machine === undefined) return
+      yield* untilTrue(() => machine.shards().size === 0, arranged.cluster.describe)
+    }),
+  after: (arranged) =>
+    Effect.gen(function* () {
+      yield* Effect.sleep(`${seconds} seconds`)
+      yield* one(arranged, ({ network }) => network?.mend(way) ?? Effect.void)
+      yield* Effect.sleep("5 seconds")
+      arranged.machines.push(...arranged.machines.splice(0, 1))
+    })
+})
+
+const allOf = (arranged: Arranged, act: (network: Network.Attached) => Effect.Effect<void>) =>
+  Effect.forEach(arranged.machines, ({ network }) => (network === undefined ? Effect.void : act(network)), {
+    discard: true
   })
 
 const withHandler = (name: string, what: string): Trouble => ({
@@ -100,6 +133,27 @@ export const troubles: Record<string, Trouble> = {
     what: "each answer of the database takes 500 ms more for 15 s, and a machine is killed",
     cause: (arranged) => Effect.andThen(arranged.proxy.delay(500), kill(arranged)),
     after: (arranged) => Effect.andThen(Effect.delay(arranged.proxy.delay(0), "15 seconds"), replace(arranged))
+  },
+  "without database": without("database", 15, "one machine cannot reach the database for 15 s and more"),
+  "without others": without("machines", 90, "one machine cannot reach the other machines for 90 s"),
+  "without Discord": without(
+    "discord",
+    15,
+    "one machine cannot reach Discord, until 15 s after its shards are elsewhere"
+  ),
+  "Discord away": {
+    what: "no machine reaches Discord for 40 s",
+    isolated: true,
+    cause: (arranged) =>
+      Effect.gen(function* () {
+        yield* allOf(arranged, ({ cut }) => cut("discord"))
+        yield* Effect.sleep("40 seconds")
+        yield* allOf(arranged, ({ mend }) => mend("discord"))
+      }),
+    after: ({ cluster }) =>
+      cluster.describe().includes("gives its shards")
+        ? Effect.die(new Error("a machine gave its shards away to machines that cannot reach Discord either"))
+        : Effect.void
   },
   "power cut": {
     what: "SIGKILL of all machines at once, and three new ones",

@@ -3,7 +3,7 @@
 import { closeSync, openSync, writeSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Config, Console, Effect, Layer, Random, Schedule, Schema, Stream } from "effect"
+import { Config, Console, Effect, Layer, Queue, Random, Schedule, Schema, Stream } from "effect"
 import { Gateway, GatewayConfig } from "../../src/index.ts"
 import { GatewayCluster, NodeCluster } from "../../src/cluster.ts"
 
@@ -57,7 +57,20 @@ const program = Effect.gen(function* () {
   )
 })
 
-GatewayCluster.run(program).pipe(
+/** Reshards the cluster to PROOF_RESHARD shards at each SIGUSR1. */
+const resharding = Effect.gen(function* () {
+  const cluster = yield* GatewayCluster
+  const signals = yield* Queue.unbounded<void>()
+  process.on("SIGUSR1", () => void Queue.offerUnsafe(signals, undefined))
+  yield* Queue.take(signals).pipe(
+    Effect.andThen(Effect.flatMap(Config.Int("PROOF_RESHARD"), cluster.reshard)),
+    Effect.andThen(Console.log("resharded")),
+    Effect.forever
+  )
+})
+
+GatewayCluster.use(({ failure }) => Effect.raceFirst(failure, resharding)).pipe(
+  Effect.provide(GatewayCluster.layer(program)),
   Effect.scoped,
   Effect.provide(
     NodeCluster.layerEnv.pipe(

@@ -9,15 +9,19 @@ import * as Arr from "effect/Array"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import * as Database from "./Database.ts"
 import * as Machines from "./Machines.ts"
+import * as Network from "./Network.ts"
 import * as Proxy from "./Proxy.ts"
 import * as Table from "./Table.ts"
 import { type Trouble, troubles } from "./Troubles.ts"
 
 const perSecond = 5
 
-const discord = (shards: number, maxConcurrency = 16) =>
+const discord = (shards: number, maxConcurrency = 16, host = "127.0.0.1") =>
   DiscordSimulator.serve({
     shards,
+    host,
+    // By its heartbeats a machine finds out that it is cut off, and by the same Discord would end the session at that moment.
+    ...(host === "127.0.0.1" ? {} : { heartbeatInterval: "5 seconds", heartbeatTimeout: false }),
     maxConcurrency,
     history: 2000,
     sessionStartLimit: { total: 100_000 },
@@ -146,7 +150,7 @@ const outage = Effect.fnUntraced(
   function* (how: "silent" | "refused") {
     const database = yield* Database.make
     const proxy = yield* Proxy.make(Database.server)
-    const cluster = yield* clusterOf(64, database.url(proxy.port))
+    const cluster = yield* clusterOf(64, database.url(proxy))
     yield* how === "silent" ? proxy.stall : proxy.refuse
     const connectedDuring: Array<number> = []
     for (let i = 0; i < 30; i++) {
@@ -215,11 +219,20 @@ const memory = Effect.fnUntraced(
 
 /** Puts a cluster through a trouble again and again, and writes a row of the table. */
 const through = Effect.fnUntraced(
-  function* (name: string, { after, cause, env, what }: Trouble, times: number) {
+  function* (
+    name: string,
+    { after, cause, env, isFromBeginning, what }: Trouble,
+    times: number,
+    network: Effect.Success<typeof Network.make> | undefined
+  ) {
     const shards = 32
     const database = yield* Database.make
-    const proxy = yield* Proxy.make(Database.server)
-    const cluster = yield* Machines.make({ shards, databaseUrl: database.url(proxy.port) })
+    const proxy = yield* Proxy.make(Database.server, network?.addressOf("database"))
+    const cluster = yield* Machines.make({
+      shards,
+      databaseUrl: database.url(proxy),
+      ...(network === undefined ? {} : { network })
+    })
     let place = 0
     const start = Effect.suspend(() => cluster.start(env?.(place++)))
     const machines = yield* Effect.all([start, start, start])
@@ -231,8 +244,9 @@ const through = Effect.fnUntraced(
     const took: Array<Duration.Duration> = []
     for (let i = 0; i < times; i++) {
       yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(2000, 5000)))
-      yield* cause(arranged)
-      took.push(yield* cluster.handling)
+      const [caused] = yield* Effect.timed(cause(arranged))
+      const handled = yield* cluster.handling
+      took.push(isFromBeginning === true ? Duration.sum(caused, handled) : handled)
       yield* after?.(arranged) ?? Effect.void
       yield* cluster.handling
     }
@@ -257,7 +271,75 @@ const through = Effect.fnUntraced(
     }
   },
   Effect.scoped,
-  Effect.provide(discord(32, 32))
+  (effect, _name, _trouble, _times, network) => Effect.provide(effect, discord(32, 32, network?.addressOf("discord")))
+)
+
+/** Trouble on a network that is laid for it, where this computer has one. */
+const throughNetwork = Effect.fnUntraced(function* (name: string, trouble: Trouble, times: number) {
+  if (!Network.isPossible()) return yield* Console.log(`skipped: ${name} takes network namespaces`)
+  yield* through(name, trouble, times, yield* Network.make)
+}, Effect.scoped)
+
+/** Resharding, of which another machine is killed at first, then the one that does it. */
+const reshard = Effect.fnUntraced(
+  function* (times: number) {
+    const shards = 32
+    const database = yield* Database.make
+    const took: Array<Duration.Duration> = []
+    const cluster = yield* Machines.make({ shards, databaseUrl: database.url(), env: { PROOF_RESHARD: "48" } })
+    const machines = yield* Effect.all([cluster.start(), cluster.start(), cluster.start()])
+    yield* cluster.spreadOver(...machines)
+    yield* cluster.traffic(perSecond)
+    yield* cluster.handling
+    let total = shards
+    let awaited = shards
+    for (let i = 0; i < times; i++) {
+      total = total === shards ? 48 : shards
+      awaited += total
+      // Those that were told of the other number are replaced by such as know this one.
+      const fresh = yield* Effect.all([0, 1].map(() => cluster.start({ PROOF_RESHARD: String(total) })))
+      const [caller, other] = fresh
+      if (caller === undefined || other === undefined) continue
+      machines.push(...fresh)
+      yield* Effect.sleep("5 seconds")
+      const [time] = yield* Effect.timed(
+        Effect.gen(function* () {
+          yield* caller.signal("SIGUSR1")
+          yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(500, 9000)))
+          const isCallerHit = i % 2 === 1
+          yield* (isCallerHit ? caller : other).end("SIGKILL")
+          const doer = isCallerHit ? other : caller
+          if (isCallerHit) yield* doer.signal("SIGUSR1")
+          yield* doer.process.until(({ stdout }) => stdout.includes("resharded\n"), "reshard")
+          yield* cluster.handling
+        })
+      )
+      took.push(time)
+      for (const machine of machines.splice(0, 2)) yield* machine.end("SIGTERM")
+      yield* cluster.handling
+    }
+    const { dispatched, duplicated, lost } = yield* cluster.outcome
+    const counts = yield* cluster.simulator.counts
+    const row = [
+      "reshard",
+      "from 32 to 48 shards, or back, while a machine is killed, every second time the one that does it",
+      String(times),
+      dispatched.toLocaleString("en"),
+      String(lost),
+      "twice by intent",
+      String(duplicated),
+      "–",
+      String(counts.identifies - awaited),
+      spread(took)
+    ]
+    yield* Console.log(row.join("; "))
+    yield* Table.writeRow("troubles", row)
+    if (lost + counts.identifyViolations > 0) {
+      return yield* Effect.die(new Error("the cluster did not stand the trouble: reshard"))
+    }
+  },
+  Effect.scoped,
+  Effect.provide(discord(48, 48))
 )
 
 /** Three machines start at once on an empty database, again and again. */
@@ -358,8 +440,13 @@ const proofs: Record<string, (times: number) => Effect.Effect<void, unknown>> = 
 
 const rows: Record<string, (times: number) => Effect.Effect<void, unknown>> = {
   ...Object.fromEntries(
-    Object.entries(troubles).map(([name, trouble]) => [name, (times: number) => through(name, trouble, times)])
+    Object.entries(troubles).map(([name, trouble]) => [
+      name,
+      (times: number) =>
+        trouble.isolated === true ? throughNetwork(name, trouble, times) : through(name, trouble, times, undefined)
+    ])
   ),
+  reshard,
   empty,
   idle: () =>
     Effect.forEach(

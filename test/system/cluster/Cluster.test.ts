@@ -71,7 +71,7 @@ describe.skipIf(!hasPostgres)("a cluster of processes", () => {
     Effect.gen(function* () {
       const database = yield* Database.make
       const proxy = yield* Proxy.make(Database.server)
-      const cluster = yield* Machines.make({ shards, databaseUrl: database.url(proxy.port) })
+      const cluster = yield* Machines.make({ shards, databaseUrl: database.url(proxy) })
       const machines = yield* Effect.all([cluster.start(), cluster.start()])
       yield* cluster.spreadOver(...machines)
       yield* cluster.traffic(20)
@@ -89,7 +89,7 @@ describe.skipIf(!hasPostgres)("a cluster of processes", () => {
       const database = yield* Database.make
       const proxy = yield* Proxy.make(Database.server)
       const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
-      const cutOff = yield* cluster.start({ DATABASE_URL: database.url(proxy.port) })
+      const cutOff = yield* cluster.start({ DATABASE_URL: database.url(proxy) })
       yield* cluster.allConnected
       yield* cluster.traffic(20)
       const other = yield* cluster.start()
