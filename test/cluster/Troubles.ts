@@ -22,6 +22,8 @@ export interface Arranged {
 
 export interface Trouble {
   readonly what: string
+  /** File without which it cannot be caused. */
+  readonly takes?: string
   /** Whether each machine has a network of its own. */
   readonly isolated?: boolean
   /** Environment of the machines, by their places. */
@@ -188,6 +190,7 @@ export const troubles: Record<string, Trouble> = {
     "handlers block the event loop for 100 ms with one message in 20, and a machine is killed"
   ),
   clocks: {
+    takes: library,
     what: "one machine's clock is a minute fast, one's a minute slow, and a machine is killed",
     env: (place) => ({
       LD_PRELOAD: library,
