@@ -62,7 +62,7 @@ const resharding = Effect.gen(function* () {
   const cluster = yield* GatewayCluster
   const signals = yield* Queue.unbounded<void>()
   process.on("SIGUSR1", () => void Queue.offerUnsafe(signals, undefined))
-  yield* Queue.take(signals).pipe(
+  return yield* Queue.take(signals).pipe(
     Effect.andThen(Effect.flatMap(Config.Int("PROOF_RESHARD"), cluster.reshard)),
     Effect.andThen(Console.log("resharded")),
     Effect.forever

@@ -297,7 +297,7 @@ const reshard = Effect.fnUntraced(
       total = total === shards ? 48 : shards
       totals.add(total)
       // Those that were told of the other number are replaced by such as know this one.
-      const fresh = yield* Effect.all([0, 1].map(() => cluster.start({ PROOF_RESHARD: String(total) })))
+      const fresh = yield* Effect.forEach([0, 1], () => cluster.start({ PROOF_RESHARD: String(total) }))
       const [caller, other] = fresh
       if (caller === undefined || other === undefined) continue
       machines.push(...fresh)
