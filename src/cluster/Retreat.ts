@@ -37,6 +37,13 @@ const keyOf = ({ host, port }: RunnerAddress.RunnerAddress) => `retreat:${host}:
 
 const storeOf = Effect.flatMap(Persistence.BackingPersistence, (backing) => backing.make("disruption-gateway_fleet"))
 
+/** A store that does not answer is no reason to end the watch. */
+const attempt = <A, E extends { readonly message: string }>(work: Effect.Effect<A, E>) =>
+  work.pipe(
+    Effect.catch(({ message }) => Effect.logWarning(`The retreat of this machine is not stored: ${message}`)),
+    Effect.asVoid
+  )
+
 /** The retreat of the machine at this address. */
 export const layer = (
   address: RunnerAddress.RunnerAddress
@@ -46,11 +53,6 @@ export const layer = (
     Effect.gen(function* () {
       const storage = yield* RunnerStorage.RunnerStorage
       const store = yield* storeOf
-      const attempt = <A, E extends { readonly message: string }>(work: Effect.Effect<A, E>) =>
-        work.pipe(
-          Effect.catch(({ message }) => Effect.logWarning(`The retreat of this machine is not stored: ${message}`)),
-          Effect.asVoid
-        )
       const mark = attempt(store.set(keyOf(address), {}, markTime))
       const unmark = attempt(store.remove(keyOf(address)))
       const setHealth = (isHealthy: boolean) => attempt(storage.setRunnerHealth(address, isHealthy))
