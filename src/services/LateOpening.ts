@@ -43,6 +43,6 @@ export const make = Effect.fnUntraced(function* <A, R>(open: Effect.Effect<A, un
     if (opening !== undefined) return Deferred.await(opening)
     const result = Deferred.makeUnsafe<A, OpeningFailure>()
     opening = result
-    return Effect.andThen(Effect.forkIn(attempt(result), scope), Deferred.await(result))
+    return Effect.andThen(Effect.forkIn(attempt(result), scope, { startImmediately: true }), Deferred.await(result))
   })
 })
