@@ -56,6 +56,20 @@ const instance = Effect.fnUntraced(function* (path: string, token: string) {
 })
 
 describe("an owner of a session file", () => {
+  it.effect("whose entry cannot be read, since another release wrote it, is followed after the lease", () =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const path = `${yield* files.makeTempDirectoryScoped()}/sessions.json`
+      yield* files.writeFileString(`${path}.owner.7`, '{"version":9}')
+      const { claim } = yield* instance(path, "one")
+      assert.deepStrictEqual(yield* claim, { _tag: "Held", by: undefined })
+      yield* TestClock.adjust("999 millis")
+      assert.strictEqual((yield* claim)._tag, "Held")
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(yield* claim, { _tag: "Granted", epoch: 8 })
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
   for (const before of ["readDirectory", "rename"] as const) {
     it.effect(`that is paused before its ${before} and followed does not write over the new owner's sessions`, () =>
       Effect.gen(function* () {
