@@ -97,7 +97,7 @@ describe.skipIf(!hasPostgres)("an acknowledgement by a machine that has lost the
         () =>
           before.changes.some(
             (change) =>
-              change._tag === "StoreFailed" && change.description.includes("another machine has taken the shard")
+              change._tag === "StoreFailed" && change.description.includes("another instance has taken the shard")
           ),
         () => JSON.stringify(before.changes)
       )
