@@ -63,8 +63,9 @@ const makeRuns = Effect.fnUntraced(function* (name: string) {
   const paths: Array<string> = []
   const read = (path: string) => (existsSync(path) ? fromLines(readFileSync(path, "utf8")) : [])
   return {
-    /** Whether the session is in its file. */
-    hasStored: (id: string) => existsSync(sessions) && readFileSync(sessions, "utf8").includes(id),
+    /** Whether the session is in its file: its identity, which has the id, too, is written before it. */
+    hasStored: (id: string) =>
+      existsSync(sessions) && readFileSync(sessions, "utf8").split('_sessions:0/1":')[1]?.includes(id) === true,
     /** The records of all processes so far, in the order in which these were started. */
     records: () => paths.map(read),
     start: Effect.gen(function* () {
