@@ -47,6 +47,11 @@ const steady = ({ halfway, marker, want }, finish, restart) => {
   }
 }
 
+const percentilesOf = (samples) => {
+  const sorted = samples.toSorted((a, b) => a - b)
+  return (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
+}
+
 /** From the server's write to here; the first second is for warming up. */
 const latency = ({ marker, rate }, finish) => {
   const samples = []
@@ -59,26 +64,29 @@ const latency = ({ marker, rate }, finish) => {
       if (d.id === marker) finish()
     },
     result: () => {
-      samples.sort((a, b) => a - b)
-      const at = (share) => samples[Math.min(samples.length - 1, Math.floor(samples.length * share))]
+      const at = percentilesOf(samples)
       return { count, p50: at(0.5), p99: at(0.99), max: at(1) }
     }
+  }
+}
+
+/** Hands on what is no READY; the last READY begins the measurement. */
+const onceAllAreReady = (shards, restart, consume) => {
+  let ready = 0
+  return (t, d) => {
+    if (t !== "READY") consume(d)
+    else if (++ready === shards) restart()
   }
 }
 
 /** Every event of every shard, once all are ready. */
 const shards = ({ count, shards }, finish, restart) => {
   const sum = makeTally()
-  let ready = 0
   return {
-    consume: (t, d) => {
-      if (t === "READY") {
-        if (++ready === shards) restart()
-        return
-      }
+    consume: onceAllAreReady(shards, restart, (d) => {
       tallyUnordered(sum, idOf(d))
       if (sum.count === count) finish()
-    },
+    }),
     result: () => sum
   }
 }
@@ -86,21 +94,15 @@ const shards = ({ count, shards }, finish, restart) => {
 /** The latency of the messages that have a time, while a shard without times gets all that it can take. */
 const noisy = ({ marker, shards }, finish, restart) => {
   const samples = []
-  let ready = 0
   return {
-    consume: (t, d) => {
-      if (t === "READY") {
-        if (++ready === shards) restart()
-        return
-      }
+    consume: onceAllAreReady(shards, restart, (d) => {
       if (d.id === marker) finish()
       if (typeof d.nonce === "string" && d.nonce.startsWith("0")) {
         samples.push(Number(process.hrtime.bigint() - BigInt(d.nonce)) / 1e6)
       }
-    },
+    }),
     result: () => {
-      samples.sort((a, b) => a - b)
-      const at = (share) => samples[Math.min(samples.length - 1, Math.floor(samples.length * share))]
+      const at = percentilesOf(samples)
       return { count: samples.length, p50: at(0.5), p99: at(0.99) }
     }
   }

@@ -24,28 +24,31 @@ export const clients = {
     withoutOptions: true
   },
   ...Object.fromEntries(
-    [1, 64, 1000].flatMap((shards) => [
-      [
-        `ws-${shards}`,
-        {
-          label: `\`ws\` + \`JSON.parse\`, ${shards} shards`,
-          module: bytes,
-          exported: "parseAll",
-          role: "floor",
-          shards
-        }
-      ],
-      [
-        `handlers-${shards}`,
-        {
-          label: `**disruption-gateway** \`gateway.runForEach\`, ${shards} shards`,
-          module: own,
-          exported: "handlers",
-          role: "own",
-          shards
-        }
+    [1, 64, 1000].flatMap((shards) => {
+      const over = `${shards} ${shards === 1 ? "shard" : "shards"}`
+      return [
+        [
+          `ws-${shards}`,
+          {
+            label: `\`ws\` + \`JSON.parse\`, ${over}`,
+            module: bytes,
+            exported: "parseAll",
+            role: "floor",
+            shards
+          }
+        ],
+        [
+          `handlers-${shards}`,
+          {
+            label: `**disruption-gateway** \`gateway.runForEach\`, ${over}`,
+            module: own,
+            exported: "handlers",
+            role: "own",
+            shards
+          }
+        ]
       ]
-    ])
+    })
   ),
   forEach: { label: "**disruption-gateway** `runForEach`", module: own, exported: "forEach", role: "own" },
   forEachArray: {
