@@ -35,6 +35,8 @@ export default defineConfig({
     // No test ends by the clock unless it hangs: a slow machine is no defect.
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    // One thread for each core; by default one core is left out, which on two is half of them.
+    maxWorkers: "100%",
     projects: [
       {
         extends: true,
