@@ -1,5 +1,6 @@
-// Bundles the command: one file for what starts it, and one for each subcommand, which is loaded when it is run.
-// A process that reads five files starts several times sooner than one that reads hundreds.
+// Bundles the library: a file for each entry, and what they share; and the command: one file for what starts it, and one for
+// each subcommand, which is loaded when it is run. Each file that is loaded costs a process time: measured, `import` of the
+// library takes a quarter less CPU than from a file for each module.
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { defineConfig } from "rolldown"
@@ -23,7 +24,23 @@ const licences = {
   }
 }
 
-export default defineConfig({
+const entries = ["cluster", "dashboard", "index", "node", "testing"]
+
+const library = defineConfig({
+  input: Object.fromEntries(entries.map((name) => [name, `src/${name}.ts`])),
+  platform: "neutral",
+  // Everything that is installed beside it.
+  external: /^(?!\.|\/)/,
+  output: {
+    dir: "dist",
+    format: "esm",
+    sourcemap: true,
+    entryFileNames: "[name].js",
+    chunkFileNames: "shared/[name].js"
+  }
+})
+
+const command = defineConfig({
   input: "src/cli/main.ts",
   platform: "node",
   plugins: [licences],
@@ -35,3 +52,5 @@ export default defineConfig({
     minify: { compress: true, mangle: false, codegen: false }
   }
 })
+
+export default [library, command]

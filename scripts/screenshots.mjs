@@ -9,14 +9,13 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Effect, Layer, References, Stream } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { chromium } from "playwright-core"
-import { liveLines } from "../dist/cli/LiveView.js"
-import { GatewayDashboard } from "../dist/dashboard.js"
-import { Gateway, GatewayConfig } from "../dist/index.js"
-import { NodeGateway } from "../dist/node.js"
-import { GatewayMonitor } from "../dist/services/GatewayMonitor.js"
-import { Act, DiscordSimulator, Fault } from "../dist/testing.js"
+import { liveLines } from "../src/cli/LiveView.ts"
+import { GatewayDashboard } from "../src/dashboard.ts"
+import { Gateway, GatewayConfig, GatewayMonitor } from "../src/index.ts"
+import { NodeGateway } from "../src/node.ts"
+import { Act, DiscordSimulator, Fault } from "../src/testing.ts"
 
-const folder = fileURLToPath(new URL("../docs/images/", import.meta.url))
+const folder = fileURLToPath(new URL("../../docs/images/", import.meta.url))
 mkdirSync(folder, { recursive: true })
 
 const guilds = 100

@@ -12,10 +12,11 @@ export default defineConfig({
     owner: "test/owner/bot.ts",
     growth: "test/growth/main.ts",
     guilds: "test/guilds/main.ts",
-    silence: "test/silence/main.ts"
+    silence: "test/silence/main.ts",
+    screenshots: "scripts/screenshots.mjs"
   },
   platform: "node",
-  // Optional parts of the client of PostgreSQL.
-  external: [/^pg-native$/],
+  // Optional parts of the client of PostgreSQL, and what drives a browser.
+  external: [/^pg-native$/, "playwright-core"],
   output: { dir: "test/dist", format: "esm", entryFileNames: "[name].js", chunkFileNames: "shared/[name].js" }
 })
