@@ -128,8 +128,8 @@ const guildKey = (payload: Payload): string => guildOf(payload) ?? ""
 /** The parts that handlers work with. */
 export interface HandlerParts {
   readonly log: DeliveryLog
-  /** Writes how far the sessions have come. */
-  readonly flush: Effect.Effect<void>
+  /** Writes how far the session of a shard has come. */
+  readonly flush: (shard: number) => Effect.Effect<void>
 }
 
 /** Handles payloads until the log ends, which is the failure or the interruption with which it ends. */
@@ -201,10 +201,14 @@ export const run = <A, E, R, E2 = never, R2 = never>(
         const isFirst = first.get(payload.shard) === payload
         return Effect.andThen(
           Effect.map(handle(held, isFirst), () => acknowledge(held)),
-          flush
+          flush(payload.shard)
         )
       })
   }
+
+  /** After a process that died, what a handler begins with is stored before. */
+  const storeFirst = ({ hold, payload: { s, shard } }: Held): Effect.Effect<void> | undefined =>
+    s === null || hold.segment.mark.caution?.mayBegin(s) !== false ? undefined : flush(shard)
 
   /** One after the other. A handler's effect is run as it is where nothing else can come of it, as it nearly always is. */
   const inOrder = (subscription: Subscription): Effect.Effect<never, E | E2 | GatewayError, R | R2> => {
@@ -213,7 +217,9 @@ export const run = <A, E, R, E2 = never, R2 = never>(
       if (onFailure === undefined && subscription.isFirstTime) return handler(payload)
       const held = subscription.payloadInHand()
       if (held === undefined) return Effect.void
-      return isSuspect(held) ? alone(held) : handle(held, false)
+      if (isSuspect(held)) return alone(held)
+      const before = storeFirst(held)
+      return before === undefined ? handle(held, false) : Effect.andThen(before, handle(held, false))
     }
     let payload: Payload | undefined
     const handleAll = Effect.whileLoop({
@@ -235,6 +241,7 @@ export const run = <A, E, R, E2 = never, R2 = never>(
         keyOf: concurrency === 1 ? () => "" : (options.key ?? guildKey),
         capacity: log.capacity,
         finishWithin,
+        storeFirst,
         work: (held: Held) => handleAndAcknowledge(subscription, held)
       })
       return yield* lanes.run(
@@ -248,8 +255,10 @@ export const run = <A, E, R, E2 = never, R2 = never>(
 /** Deaths at one mark after which payloads are handled alone. */
 const deathsBeforeAlone = 2
 
-/** Handed out by at least two processes that died, so it may be what they died of. */
-const isSuspect = (held: Held): boolean => processesBefore(held) >= deathsBeforeAlone
+/** Handed out by at least two processes that died, so it may be what they died of, unless the last one had not come to it. */
+const isSuspect = (held: Held): boolean =>
+  processesBefore(held) >= deathsBeforeAlone &&
+  (held.payload.s ?? 0) <= (held.hold.segment.mark.caution?.begunBefore ?? Infinity)
 
 /**
  * Count of processes that died with a payload, the first one behind the mark, once it is known that they did: the third of
@@ -266,6 +275,8 @@ interface LaneOptions<E, R> {
   /** Limit to the payloads that wait in lanes. */
   readonly capacity: number
   readonly finishWithin: Duration.Duration | undefined
+  /** Effect that stores how far handlers begin, before a payload is begun with; undefined where there is no need. */
+  readonly storeFirst: (held: Held) => Effect.Effect<void> | undefined
   readonly work: (held: Held) => Effect.Effect<void, E, R>
 }
 
@@ -320,7 +331,16 @@ class Lanes<E, R> {
         const read = Effect.flatMap(take, (batch) =>
           Effect.forEach(
             batch,
-            (held) => (isSuspect(held) ? Effect.andThen(this.idle.await, alone(held)) : this.put(held, startWorker)),
+            (held) => {
+              if (isSuspect(held)) return Effect.andThen(this.idle.await, alone(held))
+              const before = this.options.storeFirst(held)
+              return before === undefined
+                ? this.put(held, startWorker)
+                : Effect.andThen(
+                    before,
+                    Effect.suspend(() => this.put(held, startWorker))
+                  )
+            },
             { discard: true }
           )
         )

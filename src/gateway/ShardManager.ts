@@ -261,13 +261,8 @@ export const make = Effect.fnUntraced(function* (parts: {
 
   return {
     run,
-    /** Writes how far the sessions have come. */
-    flush: Effect.suspend(() =>
-      Effect.forEach(current?.shards.values() ?? [], (shard) => shard.flush, {
-        concurrency: "unbounded",
-        discard: true
-      })
-    ),
+    /** Writes how far the session of a shard has come. */
+    flush: (shard: number) => Effect.suspend(() => current?.shards.get(shard)?.flush ?? Effect.void),
     /** The program ends in peace, which the next process is to know. */
     endInPeace: Effect.suspend(() => current?.identifies.endInPeace ?? Effect.void),
     send,

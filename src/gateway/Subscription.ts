@@ -217,9 +217,10 @@ export class Subscription {
     this.notedAt = this.log.now()
   }
 
-  /** True where the payload in hand was not handed out before, by this process or another. */
+  /** True where the payload in hand was not handed out before, by this process or another, and is begun with without more ado. */
   get isFirstTime(): boolean {
-    return this.inHandBegunBefore === 0 && this.inHand?.segment.handedOutBefore === 0
+    const segment = this.inHand?.segment
+    return this.inHandBegunBefore === 0 && segment?.handedOutBefore === 0 && segment.mark.caution?.isInForce !== true
   }
 
   /** The payload that `next` has handed out, while it is not acknowledged. */

@@ -28,6 +28,8 @@ export class Session extends Schema.Class<Session>("disruption-gateway/Session")
    * ended in peace, with everything handled that it had been given.
    */
   starts: Schema.optionalKey(Schema.Int),
+  /** Sequence up to which handlers of the last of these processes may have begun with payloads. Absent where that is not known. */
+  begun: Schema.optionalKey(Schema.Int),
   /** The `gatewayUrl` or `apiUrl` through which it was started: it is not resumed from elsewhere. */
   origin: Schema.String,
   /** True where its guilds are in `GuildSnapshots`, up to this sequence at least. */

@@ -5,6 +5,7 @@
  * Each read of the socket is a segment. Handled segments behind one that is not are merged, so that a dispatch that nobody
  * acknowledges costs no memory but its own.
  */
+import type { Caution } from "./Caution.ts"
 
 /** A read of the socket, from when it was appended until it is handled. */
 export interface MarkSegment {
@@ -14,6 +15,8 @@ export interface MarkSegment {
   readonly complete: () => void
   /** Whether the mark is where it began: at the payload at which the processes before this one ended. */
   readonly isAtStart: () => boolean
+  /** Caution after a process that died with payloads in hand; undefined where there was none. */
+  readonly caution: Caution | undefined
 }
 
 class Segment implements MarkSegment {
@@ -41,10 +44,15 @@ class Segment implements MarkSegment {
   }
 
   readonly isAtStart = (): boolean => this.mark.isAtStart
+
+  get caution(): Caution | undefined {
+    return this.mark.caution
+  }
 }
 
 /** The mark of one session. */
 export class LowWaterMark {
+  readonly caution: Caution | undefined
   private readonly onChange: () => void
   private readonly start: number | null
   private current: number | null
@@ -52,7 +60,8 @@ export class LowWaterMark {
   private tail: Segment | undefined
 
   /** A mark that begins at a sequence. `onChange` is told when it has moved. */
-  constructor(start: number | null, onChange: () => void) {
+  constructor(start: number | null, onChange: () => void, caution?: Caution) {
+    this.caution = caution
     this.start = start
     this.current = start
     this.onChange = onChange

@@ -99,10 +99,7 @@ export class SessionSaver {
     if (Option.isNone(session)) return Effect.asVoid(this.attempt("removed", store.remove(id)))
     return Effect.map(this.attempt("written", store.set(session.value)), (written) => {
       if (Result.isFailure(written)) this.isChanged = true
-      // Another session may have begun meanwhile.
-      else if (Option.exists(own.current(), (current) => current.id === session.value.id)) {
-        own.stored = session.value.sequence === 0 ? null : session.value.sequence
-      }
+      else own.onStored(session.value)
     })
   }
 

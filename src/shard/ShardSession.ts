@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import type { Identity } from "../schema/Identity.ts"
 import { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
+import { Caution } from "./Caution.ts"
 import { LowWaterMark, type MarkSegment } from "./LowWaterMark.ts"
 
 /** Relation of a dispatch's sequence to those before it. */
@@ -79,7 +80,17 @@ export class ShardSession {
   /** The session as the store is to have it while the process lives: a crash may follow, with payloads in hand. */
   toStore(): Option.Option<Session> {
     const { value } = this.mark
-    return this.at(value, { starts: value === this.restoredAt ? this.starts : 0 })
+    if (value !== this.restoredAt) return this.at(value, { starts: 0 })
+    const { caution } = this.mark
+    return this.at(value, { starts: this.starts, ...(caution === undefined ? {} : { begun: caution.begun }) })
+  }
+
+  /** The store has the session as it was then. */
+  onStored({ id, sequence }: Session): void {
+    // Another session may have begun meanwhile.
+    if (this.named?.id !== id) return
+    this.stored = sequence === 0 ? null : sequence
+    this.mark.caution?.onStored(sequence)
   }
 
   /**
@@ -90,10 +101,15 @@ export class ShardSession {
     const { isCaughtUp, value } = this.mark
     if (!isCaughtUp) return this.toStore()
     if (!this.isReplaying) return this.at(value, {})
-    return this.at(value, { starts: value === this.restoredAt ? this.starts - 1 : 0 })
+    if (value !== this.restoredAt) return this.at(value, { starts: 0 })
+    const begun = this.mark.caution?.begunBefore ?? Infinity
+    return this.at(value, { starts: this.starts - 1, ...(Number.isFinite(begun) ? { begun } : {}) })
   }
 
-  private at(sequence: number | null, more: { readonly starts?: number }): Option.Option<Session> {
+  private at(
+    sequence: number | null,
+    more: { readonly starts?: number; readonly begun?: number }
+  ): Option.Option<Session> {
     return this.named === undefined
       ? Option.none()
       : Option.some(new Session({ ...this.named, ...this.start, ...more, sequence: sequence ?? 0, shard: this.shard }))
@@ -101,15 +117,19 @@ export class ShardSession {
 
   /** Goes on with a session that another process has stored. */
   restore(session: Session): void {
-    const { id, identity, resumeUrl } = session
+    const { begun, id, identity, resumeUrl, sequence, starts } = session
     this.named = { id, resumeUrl, ...(identity === undefined ? {} : { identity }) }
     this.identity = identity
-    this.received = session.sequence
-    this.stored = session.sequence
-    this.mark = new LowWaterMark(session.sequence, this.onHandled)
-    this.restoredAt = session.sequence
-    this.starts = (session.starts ?? 0) + 1
-    this.isReplaying = session.starts !== undefined
+    this.received = sequence
+    this.stored = sequence
+    this.restoredAt = sequence
+    this.starts = starts === undefined ? 0 : starts + 1
+    this.isReplaying = starts !== undefined
+    this.mark = new LowWaterMark(
+      sequence,
+      this.onHandled,
+      starts === undefined ? undefined : new Caution(sequence, begun)
+    )
   }
 
   /** Count of times that earlier processes may have handed out the payloads that come now. */

@@ -457,7 +457,7 @@ describe("the rest of a subscriber that leaves", () => {
           const { append, log, mark } = yield* arrange(1000)
           if (!isAlone) yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log)))
           const seen: Array<number | null> = []
-          const program = Handlers.run({ log, flush: Effect.void }, undefined, fails(7, seen))
+          const program = Handlers.run({ log, flush: () => Effect.void }, undefined, fails(7, seen))
           yield* Effect.forkChild(Effect.retry(program, { schedule: Schedule.spaced("1 second") }))
           yield* TestClock.adjust("1 millis")
           for (let s = 1; s <= 20; s++) {
@@ -562,7 +562,7 @@ describe("the rest of a subscriber that leaves", () => {
             return Effect.void
           })
         return Effect.forkChild(
-          Effect.retry(Handlers.run({ log, flush: Effect.void }, undefined, handler), Schedule.spaced(again))
+          Effect.retry(Handlers.run({ log, flush: () => Effect.void }, undefined, handler), Schedule.spaced(again))
         )
       }
       yield* run("one", 9, "200 millis")
@@ -616,7 +616,7 @@ describe("the rest of a subscriber that leaves", () => {
     let hasFailed = false
     return Effect.suspend(() =>
       // The handler is made anew each time, so only the names tell that the program is the same.
-      Handlers.run({ log, flush: Effect.void }, new Set(["X"]), ({ s }) =>
+      Handlers.run({ log, flush: () => Effect.void }, new Set(["X"]), ({ s }) =>
         Effect.suspend(() => {
           seen.push(s)
           if (s !== at || hasFailed) return Effect.void
@@ -756,7 +756,7 @@ describe("the rest of a subscriber that leaves", () => {
       const { abandoned, append, log, mark } = yield* arrange(1000)
       yield* Effect.forkChild(Stream.runDrain(Deliveries.payloads(log)))
       yield* Effect.forkChild(
-        Effect.exit(Handlers.run({ log, flush: Effect.void }, undefined, () => Effect.fail("no")))
+        Effect.exit(Handlers.run({ log, flush: () => Effect.void }, undefined, () => Effect.fail("no")))
       )
       yield* TestClock.adjust("1 millis")
       append([payload(1)])
@@ -788,7 +788,7 @@ describe("handlers", () => {
           running--
         })
       const start = yield* Clock.currentTimeMillis
-      yield* Effect.forkChild(Handlers.run({ log, flush: Effect.void }, undefined, handler, { concurrency: 16 }))
+      yield* Effect.forkChild(Handlers.run({ log, flush: () => Effect.void }, undefined, handler, { concurrency: 16 }))
       yield* TestClock.adjust("1 millis")
       const count = 5000
       let ideal = 0
@@ -821,7 +821,7 @@ describe("handlers", () => {
           return Effect.fail("broken")
         })
       yield* Effect.forkChild(
-        Handlers.run({ log, flush: Effect.void }, undefined, handler, {
+        Handlers.run({ log, flush: () => Effect.void }, undefined, handler, {
           onFailure: {
             retry: Schedule.recurs(3),
             deadLetter: ({ cause, payload }) =>
@@ -843,7 +843,7 @@ describe("handlers", () => {
       const { append, log, mark } = yield* arrange(1000)
       const handler = () => Effect.sleep("3 seconds")
       const fiber = yield* Effect.forkChild(
-        Handlers.run({ log, flush: Effect.void }, undefined, handler, {
+        Handlers.run({ log, flush: () => Effect.void }, undefined, handler, {
           concurrency: 2,
           key: ({ s }) => s ?? 0,
           finishWithin: "5 seconds"
@@ -867,7 +867,7 @@ describe("handlers", () => {
       const letters: Array<readonly [number | null, number]> = []
       const handled: Array<number | null> = []
       const run = Handlers.run(
-        { log, flush: Effect.void },
+        { log, flush: () => Effect.void },
         undefined,
         ({ s }: Payload) => (s === 2 ? Effect.die("broken") : Effect.sync(() => handled.push(s))),
         {
@@ -898,7 +898,7 @@ describe("handlers", () => {
       let [flushed, letters] = [0, 0]
       yield* Effect.forkChild(
         Handlers.run(
-          { log, flush: Effect.sync(() => flushed++) },
+          { log, flush: () => Effect.sync(() => flushed++) },
           undefined,
           ({ s }) => Effect.sync(() => seen.push(s)),
           {

@@ -312,6 +312,92 @@ describe("a program that is started again", () => {
     )
   }
 
+  it.effect("handles a long replay quickly, though two processes died before they had come far with it", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const store = makeStore()
+      const handled: Array<number> = []
+      let writes = 0
+      for (let process = 1; process <= 3; process++) {
+        const program = yield* start(store.layer)
+        yield* Effect.gen(function* () {
+          const gateway = yield* Gateway
+          const handler = (payload: Payload) =>
+            process < 3 ? Effect.never : Effect.sync(() => handled.push(...numbers([payload])))
+          yield* Effect.forkIn(gateway.runForEach(handler), program.scope)
+        }).pipe(Effect.provideContext(program.context))
+        yield* TestClock.adjust("1 second")
+        const left = store.stored()
+        if (process === 1) yield* simulator.dispatchAll(Array.from({ length: 3000 }, (_, n) => message(n)))
+        writes = store.written.length
+        yield* TestClock.adjust("1 second")
+        if (process === 3) break
+        // It is killed: what it would write at its end is not written.
+        yield* program.stop
+        store.put(Option.getOrThrow(left))
+        yield* TestClock.adjust("10 seconds")
+      }
+      assert.deepStrictEqual(
+        handled,
+        Array.from({ length: 3000 }, (_, n) => n)
+      )
+      assert.isBelow(writes + store.written.length, 100)
+    }).pipe(Effect.provide(SimulatedBot.discord({ sessionTimeout: "1 hour" })))
+  )
+
+  it.effect("finds the payload that ends each process, though it came behind the replay and others are slow", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const store = makeStore()
+      const letters: Array<number> = []
+      const handled = new Set<number>()
+      let lives = 0
+      for (let isAlive = false; !isAlive && lives < 20; lives++) {
+        const program = yield* start(store.layer)
+        let isKilled = false
+        yield* Effect.gen(function* () {
+          const gateway = yield* Gateway
+          const handler = (payload: Payload) =>
+            Effect.gen(function* () {
+              const [n] = numbers([payload])
+              if (n === 100) {
+                isKilled = true
+                return yield* Effect.never
+              }
+              // Its lane holds the mark, while all others go on.
+              if (n === 0) yield* Effect.sleep("150 millis")
+              if (n !== undefined) handled.add(n)
+            })
+          yield* Effect.forkIn(
+            gateway.runForEach(handler, {
+              concurrency: 8,
+              key: ({ s }) => s ?? -1,
+              maxAttempts: 5,
+              onFailure: { deadLetter: ({ payload }) => Effect.sync(() => letters.push(...numbers([payload]))) }
+            }),
+            program.scope
+          )
+        }).pipe(Effect.provideContext(program.context))
+        if (lives === 0) {
+          yield* TestClock.adjust("2 seconds")
+          yield* simulator.dispatchAll(Array.from({ length: 60 }, (_, n) => message(n)))
+        }
+        yield* TestClock.adjust("100 millis")
+        if (lives === 1) yield* simulator.dispatchAll(Array.from({ length: 60 }, (_, n) => message(60 + n)))
+        yield* TestClock.adjust("100 millis")
+        isAlive = lives > 1 && !isKilled
+        const left = store.stored()
+        if (isAlive) yield* TestClock.adjust("2 seconds")
+        yield* program.stop
+        if (!isAlive) store.put(Option.getOrThrow(left))
+        yield* TestClock.adjust("10 seconds")
+      }
+      assert.deepStrictEqual(letters, [100])
+      assert.isBelow(lives, 20)
+      assert.strictEqual(handled.size, 119)
+    }).pipe(Effect.provide(SimulatedBot.discord({ sessionTimeout: "1 hour" })))
+  )
+
   it.effect("acknowledges to Discord only what was handled", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator
