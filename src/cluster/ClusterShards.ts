@@ -110,6 +110,8 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
         Effect.provideService(GatewayConfig, {
           ...config,
           shards: [shard],
+          // Before the switch of a reshard no program runs that could connect.
+          connect: live.isOpen() ? config.connect : "auto",
           // Another machine has stored a session: without it the shard would identify.
           timeouts: { ...config.timeouts, storeRead: Duration.infinity }
         }),

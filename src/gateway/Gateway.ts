@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import type * as HttpClient from "effect/http/HttpClient"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -86,6 +87,17 @@ export class Gateway extends Context.Service<
   Gateway,
   {
     /**
+     * Connects the shards, where the option `connect` is "manual"; otherwise they have connected already. Whoever subscribed before
+     * sees everything from the first payload on.
+     *
+     * ```ts
+     * yield* Effect.forkScoped(gateway.handle({ GUILD_CREATE: remember }))
+     * yield* Effect.forkScoped(gateway.handle({ MESSAGE_CREATE: answer }))
+     * yield* gateway.connect
+     * ```
+     */
+    readonly connect: Effect.Effect<void>
+    /**
      * Handles dispatches by their names: a dispatch is handled when its handler has succeeded. After a crash, or a failure,
      * whatever is not handled comes again, in order. Names without a handler are dropped before they are parsed. Runs until
      * the gateway ends. Fails with a handler's error unless `onFailure` says otherwise.
@@ -118,7 +130,7 @@ export class Gateway extends Context.Service<
      * `buffer`, `broadcast`, `groupByKey` and concurrency read ahead and want `deliveries`.
      *
      * Every subscriber sees every payload from when it begins; the first one, and one that finds no other, also what came
-     * before. A slow subscriber pauses the socket. Fails only with what cannot be recovered from.
+     * before. Where several are to see everything, `connect` comes after the last of them has begun. A slow subscriber pauses the socket. Fails only with what cannot be recovered from.
      */
     readonly payloads: Stream.Stream<Payload, GatewayError>
     /**
@@ -222,6 +234,7 @@ export class Gateway extends Context.Service<
         send: (event, options) => send(event, options),
         fork
       })
+      const told = yield* Latch.make(config.connect === "auto")
       const manager = yield* ShardManager.make({
         log,
         wanted: () => voice.wanted(wanted),
@@ -232,6 +245,7 @@ export class Gateway extends Context.Service<
           members.onDispatch(payload)
           voice.onDispatch(payload)
         },
+        told: told.await,
         ownership
       }).pipe(Effect.provideContext(stores))
       const shards = () => manager.shards().map((shard) => shard.status)
@@ -280,6 +294,8 @@ export class Gateway extends Context.Service<
 
       const handlers = { log, flush: manager.flush }
       return Gateway.of({
+        // Subscribers that were forked just before begin first.
+        connect: Effect.andThen(Effect.yieldNow, Effect.asVoid(told.open)),
         handle: (byName, options) =>
           Handlers.run(handlers, Handlers.wantedBy(byName), Handlers.dispatcher(byName), options, byName),
         runForEach: (handler, options) => Handlers.run(handlers, undefined, handler, options),

@@ -68,6 +68,8 @@ export const make = Effect.fnUntraced(function* (parts: {
   /** The context in which the metrics of shards are registered. */
   readonly metricContext: Context.Context<never>
   readonly onDispatch: (payload: Payload) => void
+  /** Waits until the program wants the shards to connect. */
+  readonly told: Effect.Effect<void>
   /** Ownership of the sessions; undefined where they are this process's alone. */
   readonly ownership: Ownership | undefined
 }) {
@@ -177,7 +179,8 @@ export const make = Effect.fnUntraced(function* (parts: {
   /** Runs the shards until one of them cannot go on. */
   const run = Effect.scoped(
     Effect.gen(function* () {
-      const { ownership } = parts
+      const { ownership, told } = parts
+      yield* told
       if (ownership !== undefined) yield* ownership.take
       home = yield* Effect.scope
       const ids = config.shards === "auto" ? yield* automatic : config.shards

@@ -64,6 +64,11 @@ export interface GatewayOptions {
    * RESUMED and the answers to the library's own requests. Default: all.
    */
   readonly events?: ReadonlyArray<DispatchName> | undefined
+  /**
+   * When the shards connect: as soon as the layer is built ("auto"), or when the program runs `gateway.connect` ("manual"), so that
+   * every part of it has subscribed before the first payload comes. Default: "auto".
+   */
+  readonly connect?: "auto" | "manual" | undefined
   /** The presence that the bot starts with. */
   readonly presence?: GatewayPresenceUpdateData | undefined
   /** Member count, 50 to 250, above which a guild comes without its offline members. Default: Discord's, 50. */
@@ -228,6 +233,7 @@ export class GatewayConfig extends Context.Service<
     readonly compression: "auto" | GatewayCompression
     /** Undefined for all. */
     readonly events: ReadonlySet<string> | undefined
+    readonly connect: "auto" | "manual"
     readonly presence: GatewayPresenceUpdateData | undefined
     readonly largeThreshold: number | undefined
     readonly properties: IdentifyProperties

@@ -39,6 +39,7 @@ export const optionsSchema = Schema.Struct({
   shards: GatewayOption.Shards.pipe(orElse(1)),
   compression: GatewayOption.Compression.pipe(orElse("auto")),
   events: Schema.UndefinedOr(GatewayOption.Events).pipe(orElse(undefined)),
+  connect: Schema.Literals(["auto", "manual"]).pipe(orElse("auto")),
   presence: Schema.UndefinedOr(PresenceUpdate).pipe(orElse(undefined)),
   largeThreshold: Schema.UndefinedOr(GatewayOption.LargeThreshold).pipe(orElse(undefined)),
   properties: Schema.Struct({

@@ -80,7 +80,12 @@ export class MemorySocket implements WebSocketLike {
     if (this.readyState !== open) return
     this.readyState = closing
     this.up.put({ _tag: "Close", code, reason })
-    this.callOffTimeout = this.timers.after(closeTimeout, () => this.finish(1006, ""))
+    const callOffs = [
+      this.timers.after(closeTimeout, () => this.finish(1006, "")),
+      // A test may end while Discord is mute, and then no timeout of a `TestClock` ends the wait for the answer.
+      this.timers.whenStill(() => this.finish(1006, ""))
+    ]
+    this.callOffTimeout = () => callOffs.forEach((callOff) => callOff())
     // The closing handshake skips the latency: a scope that closes after the last adjustment of a TestClock would wait for
     // ever.
     this.up.hurry()

@@ -42,6 +42,19 @@ describe("the documentation", () => {
     assert.sameMembers([...entryPoints], sources)
   })
 
+  it("says where it installs the package that it is not published, while it is not", () => {
+    const { version }: { readonly version: string } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
+    if (!page("CHANGELOG.md").includes(`## ${version} (unreleased)`)) return
+    const installing = pages.filter(({ text }) => text.includes("npm install effect@"))
+    assert.isAbove(installing.length, 2)
+    for (const { path, text } of installing) {
+      assert.include(text, "not published yet", path)
+      for (const [line] of text.matchAll(/^npm install effect@.*$/gm)) {
+        assert.match(line, new RegExp(` discord-api-types \\./disruption-gateway-${version}\\.tgz$`), path)
+      }
+    }
+  })
+
   it("names npm scripts that there are", () => {
     const { scripts }: { readonly scripts: Record<string, string> } = JSON.parse(
       readFileSync(`${root}package.json`, "utf8")

@@ -130,6 +130,26 @@ describe("the network in memory", () => {
     }).pipe(simulated)
   )
 
+  it.effect("ends the wait for a mute server's answer when nobody moves the clock any more, and no sooner", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const [still, moving] = [yield* connected(), yield* connected()]
+      yield* simulator.mute()
+      moving.socket.close(4000)
+      // Half a second, in which the clock moves.
+      for (let n = 0; n < 20; n++) {
+        yield* TestClock.withLive(Effect.sleep("25 millis"))
+        yield* TestClock.adjust("1 millis")
+      }
+      assert.isUndefined(moving.closed)
+      still.socket.close(4000)
+      yield* Effect.callback<void>((resume) =>
+        still.socket.addEventListener("close", () => resume(Effect.void), { once: true })
+      )
+      assert.strictEqual(still.closed?.code, 1006)
+    }).pipe(simulated)
+  )
+
   it.effect("gives bytes for text frames to those who ask for them", () =>
     Effect.gen(function* () {
       const client = yield* connected()
