@@ -131,6 +131,7 @@ export { IdentifyLimiter, type IdentifyTurn, type TakeTurn } from "./services/Id
 export { IdentifyRecord, IdentifyStore, type IdentifyTimes } from "./services/IdentifyStore.ts"
 export { GatewayMonitor, type MonitoredGateway } from "./gateway/GatewayMonitor.ts"
 export type { ConnectionBatch } from "./services/SocketInbox.ts"
+export { StoreName } from "./services/StoreName.ts"
 export { ShardTotalStore, type ShardTotal } from "./services/ShardTotalStore.ts"
 export { SessionStore, SessionStoreError } from "./services/SessionStore.ts"
 export { type AnnounceOwner, GatewayOwner, type OwnerOptions, type Ownership } from "./services/GatewayOwner.ts"

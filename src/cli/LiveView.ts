@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import { durationText } from "../schema/DurationText.ts"
 import type { ConnectionChange, GatewaySnapshot, ShardSnapshot } from "../schema/GatewaySnapshot.ts"
 import type { ShardState } from "../schema/ShardStatus.ts"
-import { type Paper, type Part, render, type Style, timeOfDay } from "./TerminalLine.ts"
+import { type Paper, type Part, render, type Style, timeOfDay, wrapped } from "./TerminalLine.ts"
 
 /** Size and colours of the terminal. */
 export interface Screen extends Paper {
@@ -52,7 +52,7 @@ export const liveLines = (
   const body = [
     ...forShards,
     ...(forChanges > 0 ? [[]] : []),
-    ...(forChanges > 0 ? snapshot.changes.slice(-forChanges).map(changeParts) : [])
+    ...(forChanges > 0 ? changes(snapshot.changes.slice(-forChanges), screen.columns).slice(-forChanges) : [])
   ]
   const filling = Array.from({ length: Math.max(0, free - body.length) }, (): ReadonlyArray<Part> => [])
   return [...head, ...body.slice(0, free), ...filling, hint].slice(0, screen.rows).map((parts) => render(parts, screen))
@@ -103,28 +103,53 @@ const budget = ({ budget, queue }: GatewaySnapshot): ReadonlyArray<ReadonlyArray
 // ---------------------------------------------------------------------------------------------------------------------
 
 const shards = ({ at, shards }: GatewaySnapshot, columns: number, rows: number): ReadonlyArray<ReadonlyArray<Part>> =>
-  shards.length < rows ? table(shards, at) : grid(shards, columns, rows)
+  shards.length < rows ? table(shards, at, columns, rows) : grid(shards, columns, rows)
 
-const table = (shards: ReadonlyArray<ShardSnapshot>, at: DateTime.Utc): ReadonlyArray<ReadonlyArray<Part>> => {
+const table = (
+  shards: ReadonlyArray<ShardSnapshot>,
+  at: DateTime.Utc,
+  columns: number,
+  rows: number
+): ReadonlyArray<ReadonlyArray<Part>> => {
   const title: Part = {
     text: "shard  state          for         latency   events/s  reconnects  last reason",
     style: "dim"
   }
-  return [[title], ...shards.map((shard) => row(shard, at))]
+  let spare = rows - shards.length - 1
+  const lines = shards.flatMap((shard) => {
+    const [first = [], ...reason] = row(shard, at, columns)
+    if (reason.length > spare)
+      return [[...first, { text: `  ${reasonOf(shard)}`, style: "dim" }] satisfies ReadonlyArray<Part>]
+    spare -= reason.length
+    return [first, ...reason]
+  })
+  return [[title], ...lines]
 }
 
-const row = (shard: ShardSnapshot, at: DateTime.Utc): ReadonlyArray<Part> => {
+const reasonOf = (shard: ShardSnapshot): string => Option.getOrElse(shard.lastReason, () => "")
+
+/** A shard's row. Why it is not connected is below it, whole, where it does not fit into the row. */
+const row = (shard: ShardSnapshot, at: DateTime.Utc, columns: number): ReadonlyArray<ReadonlyArray<Part>> => {
   const [, sign, style] = lookOf(shard.state)
-  return [
+  const figures: ReadonlyArray<Part> = [
     { text: String(shard.id).padStart(5) },
     { text: `  ${sign} ${shard.state.padEnd(13)}`, style },
     { text: formatTime(DateTime.distance(shard.since, at)).padEnd(12) },
     { text: latencyText(shard.latency).padEnd(10) },
     { text: number.format(shard.rate).padStart(8) },
-    { text: number.format(shard.reconnects).padStart(12) },
-    { text: `  ${Option.getOrElse(shard.lastReason, () => "")}`, style: "dim" }
+    { text: number.format(shard.reconnects).padStart(12) }
+  ]
+  const reason: Part = { text: `  ${reasonOf(shard)}`, style: "dim" }
+  const width = figures.reduce((sum, { text }) => sum + text.length, reason.text.length)
+  if (width <= columns || shard.state === "ready") return [[...figures, reason]]
+  return [
+    figures,
+    ...wrapped([{ text: " ".repeat(reasonIndent) }, { ...reason, text: reasonOf(shard) }], columns, reasonIndent)
   ]
 }
+
+/** Below the sign of the shard's state. */
+const reasonIndent = 9
 
 /** Signs in groups of ten. Each line begins with the number of its first shard. */
 const grid = (
@@ -177,6 +202,19 @@ const merged = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const changeStyles: Partial<Record<ConnectionChange["level"], Style>> = { Warn: "yellow", Error: "red", Fatal: "red" }
+
+/** Changes as lines. What a person has to mend is whole, and so is the newest warning; others are a line each. */
+const changes = (latest: ReadonlyArray<ConnectionChange>, columns: number): ReadonlyArray<ReadonlyArray<Part>> =>
+  latest.flatMap((change, n) => {
+    const parts = changeParts(change)
+    const isWhole = wholeLevels.has(change.level) || (change.level === "Warn" && n === latest.length - 1)
+    return isWhole ? wrapped(parts, columns, changeIndent) : [parts]
+  })
+
+const wholeLevels: ReadonlySet<ConnectionChange["level"]> = new Set<ConnectionChange["level"]>(["Error", "Fatal"])
+
+/** Below the text, behind the time of day. */
+const changeIndent = 9
 
 const changeParts = ({ at, level, shard, text }: ConnectionChange): ReadonlyArray<Part> => {
   const style = changeStyles[level]

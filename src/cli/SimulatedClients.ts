@@ -60,6 +60,15 @@ const established = ({ frames, sessionId, shard }: ConnectionRecord): string | u
 const ended = ({ by, code, how, reason }: ConnectionEnd): string => {
   const who = by === "client" ? "the client" : "the simulator"
   if (how === "drop") return `dropped by ${who}, without a close frame`
-  const meaning = reason || (code === undefined ? "" : (describeCloseCode(code)?.name ?? ""))
+  const meaning =
+    reason || (by === "client" ? keptBy(code) : code === undefined ? "" : (describeCloseCode(code)?.name ?? ""))
   return `closed by ${who} with ${code ?? "no code"}${meaning === "" ? "" : ` (${meaning})`}`
 }
+
+/**
+ * What a client's close does to its session; the names of the codes are for what Discord closes with.
+ *
+ * Discord, "Disconnecting": https://discord.com/developers/docs/events/gateway#disconnecting
+ */
+const keptBy = (code: number | undefined): string =>
+  code === 1000 || code === 1001 ? "the session has ended" : "the session can be resumed"

@@ -56,6 +56,40 @@ export const render = (parts: ReadonlyArray<Part>, { colours, columns }: Paper):
   return `${line}…`
 }
 
+/** The parts as lines of at most these columns, broken between words; those after the first are indented. */
+export const wrapped = (
+  parts: ReadonlyArray<Part>,
+  columns: number,
+  indent: number
+): ReadonlyArray<ReadonlyArray<Part>> => {
+  const last = parts.at(-1)
+  const before = parts.slice(0, -1)
+  const taken = before.reduce((sum, { text }) => sum + widthOf(harmless(text)), 0)
+  // Narrower than this there is nothing to be read.
+  if (last === undefined || columns - Math.max(taken, indent) < 16) return [parts]
+  const [first = "", ...rest] = wordLines(harmless(last.text), columns - taken, columns - indent)
+  return [
+    [...before, { ...last, text: first }],
+    ...rest.map((text) => [{ text: " ".repeat(indent) }, { ...last, text }])
+  ]
+}
+
+/** The text in lines: the first in its own room, the others in theirs. A word that is longer is broken. */
+const wordLines = (text: string, first: number, others: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  let rest = text.trimEnd()
+  while (rest !== "") {
+    const room = lines.length === 0 ? first : others
+    const fitting = beginning(rest, room)
+    const space =
+      fitting.length === rest.length ? -1 : rest[fitting.length] === " " ? fitting.length : fitting.lastIndexOf(" ")
+    const line = space > 0 ? fitting.slice(0, space) : fitting
+    lines.push(line)
+    rest = rest.slice(line.length).trimStart()
+  }
+  return lines
+}
+
 /** Sanitized text: one line without escape sequences and control characters. */
 export const harmless = (text: string): string =>
   stripVTControlCharacters(text)

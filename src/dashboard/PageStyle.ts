@@ -1,7 +1,7 @@
 /**
  * The dashboard's style: dark and light, from a phone's width to a wall's, for one shard and for thousands.
  *
- * Each state has a colour and a sign, for readers who cannot tell the colours apart.
+ * Each state has a colour and a sign, for readers who cannot tell the colours apart. Text has a contrast of 4.5 : 1 at least.
  */
 export const style = `
 :root {
@@ -11,14 +11,14 @@ export const style = `
   --edge: light-dark(#dcdfe6, #2c303b);
   --text: light-dark(#1c1f26, #e8eaf0);
   --quiet: light-dark(#5c6370, #9aa2b1);
-  --ready: light-dark(#2f9e5b, #2f9e5b);
-  --resuming: light-dark(#0e8a9e, #1aa5bb);
-  --identifying: light-dark(#3767d6, #5b8bf5);
-  --queued: light-dark(#7a63c4, #937ae0);
-  --connecting: light-dark(#b98300, #d19a17);
-  --greeting: light-dark(#b98300, #d19a17);
-  --waiting: light-dark(#d2571e, #e06c34);
-  --stopped: light-dark(#c02537, #d93a4c);
+  --ready: light-dark(#28854d, #28854d);
+  --resuming: light-dark(#0d8093, #148091);
+  --identifying: light-dark(#3767d6, #306cf2);
+  --queued: light-dark(#7a63c4, #7d5fda);
+  --connecting: light-dark(#9a6d00, #966e10);
+  --greeting: light-dark(#9a6d00, #966e10);
+  --waiting: light-dark(#c3511c, #c2531e);
+  --stopped: light-dark(#c02537, #d83649);
   --curve: light-dark(#3767d6, #6f9bff);
 }
 :root[data-theme="light"] { color-scheme: light; }
@@ -33,7 +33,7 @@ h1 { font-size: 1.15rem; font-weight: 650; }
 h2 { font-size: 0.82rem; font-weight: 600; color: var(--quiet); }
 header { display: flex; align-items: center; gap: 1rem; margin-bottom: 1rem; }
 header button { margin-left: auto; }
-#connection { color: var(--stopped); font-weight: 600; }
+#connection { color: light-dark(#c02537, #ff7b89); font-weight: 600; }
 button {
   font: inherit; color: inherit; background: var(--tile); border: 1px solid var(--edge); border-radius: 8px;
   cursor: pointer;

@@ -46,6 +46,7 @@ import * as OwnedStores from "../services/OwnedStores.ts"
 import * as GatewayInstruments from "./GatewayInstruments.ts"
 import { Heartbeat } from "../services/Heartbeat.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
+import * as NamedStores from "../services/NamedStores.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 import * as MemberRequests from "./MemberRequests.ts"
@@ -206,14 +207,15 @@ export class Gateway extends Context.Service<
       const config = yield* GatewayConfig
       const directory = yield* GatewayDirectory
       const metricContext = yield* BotMetrics.contextOf(config.token)
-      const metrics = GatewayInstruments.make(metricContext)
+      const metrics = GatewayInstruments.make(metricContext, config.events)
       const events = yield* ShardEvents.make(metrics.onEvent)
       const clock = yield* Clock.Clock
       const fork = yield* FiberSet.makeRuntime<never, void, never>()
       // It ends last: what is stored at the end is stored by the owner.
       const owner = yield* Effect.serviceOption(GatewayOwner)
       const ownership = Option.isSome(owner) ? yield* owner.value.join(events.announce) : undefined
-      const stores = yield* OwnedStores.contextOf(ownership?.lease)
+      const own = yield* NamedStores.contextOf(config.token)
+      const stores = Context.merge(own, yield* Effect.provideContext(OwnedStores.contextOf(ownership?.lease), own))
       let wanted = config.events
       const log = new DeliveryLog.DeliveryLog({
         capacity: config.buffer,

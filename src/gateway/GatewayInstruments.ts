@@ -7,7 +7,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
-import type { GatewayError } from "../schema/GatewayError.ts"
+import { dispatchNames } from "../schema/DispatchNames.ts"
+import type { GatewayError, GatewayErrorReason } from "../schema/GatewayError.ts"
 import * as GatewayMetrics from "../schema/GatewayMetrics.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { SendEvent } from "../schema/SendEvent.ts"
@@ -30,10 +31,22 @@ export interface GatewayInstruments {
   ) => Effect.Effect<void, GatewayError>
 }
 
-/** Makes the instruments, which write to the registry of the context. */
-export const make = (context: Context.Context<never>): GatewayInstruments => {
-  const add = (counter: Metric.Counter<number>, attributes: Metric.Metric.AttributeSet, amount = 1) =>
-    Metric.withAttributes(counter, attributes).updateUnsafe(amount, context)
+/**
+ * Makes the instruments, which write to the registry of the context. Counters begin at 0, so that a rate sees their first
+ * increase: those of a bot here, those of a shard in `observeShards`.
+ */
+export const make = (
+  context: Context.Context<never>,
+  /** The dispatches that are counted from the start; undefined for all. */
+  events: ReadonlySet<string> | undefined
+): GatewayInstruments => {
+  const add = adder(context)
+  add(GatewayMetrics.reshards, {}, 0)
+  for (const reason of deferralReasons) add(GatewayMetrics.growthDeferrals, { reason }, 0)
+  for (const op of sentOps) add(GatewayMetrics.sends, { op }, 0)
+  for (const event of dispatchNames) {
+    if (events?.has(event) !== false) add(GatewayMetrics.dispatches, { event }, 0)
+  }
 
   return {
     onEvent: (event) => {
@@ -75,6 +88,48 @@ export const make = (context: Context.Context<never>): GatewayInstruments => {
   }
 }
 
+const adder =
+  (context: Context.Context<never>) =>
+  (counter: Metric.Counter<number>, attributes: Metric.Metric.AttributeSet, amount = 1) =>
+    Metric.withAttributes(counter, attributes).updateUnsafe(amount, context)
+
+const deferralReasons: ReadonlyArray<Extract<ShardEvent, { readonly _tag: "GrowthDeferred" }>["why"]> = [
+  "budget",
+  "too-soon",
+  "unanswered",
+  "failed"
+]
+
+/** What a program sends. */
+const sentOps = [
+  "PresenceUpdate",
+  "VoiceStateUpdate",
+  "RequestGuildMembers",
+  "RequestSoundboardSounds",
+  "RequestChannelInfo"
+] as const satisfies ReadonlyArray<keyof typeof GatewayOpcode>
+
+/** Counters of a shard. */
+const ofShard = [
+  GatewayMetrics.resumes,
+  GatewayMetrics.replayedDispatches,
+  GatewayMetrics.identifies,
+  GatewayMetrics.sessionsDropped,
+  GatewayMetrics.missingDispatches,
+  GatewayMetrics.duplicateDispatches,
+  GatewayMetrics.malformedPayloads,
+  GatewayMetrics.readingHeld
+]
+
+/** Why connections end on an ordinary day. Each reason is a series of each shard, so that others begin when they come. */
+const usualReasons: ReadonlyArray<GatewayErrorReason["_tag"]> = [
+  "ConnectionClosed",
+  "HeartbeatTimeout",
+  "OpenFailed",
+  "ReconnectRequested",
+  "SessionInvalidated"
+]
+
 const opNames: Record<number, string> = Object.fromEntries(
   Object.entries(GatewayOpcode).map(([name, op]) => [op, name])
 )
@@ -91,8 +146,11 @@ export const observeShards = Effect.fnUntraced(function* (
   shards: Iterable<ObservedShard>,
   context: Context.Context<never>
 ) {
+  const add = adder(context)
   const register = (shard: ObservedShard) => {
     const attributes = { shard: String(shard.status.shard.id) }
+    for (const counter of ofShard) add(counter, attributes, 0)
+    for (const reason of usualReasons) add(GatewayMetrics.reconnects, { ...attributes, reason }, 0)
     return [
       LazyMetric.register(Metric.withAttributes(GatewayMetrics.shardReady, attributes), context, () => ({
         value: shard.status.state === "ready" ? 1 : 0

@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import type { ShardId } from "../schema/ShardId.ts"
 import * as LatePersistence from "./LatePersistence.ts"
 import * as SessionFile from "./SessionFile.ts"
+import { named } from "./StoreName.ts"
 
 /**
  * A guild at a sequence of its session.
@@ -128,22 +129,24 @@ const readAtOnce = 500
 
 const idsOf = ({ guilds }: typeof Index.Type): ReadonlyArray<string> => (guilds === "" ? [] : guilds.split(" "))
 
-const keyOf = (shard: ShardId, guild: string) => `${shard.toString()}/${guild}`
+const indexOf = (shard: ShardId) => named(shard.toString())
+const keyOf = (index: string, guild: string) => `${index}/${guild}`
 
 const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersistence["Service"]) {
   const store = yield* backing.make("disruption-gateway_guilds")
-  const index = (shard: ShardId) => Effect.map(store.get(shard.toString()), (value) => decodeIndex(value))
-  const forget = (shard: ShardId, guilds: ReadonlyArray<string>) =>
-    Effect.forEach(guilds, (guild) => store.remove(keyOf(shard, guild)), { concurrency: 64, discard: true })
+  const index = (key: string) => Effect.map(store.get(key), (value) => decodeIndex(value))
+  const forget = (key: string, guilds: ReadonlyArray<string>) =>
+    Effect.forEach(guilds, (guild) => store.remove(keyOf(key, guild)), { concurrency: 64, discard: true })
 
   return GuildSnapshots.of({
     load: Effect.fnUntraced(function* (shard, session) {
-      const found = Option.filter(yield* index(shard), (kept) => kept.session === session)
+      const key = yield* indexOf(shard)
+      const found = Option.filter(yield* index(key), (kept) => kept.session === session)
       if (Option.isNone(found)) return []
       const snapshots: Array<GuildSnapshot> = []
       for (const ids of Arr.chunksOf(idsOf(found.value), readAtOnce)) {
         if (!Arr.isReadonlyArrayNonEmpty(ids)) continue
-        const values = yield* store.getMany(Arr.map(ids, (id) => keyOf(shard, id)))
+        const values = yield* store.getMany(Arr.map(ids, (id) => keyOf(key, id)))
         for (const [place, id] of ids.entries()) {
           const kept = Option.filter(decodeStored(values[place]), (stored) => stored.session === session)
           if (Option.isSome(kept)) snapshots.push({ id, sequence: kept.value.sequence, guild: kept.value.guild })
@@ -152,25 +155,27 @@ const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersi
       return snapshots
     }),
     save: Effect.fnUntraced(function* (shard, session, { changed, forgotten, guilds }) {
+      const key = yield* indexOf(shard)
       // First the guilds, then their names: a guild that is named is there.
       if (Arr.isReadonlyArrayNonEmpty(changed)) {
         yield* store.setMany(
           Arr.map(
             changed,
-            ({ guild, id, sequence }) => [keyOf(shard, id), { version, session, sequence, guild }, undefined] as const
+            ({ guild, id, sequence }) => [keyOf(key, id), { version, session, sequence, guild }, undefined] as const
           )
         )
       }
       if (guilds !== undefined) {
-        yield* store.set(shard.toString(), { version, session, guilds: guilds.join(" ") }, undefined)
+        yield* store.set(key, { version, session, guilds: guilds.join(" ") }, undefined)
       }
-      yield* forget(shard, forgotten)
+      yield* forget(key, forgotten)
     }),
     remove: Effect.fnUntraced(function* (shard) {
-      const kept = yield* index(shard)
+      const key = yield* indexOf(shard)
+      const kept = yield* index(key)
       if (Option.isNone(kept)) return
-      yield* store.remove(shard.toString())
-      yield* forget(shard, idsOf(kept.value))
+      yield* store.remove(key)
+      yield* forget(key, idsOf(kept.value))
     })
   })
 })

@@ -10,6 +10,7 @@ import type * as Option from "effect/Option"
 import type * as Persistence from "effect/persistence/Persistence"
 import * as Schema from "effect/Schema"
 import type { ShardId } from "../schema/ShardId.ts"
+import { named } from "./StoreName.ts"
 
 /**
  * Schema of a record.
@@ -66,10 +67,10 @@ export const makePersisted = (backing: Persistence.BackingPersistence["Service"]
   Effect.map(backing.make(storeId), (store): IdentifyTimes => ({
     load: (shards) =>
       Effect.map(
-        Effect.forEach(shards, (shard) => store.get(shard.toString()), { concurrency: 64 }),
+        Effect.forEach(shards, (shard) => Effect.flatMap(named(shard.toString()), store.get), { concurrency: 64 }),
         (values) => values.map((value) => decode(value))
       ),
-    save: (shard, record) => store.set(shard.toString(), encode(record), undefined)
+    save: (shard, record) => Effect.flatMap(named(shard.toString()), (key) => store.set(key, encode(record), undefined))
   }))
 
 const decode = Schema.decodeUnknownOption(IdentifyRecord)

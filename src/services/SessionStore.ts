@@ -18,6 +18,7 @@ import * as LatePersistence from "./LatePersistence.ts"
 import * as SessionFile from "./SessionFile.ts"
 import * as ShardTotalStore from "./ShardTotalStore.ts"
 import * as StoredSession from "./StoredSession.ts"
+import { named } from "./StoreName.ts"
 
 /**
  * A store that cannot do what it is asked. The shard tries again: a read for a while, a write with the next change.
@@ -139,7 +140,7 @@ const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersi
   const store = SessionStore.of({
     get: (shard) =>
       Effect.gen(function* () {
-        const key = shard.toString()
+        const key = yield* named(shard.toString())
         const value = yield* read(key)
         if (value === undefined) return Option.none()
         const session = yield* decodeOrForget(value, key)
@@ -150,7 +151,7 @@ const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersi
       }).pipe(Effect.mapError(unanswered), Effect.annotateLogs({ shard: shard.id })),
     set: (session) =>
       Effect.gen(function* () {
-        const key = session.shard.toString()
+        const key = yield* named(session.shard.toString())
         const identity =
           identified.get(key) === session.id ? Option.none() : StoredSession.encodeStoredIdentity(session)
         // First the identity: a session that is there has its identity beside it.
@@ -161,8 +162,7 @@ const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersi
         yield* sessions.set(key, StoredSession.encodeStored(session), undefined)
       }).pipe(Effect.mapError(unanswered)),
     remove: (shard) =>
-      Effect.suspend(() => {
-        const key = shard.toString()
+      Effect.flatMap(named(shard.toString()), (key) => {
         // The identity is of no use without its session; one that is left is told by its session's id.
         const hadIdentity = identified.delete(key)
         return Effect.andThen(

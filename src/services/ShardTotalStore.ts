@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import type * as Persistence from "effect/persistence/Persistence"
 import * as Schema from "effect/Schema"
 import { maxShards } from "../schema/ShardSelection.ts"
+import { named } from "./StoreName.ts"
 
 /**
  * A store of the number of shards. Where it fails, Discord's recommendation counts, which the log says.
@@ -51,6 +52,6 @@ const encode = Schema.encodeSync(StoredTotal)
 /** Keeps the number in a store of `effect/persistence`. A value that is none of ours counts as none. */
 export const makePersisted = (backing: Persistence.BackingPersistence["Service"]) =>
   Effect.map(backing.make(storeId), (store): ShardTotal => ({
-    load: Effect.map(store.get(key), (value) => Option.map(decode(value), ({ total }) => total)),
-    save: (total) => store.set(key, encode({ version: 1, total }), undefined)
+    load: Effect.map(Effect.flatMap(named(key), store.get), (value) => Option.map(decode(value), ({ total }) => total)),
+    save: (total) => Effect.flatMap(named(key), (key) => store.set(key, encode({ version: 1, total }), undefined))
   }))

@@ -123,6 +123,44 @@ describe("the live view", () => {
   })
 })
 
+describe("the reason of a failure, in the live view at 80 columns", () => {
+  const why =
+    "Stopped for good: The bot may not use MESSAGE_CONTENT. Enable it in the Developer Portal " +
+    "(https://discord.com/developers/applications, your application, Bot), or ask for fewer intents"
+  const asText = (lines: ReadonlyArray<string>) => lines.map((line) => line.trim()).join(" ")
+
+  it("is whole among the changes, and the change before it is there, too", () => {
+    const [before] = snapshot([]).changes
+    const last = { number: 201, at, shard: 3, level: "Fatal" as const, text: why }
+    const lines = shown(snapshot([shard(0)], { changes: before === undefined ? [last] : [before, last] }), 80, 24)
+    assert.include(asText(lines), `shard 3: ${why}`)
+    assert.isTrue(lines.some((line) => line.includes("shard 0: Disconnected: number 0")))
+    for (const line of lines) assert.isAtMost(line.length, 80)
+  })
+
+  it("is whole below the row of the shard, where there is room", () => {
+    const stopped = { ...shard(1, "stopped"), lastReason: Option.some(why) }
+    const lines = shown(snapshot([shard(0), stopped, shard(2)], { changes: [] }), 80, 24)
+    assert.include(asText(lines), why)
+    const place = (id: number) => lines.findIndex((line) => line.startsWith(`    ${id}  `))
+    assert.isAbove(place(2), place(1) + 1)
+  })
+
+  it("is cut rather than a shard left out", () => {
+    const stopped = Array.from({ length: 8 }, (_, id) => ({ ...shard(id, "stopped"), lastReason: Option.some(why) }))
+    const lines = shown(snapshot(stopped), 80, 24)
+    for (let id = 0; id < 8; id++) assert.isTrue(lines.some((line) => line.startsWith(`    ${id}  x stopped`)))
+  })
+
+  it("is that of the newest trouble, too, and a word that is longer than a line is broken", () => {
+    const text = `Disconnected: the connection could not be opened: ${"x".repeat(200)} at the end`
+    const last = { number: 1, at, shard: 0, level: "Warn" as const, text }
+    const lines = shown(snapshot([shard(0)], { changes: [last] }), 80, 24)
+    assert.strictEqual(asText(lines).replaceAll(" ", "").includes(text.replaceAll(" ", "")), true)
+    for (const line of lines) assert.isAtMost(line.length, 80)
+  })
+})
+
 describe("its curves", () => {
   it("go from nothing to the highest value", () => {
     assert.strictEqual(sparkline([0, 1, 2, 4]), "▁▃▅█")

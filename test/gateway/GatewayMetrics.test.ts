@@ -140,6 +140,39 @@ describe("the metrics", () => {
     assert.deepStrictEqual(Arr.sort(documented, byId), Arr.sort(exported, byId))
   })
 
+  it.effect("count from 0, so that a rate sees their first increase", () =>
+    Effect.gen(function* () {
+      const { simulator } = yield* SimulatedBot.ready
+      const before = yield* scrape
+      const counters = Object.values(GatewayMetrics).filter(({ type }) => type === "Counter")
+      // Of what is dropped, of bytes and of failures the names are known only when there are some.
+      const late = new Set(["dropped_dispatches", "dropped_dispatch_bytes", "dispatch_bytes", "send_failures"])
+      const absent = counters.filter(({ id }) => !families(before).has(id)).map(({ id }) => id)
+      assert.deepStrictEqual(
+        absent.filter((id) => !late.has(id.replace(/^discord_gateway_(.*)_total$/, "$1"))),
+        []
+      )
+      const first = [
+        'discord_gateway_reconnects_total{shard="0",reason="ConnectionClosed"}',
+        'discord_gateway_resumes_total{shard="0"}',
+        'discord_gateway_replayed_dispatches_total{shard="0"}',
+        'discord_gateway_dispatches_total{event="MESSAGE_CREATE"}'
+      ]
+      assert.deepStrictEqual(
+        first.map((name) => before.get(name)),
+        [0, 0, 0, 0]
+      )
+      yield* simulator.drop()
+      yield* simulator.dispatch("MESSAGE_CREATE", {})
+      yield* TestClock.adjust("10 seconds")
+      const after = yield* scrape
+      assert.deepStrictEqual(
+        first.map((name) => after.get(name)),
+        [1, 1, 1, 1]
+      )
+    }).pipe(Effect.provide(bot()))
+  )
+
   it.effect("have no series but those that are exported", () =>
     Effect.gen(function* () {
       const { gateway, simulator } = yield* SimulatedBot.ready
