@@ -100,7 +100,7 @@ const deferralReasons: ReadonlyArray<Extract<ShardEvent, { readonly _tag: "Growt
   "failed"
 ]
 
-/** What a program sends. */
+/** Opcodes that a program sends. */
 const sentOps = [
   "PresenceUpdate",
   "VoiceStateUpdate",
@@ -121,7 +121,7 @@ const ofShard = [
   GatewayMetrics.readingHeld
 ]
 
-/** Why connections end on an ordinary day. Each reason is a series of each shard, so that others begin when they come. */
+/** Reasons for which connections end on an ordinary day. Each reason is a series of each shard, so that others begin when they come. */
 const usualReasons: ReadonlyArray<GatewayErrorReason["_tag"]> = [
   "ConnectionClosed",
   "HeartbeatTimeout",
