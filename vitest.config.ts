@@ -55,9 +55,7 @@ export default defineConfig({
           // The latter do ten times as much here as among the behaviours.
           include: ["test/system/**/*.test.ts", "test/fuzz/**/*.test.ts", "test/gateway/StartOfManyShards.test.ts"],
           env: { SCALE: "full" },
-          globalSetup: "test/system/setup.ts",
-          // They start processes of their own, and are not to starve each other.
-          fileParallelism: false
+          globalSetup: "test/system/setup.ts"
         }
       }
     ]
