@@ -66,7 +66,7 @@ const ended = ({ by, code, how, reason }: ConnectionEnd): string => {
 }
 
 /**
- * What a client's close does to its session; the names of the codes are for what Discord closes with.
+ * Effect of a client's close on its session; the names of the codes are for what Discord closes with.
  *
  * Discord, "Disconnecting": https://discord.com/developers/docs/events/gateway#disconnecting
  */
