@@ -33,7 +33,7 @@ export interface GatewayInstruments {
 
 /**
  * Makes the instruments, which write to the registry of the context. Counters begin at 0, so that a rate sees their first
- * increase: those of a bot here, those of a shard in `observeShards`.
+ * increase: those of a bot here, those of a shard in `observeShards`, where an exporter has read the metrics once.
  */
 export const make = (
   context: Context.Context<never>,
@@ -141,20 +141,33 @@ export interface ObservedShard {
   readonly guilds: number
 }
 
-/** Lets exporters read each shard's state, latency and guilds, until the scope closes. */
+/**
+ * Lets exporters read each shard's state, latency and guilds, until the scope closes. Its counters begin at 0 once something has
+ * read the metrics: measured, they are a quarter of what an idle shard holds, for which a program without an exporter has no use.
+ */
 export const observeShards = Effect.fnUntraced(function* (
   shards: Iterable<ObservedShard>,
   context: Context.Context<never>
 ) {
   const add = adder(context)
+  const all = [...shards]
+  let areRead = false
+  const beginCounters = () => {
+    if (areRead) return
+    areRead = true
+    for (const { status } of all) {
+      const attributes = { shard: String(status.shard.id) }
+      for (const counter of ofShard) add(counter, attributes, 0)
+      for (const reason of usualReasons) add(GatewayMetrics.reconnects, { ...attributes, reason }, 0)
+    }
+  }
   const register = (shard: ObservedShard) => {
     const attributes = { shard: String(shard.status.shard.id) }
-    for (const counter of ofShard) add(counter, attributes, 0)
-    for (const reason of usualReasons) add(GatewayMetrics.reconnects, { ...attributes, reason }, 0)
     return [
-      LazyMetric.register(Metric.withAttributes(GatewayMetrics.shardReady, attributes), context, () => ({
-        value: shard.status.state === "ready" ? 1 : 0
-      })),
+      LazyMetric.register(Metric.withAttributes(GatewayMetrics.shardReady, attributes), context, () => {
+        beginCounters()
+        return { value: shard.status.state === "ready" ? 1 : 0 }
+      }),
       LazyMetric.register(Metric.withAttributes(GatewayMetrics.shardGuilds, attributes), context, () => ({
         value: shard.guilds
       })),
@@ -164,7 +177,7 @@ export const observeShards = Effect.fnUntraced(function* (
     ]
   }
   yield* Effect.acquireRelease(
-    Effect.sync(() => Array.from(shards, register).flat()),
+    Effect.sync(() => all.flatMap(register)),
     (registrations) =>
       Effect.sync(() => {
         for (const { remove } of registrations) remove()

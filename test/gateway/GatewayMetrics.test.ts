@@ -143,6 +143,8 @@ describe("the metrics", () => {
   it.effect("count from 0, so that a rate sees their first increase", () =>
     Effect.gen(function* () {
       const { simulator } = yield* SimulatedBot.ready
+      const unread = yield* scrape
+      assert.isFalse(unread.has('discord_gateway_resumes_total{shard="0"}'), "costs nothing while nobody reads")
       const before = yield* scrape
       const counters = Object.values(GatewayMetrics).filter(({ type }) => type === "Counter")
       // Of what is dropped, of bytes and of failures the names are known only when there are some.
