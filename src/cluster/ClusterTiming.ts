@@ -2,7 +2,7 @@
  * Intervals of the cluster, which decide how soon a machine that is gone is missed.
  *
  * The engine's own intervals suit entities whose start is dear. A shard's move costs a RESUME and no event, so ours are
- * short: a machine that was killed is missed after 5 seconds, one that is told to stop within one.
+ * short: a machine that was killed is missed after 5 seconds. One that is told to stop says so itself.
  *
  * @since 0.1.0
  */

@@ -33,6 +33,7 @@ import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
 import { SessionStore } from "../services/SessionStore.ts"
 import * as SessionFile from "../services/SessionFile.ts"
 import { shardingConfig, type ShardingOptions } from "./ClusterTiming.ts"
+import * as ClusterNews from "./ClusterNews.ts"
 import * as ClusterPlan from "./ClusterPlan.ts"
 import * as FencedSessionStore from "../services/FencedSessionStore.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
@@ -45,6 +46,7 @@ import * as SqlFencedSessions from "../services/SqlFencedSessions.ts"
 import * as Retreat from "./Retreat.ts"
 import * as SqlIdentifyTurns from "./SqlIdentifyTurns.ts"
 import * as SqlLocks from "./SqlLocks.ts"
+import * as SqlMachines from "./SqlMachines.ts"
 
 /**
  * Options of a machine of the cluster.
@@ -112,13 +114,15 @@ export const layer = (
   })
   const name = options.name ?? "cluster"
   const machines = SqlLocks.layer(name, settings.shardLockExpiration).pipe(
+    Layer.provide(SqlMachines.layer(name, settings.shardLockExpiration, settings.refreshAssignmentsInterval)),
     Layer.provide(retryForAMinute(SqlRunnerStorage.layerWith({ prefix: name }))),
+    Layer.provide(ClusterNews.layer(name)),
     Layer.provide(ShardingConfig.layer(settings))
   )
   const locks = LockLeases.layer(settings.shardLockExpiration).pipe(Layer.provide(machines))
   const cluster = MachineSockets.layer({
     secret: options.secret,
-    sharding: settings,
+    sharding: { ...settings, refreshAssignmentsInterval: SqlMachines.enginePause },
     runnerHealth: options.runnerHealth,
     kubernetes: options.kubernetes
   }).pipe(Layer.provideMerge(locks), Layer.provide(MessageStorage.layerNoop))

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Tracer from "effect/Tracer"
 import { shardingConfig } from "../../../src/cluster/ClusterTiming.ts"
+import * as ClusterNews from "../../../src/cluster/ClusterNews.ts"
 import * as SqlLocks from "../../../src/cluster/SqlLocks.ts"
 import * as Database from "../../cluster/Database.ts"
 import { hasPostgres } from "../../support/LocalServices.ts"
@@ -21,6 +22,7 @@ const locks = Array.from({ length: 100 }, (_, id) => ClusterShardId.make("defaul
 const lockStore = (databaseUrl: string, prefix: string) =>
   SqlLocks.layer(prefix, "5 seconds").pipe(
     Layer.provide(SqlRunnerStorage.layer),
+    Layer.provide(ClusterNews.layer("cluster")),
     Layer.provide([ShardingConfig.layer(shardingConfig()), PgClient.layer({ url: Redacted.make(databaseUrl) })])
   )
 
