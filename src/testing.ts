@@ -13,6 +13,7 @@
  */
 export * as Act from "./simulator/Act.ts"
 export { DiscordSimulator, type SimulatedEvent } from "./simulator/DiscordSimulator.ts"
+export { type PartOf, type SampleData, sampleEvent, type SampleName } from "./simulator/SampleEvents.ts"
 export type { SimulatedGuild } from "./simulator/Guilds.ts"
 export * as Fault from "./simulator/Fault.ts"
 export type {

@@ -13,11 +13,13 @@ import * as Random from "effect/Random"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { WebSocketConstructor } from "effect/socket/Socket"
+import type { DispatchData, DispatchName } from "../schema/Payload.ts"
 import * as Act from "./Act.ts"
 import type { Fault } from "./Fault.ts"
 import type { SimulatedGuild } from "./Guilds.ts"
 import * as MemoryNetwork from "./MemoryNetwork.ts"
 import type { ConnectionRecord, SimulatorCounts, DialRecord, RequestRecord, SessionRecord } from "./Observations.ts"
+import type { PartOf } from "./SampleEvents.ts"
 import { SimulatedDiscord, type SimulatorTarget } from "./SimulatedDiscord.ts"
 import * as Served from "./Served.ts"
 import {
@@ -66,9 +68,16 @@ export class DiscordSimulator extends Context.Service<
     /**
      * Dispatches an event to every session whose intents include it: `dispatch("MESSAGE_CREATE", { content: "hi" })`.
      * Disconnected sessions get it when they resume. Returns the number of sessions.
+     *
+     * It sends what it is given, without the fields that are not: `sampleEvent` makes a whole event of those that matter to a
+     * test. Fields are those of the event's type; `dispatchAll` takes anything.
      */
-    readonly dispatch: (name: string, d: unknown, target?: SimulatorTarget) => Effect.Effect<number>
-    /** Dispatches many events in order: `dispatchAll([{ t: "TYPING_START", d: {} }])`. Returns the sum over the sessions. */
+    readonly dispatch: <Name extends string>(
+      name: Name,
+      d: Name extends DispatchName ? PartOf<DispatchData[Name]> : unknown,
+      target?: SimulatorTarget
+    ) => Effect.Effect<number>
+    /** Dispatches many events in order, whatever is in them: `dispatchAll([{ t: "TYPING_START", d: {} }])`. Returns the sum over the sessions. */
     readonly dispatchAll: (events: Iterable<SimulatedEvent>) => Effect.Effect<number>
     /** The bot joins so many more guilds: GUILD_CREATE for each. Returns their ids. */
     readonly joinGuilds: (count: number) => Effect.Effect<ReadonlyArray<string>>
@@ -197,7 +206,10 @@ const serviceOf = (discord: SimulatedDiscord): DiscordSimulator["Service"] => {
     dispatchAll: (events) =>
       Effect.sync(() => {
         let reached = 0
-        for (const event of events) reached += discord.dispatch(event.t, event.d, event)
+        for (const event of events) {
+          const isAimed = event.guild !== undefined || event.shard !== undefined
+          reached += discord.dispatch(event.t, event.d, isAimed ? event : undefined)
+        }
         return reached
       }),
     joinGuilds: (count) => Effect.sync(() => discord.joinGuilds(count)),

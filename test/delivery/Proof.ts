@@ -97,7 +97,9 @@ const makeTraffic = Effect.gen(function* () {
       if (isOver) yield* simulator.dispatch("TYPING_START", {})
       // Before there is a session nobody gets it.
       else
-        dispatched += yield* simulator.dispatch("MESSAGE_CREATE", { n: dispatched, guild_id: guildOf(dispatched, 50) })
+        dispatched += yield* simulator.dispatchAll([
+          { t: "MESSAGE_CREATE", d: { n: dispatched, guild_id: guildOf(dispatched, 50) } }
+        ])
     }
   })
   yield* Effect.forkScoped(Effect.repeat(dispatch, Schedule.fixed("10 millis")))

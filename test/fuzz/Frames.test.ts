@@ -89,13 +89,13 @@ describe("whatever comes over a live connection", () => {
       let n = 0
       for (const [pause, frame] of frames) {
         yield* TestClock.adjust(pause)
-        yield* simulator.dispatch("MESSAGE_CREATE", { n: ++n })
+        yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: ++n } }])
         yield* simulator.sendRaw(frame)
-        yield* simulator.dispatch("MESSAGE_CREATE", { n: ++n })
+        yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: ++n } }])
       }
       yield* TestClock.adjust("15 minutes")
       assert.strictEqual((yield* gateway.shards)[0]?.state, "ready")
-      yield* simulator.dispatch("MESSAGE_CREATE", { n: ++n })
+      yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: ++n } }])
       yield* TestClock.adjust("3 minutes")
 
       const got = listener.payloads.flatMap(({ d, t }) =>

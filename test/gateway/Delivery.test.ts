@@ -190,7 +190,7 @@ describe("a buffer of large payloads", () => {
       const watcher = yield* SimulatedBot.watch
       yield* TestClock.adjust("1 second")
       for (let n = 0; n < 50; n++) {
-        yield* simulator.dispatch("MESSAGE_CREATE", { text: "x".repeat(100_000) })
+        yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { text: "x".repeat(100_000) } }])
         yield* TestClock.adjust("1 second")
       }
       const behind = watcher.events.find(({ _tag }) => _tag === "ConsumerBehind")

@@ -271,7 +271,7 @@ describe("close 4011 under auto", () => {
       const sent: Array<number> = []
       for (let n = 0; n < 60; n++) {
         sent.push(n)
-        yield* simulator.dispatch("MESSAGE_CREATE", { n, guild_id: guildOfShard0 })
+        yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n, guild_id: guildOfShard0 } }])
         yield* TestClock.adjust("1 second")
       }
       assert.deepStrictEqual(yield* shardsOf(gateway), all(4))

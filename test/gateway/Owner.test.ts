@@ -96,7 +96,7 @@ const load = Effect.gen(function* () {
   const dispatching = yield* Effect.forkChild(
     Effect.forever(
       Effect.delay(
-        Effect.suspend(() => simulator.dispatch("MESSAGE_CREATE", { n: n++ })),
+        Effect.suspend(() => simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: n++ } }])),
         "200 millis"
       )
     )

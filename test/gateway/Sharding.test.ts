@@ -62,7 +62,7 @@ describe("shards", () => {
       yield* simulator.faults.inject(Fault.resume(Act.drop, { shard: 1 }))
       yield* simulator.drop({ shard: 1 })
       yield* TestClock.adjust("1 minute")
-      for (const shard of [0, 2]) yield* simulator.dispatch("MESSAGE_CREATE", { shard }, { shard })
+      for (const shard of [0, 2]) yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { shard }, shard }])
       yield* TestClock.adjust("1 second")
       const states = (yield* gateway.shards).map(({ reconnects, state }) => [state, reconnects > 0])
       assert.deepStrictEqual(
@@ -202,7 +202,7 @@ describe("resharding", () => {
       for (let n = 0; n < 600; n++) {
         // One event of one guild, which every set of shards sees on the guild's shard.
         const guild = String(BigInt(n % 7) << 22n)
-        yield* simulator.dispatch("MESSAGE_CREATE", { n, guild_id: guild }, { guild })
+        yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n, guild_id: guild }, guild }])
         sent.push(n)
         yield* TestClock.adjust("100 millis")
       }
@@ -230,7 +230,7 @@ describe("resharding", () => {
       const resharding = yield* Effect.forkChild(Effect.flip(gateway.reshard(4)))
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(resharding.pollUnsafe()?._tag, "Success")
-      yield* simulator.dispatch("MESSAGE_CREATE", { n: 1 }, { shard: 0 })
+      yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: 1 }, shard: 0 }])
       yield* TestClock.adjust("1 second")
       assert.strictEqual(listener.payloads.filter(({ t }) => t === "MESSAGE_CREATE").length, 1)
       assert.deepStrictEqual(

@@ -78,7 +78,7 @@ export const load = Effect.gen(function* () {
   const dispatching = yield* Effect.forkScoped(
     Effect.forever(
       Effect.delay(
-        Effect.suspend(() => simulator.dispatch("MESSAGE_CREATE", { n: n++ })),
+        Effect.suspend(() => simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: n++ } }])),
         "5 millis"
       )
     )

@@ -213,7 +213,9 @@ describe("over real sockets", () => {
                 d: { n: burst * 501 + n, text: "ä".repeat(200) }
               }))
             )
-            yield* simulator.dispatch("MESSAGE_CREATE", { n: burst * 501 + 500, text: "x".repeat(2_000_000) })
+            yield* simulator.dispatchAll([
+              { t: "MESSAGE_CREATE", d: { n: burst * 501 + 500, text: "x".repeat(2_000_000) } }
+            ])
             // Now in the middle of a burst, now after it.
             if (burst % 2 === 1) yield* simulator.drop()
             else yield* untilTrue(() => got.length === (burst + 1) * 501)

@@ -80,7 +80,7 @@ describe("a program that is started again", () => {
         yield* simulator.dispatchAll([message(deploy * 10 + 1), message(deploy * 10 + 2)])
         yield* TestClock.adjust("1 second")
         yield* program.stop
-        yield* simulator.dispatch("MESSAGE_CREATE", { n: deploy * 10 + 3 })
+        yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: deploy * 10 + 3 } }])
         yield* TestClock.adjust("10 seconds")
       }
       assert.deepStrictEqual(numbers(got), [1, 2, 3, 11, 12, 13, 21, 22])
@@ -119,7 +119,7 @@ describe("a program that is started again", () => {
       }).pipe(Effect.provideContext(first.context))
       yield* TestClock.adjust("1 second")
       for (let n = 1; n <= 5; n++) {
-        yield* simulator.dispatch("MESSAGE_CREATE", { n })
+        yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n } }])
         yield* TestClock.adjust("1 second")
       }
       assert.deepStrictEqual(handling, [1, 2, 3])
@@ -154,7 +154,7 @@ describe("a program that is started again", () => {
           )
         }).pipe(Effect.provideContext(program.context))
         yield* TestClock.adjust("1 second")
-        if (process === 1) yield* simulator.dispatch("MESSAGE_CREATE", { n: 1 })
+        if (process === 1) yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: 1 } }])
         yield* TestClock.adjust("1 second")
         // It is killed: what it would write at its end is not written.
         const left = store.stored()
@@ -196,7 +196,7 @@ describe("a program that is started again", () => {
               )
             }).pipe(Effect.provideContext(program.context))
             yield* TestClock.adjust("1 second")
-            yield* simulator.dispatch("MESSAGE_CREATE", { n: process })
+            yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: process } }])
             yield* TestClock.adjust("1 second")
             // It is killed: what it would write at its end is not written.
             const left = store.stored()
@@ -241,7 +241,7 @@ describe("a program that is started again", () => {
           )
         }).pipe(Effect.provideContext(program.context))
         yield* TestClock.adjust("1 second")
-        if (process === 1) yield* simulator.dispatch("MESSAGE_CREATE", { n: 1 })
+        if (process === 1) yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: 1 } }])
         yield* TestClock.adjust("1 second")
         const left = store.stored()
         const stopping = yield* Effect.forkChild(program.stop)
@@ -489,7 +489,7 @@ describe("writes to the store", () => {
       yield* TestClock.adjust("1 second")
       const before = store.written.length
       for (let n = 0; n < 100; n++) {
-        yield* simulator.dispatch("MESSAGE_CREATE", { n })
+        yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n } }])
         yield* TestClock.adjust("3 seconds")
       }
       assert.isAtMost(store.written.length - before, 6)

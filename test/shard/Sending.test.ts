@@ -215,9 +215,10 @@ describe("asking for members", () => {
       const nonces = frames.map(({ payload }) => (payload as { d: { nonce: string } }).d.nonce)
       const nonce = nonces.at(-1)
       const wrong: ReadonlyArray<unknown> = [null, {}, [], "x", 7, { nonce }, { nonce, members: null }, { meta: null }]
-      for (const d of [...wrong, { meta: { nonce }, retry_after: "x" }]) yield* simulator.dispatch("RATE_LIMITED", d)
+      for (const d of [...wrong, { meta: { nonce }, retry_after: "x" }])
+        yield* simulator.dispatchAll([{ t: "RATE_LIMITED", d }])
       for (const d of [...wrong, { nonce, chunk_index: 0, chunk_count: 1, members: [{}] }]) {
-        yield* simulator.dispatch("GUILD_MEMBERS_CHUNK", d)
+        yield* simulator.dispatchAll([{ t: "GUILD_MEMBERS_CHUNK", d }])
       }
       yield* TestClock.adjust("1 second")
       assert.strictEqual(listener.dispatches().filter(({ t }) => t === "GUILD_MEMBERS_CHUNK").length, 10)

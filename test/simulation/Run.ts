@@ -374,7 +374,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
     if (shards.some(({ state }) => state !== "ready")) return false
     if ([...bot.record.sends.values()].includes("waiting")) return false
     const last = ++next
-    yield* simulator.dispatch("MESSAGE_CREATE", { n: last })
+    yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: last } }])
     yield* advance(2000)
     const { consumer, second } = bot.record
     if (isBusy(consumer) || (second !== undefined && isBusy(second))) return false

@@ -57,7 +57,7 @@ describe("the network in memory", () => {
       const client = yield* connected()
       client.ws.pause()
       assert.isTrue(client.ws.isPaused)
-      yield* simulator.dispatch("MESSAGE_CREATE", { n: 1 })
+      yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: 1 } }])
       yield* simulator.reconnect()
       yield* simulator.close(4000)
       yield* TestClock.adjust("1 minute")

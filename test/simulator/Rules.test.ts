@@ -373,8 +373,8 @@ describe("what a message says", () => {
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator
       const client = yield* connected({ intents })
-      yield* simulator.dispatch("MESSAGE_CREATE", sent)
-      yield* simulator.dispatch("MESSAGE_UPDATE", sent)
+      yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: sent }])
+      yield* simulator.dispatchAll([{ t: "MESSAGE_UPDATE", d: sent }])
       yield* second
       assert.deepStrictEqual(client.event("MESSAGE_CREATE"), seen)
       assert.deepStrictEqual(client.event("MESSAGE_UPDATE"), seen)

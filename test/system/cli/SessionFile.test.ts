@@ -20,7 +20,9 @@ describe("run --session-file", () => {
       const dispatching = yield* Effect.forkScoped(
         Effect.forever(
           Effect.delay(
-            Effect.suspend(() => simulator.dispatch("MESSAGE_CREATE", { n: dispatched++, text: "x".repeat(100) })),
+            Effect.suspend(() =>
+              simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n: dispatched++, text: "x".repeat(100) } }])
+            ),
             "2 millis"
           )
         )
