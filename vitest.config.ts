@@ -28,6 +28,7 @@ export default defineConfig({
       { find: /^disruption-gateway\/dashboard$/, replacement: source("dashboard") },
       { find: /^disruption-gateway\/cluster$/, replacement: source("cluster") },
       { find: /^disruption-gateway\/node$/, replacement: source("node") },
+      { find: /^disruption-gateway\/relay$/, replacement: source("relay") },
       { find: /^disruption-gateway\/testing$/, replacement: source("testing") }
     ]
   },

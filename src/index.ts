@@ -98,6 +98,7 @@ export { describeShardEvent, levelOfShardEvent, ShardEvent } from "./schema/Shar
 export { ShardId, shardOfGuild } from "./schema/ShardId.ts"
 export { shardStates, type ShardState, ShardStatus } from "./schema/ShardStatus.ts"
 export type { Delivery } from "./gateway/Delivery.ts"
+export type { Forwarded } from "./gateway/Forwarding.ts"
 export { withDispatchSpan } from "./gateway/DispatchSpan.ts"
 export {
   type DeadLetter,

@@ -52,8 +52,8 @@ export interface LogOptions {
   readonly fork: (effect: Effect.Effect<void>) => void
   /** A subscriber failed, and nobody took over its payloads. */
   readonly onAbandoned: (payloads: number) => Effect.Effect<void>
-  /** The dispatches that are wanted have changed; undefined for all. */
-  readonly onWanted: (wanted: Wanted) => void
+  /** The dispatches that are wanted have changed; undefined for all. `passesOn` is true where they are only passed on. */
+  readonly onWanted: (wanted: Wanted, passesOn: boolean) => void
 }
 
 /**
@@ -358,9 +358,13 @@ export class DeliveryLog implements ShardBuffer, SubscriptionHost {
   /** A subscription has shown what it wants. */
   tellWanted(): void {
     let all: Wanted = nothing
-    for (const { narrows } of this.subscriptions) all = union(all, narrows)
+    let passesOn = this.subscriptions.size > 0
+    for (const { narrows, options } of this.subscriptions) {
+      all = union(all, narrows)
+      if (options.passesOn !== true) passesOn = false
+    }
     for (const { collects } of this.backlogs) all = union(all, collects)
-    this.options.onWanted(this.subscriptions.size === 0 ? undefined : all)
+    this.options.onWanted(this.subscriptions.size === 0 ? undefined : all, passesOn)
   }
 }
 

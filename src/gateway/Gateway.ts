@@ -3,6 +3,7 @@
  *
  * The shards connect as soon as the layer is built, in its scope. What cannot be recovered from ends the stream.
  */
+import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -30,6 +31,8 @@ import type { ShardStatus } from "../schema/ShardStatus.ts"
 import type { Delivery } from "./Delivery.ts"
 import * as DeliveryLog from "./DeliveryLog.ts"
 import * as Deliveries from "./Deliveries.ts"
+import * as Forwarding from "./Forwarding.ts"
+import type { Forwarded } from "./Forwarding.ts"
 import * as Handlers from "./Handlers.ts"
 import type { DispatchHandlers, HandlerError, HandlerOptions, HandlerServices } from "./Handlers.ts"
 import * as ShardManager from "./ShardManager.ts"
@@ -125,6 +128,18 @@ export class Gateway extends Context.Service<
      */
     readonly deliveries: Stream.Stream<Delivery, GatewayError>
     /**
+     * Passes dispatches on in the order of each shard, those that have come at once: a batch is handled when `write` has succeeded,
+     * and the next one begins after it. Their data is not parsed unless something else wants it. Runs until the gateway ends;
+     * fails with the error of `write`, and then the batch is for the next subscriber.
+     *
+     * ```ts
+     * gateway.forward((batch) => queue.publish(batch.map(({ text }) => text)))
+     * ```
+     */
+    readonly forward: <A, E, R>(
+      write: (batch: Arr.NonEmptyReadonlyArray<Forwarded>) => Effect.Effect<A, E, R>
+    ) => Effect.Effect<never, GatewayError | E, R>
+    /**
      * Every inbound payload of every shard, raw, all opcodes (of a flood of op 1 only those that are answered), in the order
      * of each shard. A payload is handled when the
      * subscriber asks for the next one: right for `Stream.runForEach` and whatever does not read ahead; `Stream.merge`,
@@ -217,6 +232,7 @@ export class Gateway extends Context.Service<
       const own = yield* NamedStores.contextOf(config.token)
       const stores = Context.merge(own, yield* Effect.provideContext(OwnedStores.contextOf(ownership?.lease), own))
       let wanted = config.events
+      let passesOn = false
       const log = new DeliveryLog.DeliveryLog({
         capacity: config.buffer,
         capacityBytes: config.bufferBytes,
@@ -225,8 +241,9 @@ export class Gateway extends Context.Service<
         grace: Duration.minutes(1),
         fork,
         onAbandoned: (payloads) => events.announce((at) => ShardEvent.DeliveriesAbandoned({ shard: 0, at, payloads })),
-        onWanted: (names) => {
+        onWanted: (names, onlyPassedOn) => {
           wanted = intersect(config.events, names)
+          passesOn = onlyPassedOn
         }
       })
       yield* Deliveries.watchOverdue(log, events)
@@ -240,6 +257,7 @@ export class Gateway extends Context.Service<
       const manager = yield* ShardManager.make({
         log,
         wanted: () => voice.wanted(wanted),
+        passesOn: () => passesOn,
         events,
         metrics,
         metricContext,
@@ -302,6 +320,7 @@ export class Gateway extends Context.Service<
           Handlers.run(handlers, Handlers.wantedBy(byName), Handlers.dispatcher(byName), options, byName),
         runForEach: (handler, options) => Handlers.run(handlers, undefined, handler, options),
         deliveries: Deliveries.acknowledged(log),
+        forward: (write) => Forwarding.run(log, write),
         payloads: Deliveries.payloads(log),
         on: <Name extends DispatchName>(...names: ReadonlyArray<Name>) => {
           const wanted = new Set<string>(names)

@@ -177,6 +177,8 @@ export const run = <A, E, R, E2 = never, R2 = never>(
         log.held,
         Effect.suspend(() => handle(held, isFirst))
       )
+    // Another process has it by now.
+    if (held.hold.segment.mark.isVoid) return Effect.void
     const attempts = held.begunBefore + (isFirst ? processesAlone(held) : 0)
     if (maxAttempts !== undefined && attempts >= maxAttempts) {
       return setAside(held, Cause.die(new PoisonPayload({ attempts })))
@@ -193,12 +195,13 @@ export const run = <A, E, R, E2 = never, R2 = never>(
 
   /** Payloads that processes before this one died with, one after the other, each stored before the next. */
   const oneByOne = (acknowledge: (held: Held) => void) => {
-    const first = new Map<number, Payload>()
+    const first = new WeakMap<object, Payload>()
     return (held: Held): Effect.Effect<void, E | E2 | GatewayError, R | R2> =>
       Effect.suspend(() => {
         const { hold, payload } = held
-        if (hold.segment.mark.isAtStart() && !first.has(payload.shard)) first.set(payload.shard, payload)
-        const isFirst = first.get(payload.shard) === payload
+        const { mark } = hold.segment
+        if (mark.isAtStart() && !first.has(mark.source)) first.set(mark.source, payload)
+        const isFirst = first.get(mark.source) === payload
         return Effect.andThen(
           Effect.map(handle(held, isFirst), () => acknowledge(held)),
           flush(payload.shard)

@@ -63,6 +63,8 @@ export const make = Effect.fnUntraced(function* (parts: {
   readonly log: ShardBuffer
   /** The dispatches that the program wants at the moment; undefined for all. */
   readonly wanted: () => ReadonlySet<string> | undefined
+  /** Whether the program only passes dispatches on, which then need not be parsed. */
+  readonly passesOn: () => boolean
   readonly events: ShardEvents
   readonly metrics: GatewayInstruments
   /** The context in which the metrics of shards are registered. */
@@ -110,6 +112,7 @@ export const make = Effect.fnUntraced(function* (parts: {
     onLatency: parts.metrics.onLatency,
     onHeld: parts.metrics.onHeld,
     wanted: parts.wanted,
+    passesOn: parts.passesOn,
     presence: () => presence,
     refused: ({ total }) => growing !== false && current?.total === total,
     onRefused: () => growth.onRefusal(),

@@ -20,6 +20,8 @@ export interface SubscriptionOptions {
   readonly acknowledges: boolean
   /** Tells a program that comes back from others that want the same. */
   readonly owner: object | undefined
+  /** True where the payloads are only passed on: their data need not be parsed. */
+  readonly passesOn?: boolean | undefined
 }
 
 /** The log as a subscription sees it. */
@@ -113,19 +115,20 @@ export class Subscription {
 
   /** The next payloads that are wanted, at least one. Fails with the end of the log. */
   readonly take: Effect.Effect<ReadonlyArray<Held>, GatewayError> = Effect.suspend(() => {
-    const held = this.log.lease.isHeld() ? this.poll() : []
+    const held = this.poll()
     return held.length > 0 ? Effect.succeed(held) : Effect.flatMap(this.news, () => this.take)
   })
 
-  private poll(): ReadonlyArray<Held> {
+  /** The payloads that `take` would give, none where it would wait. */
+  poll(): ReadonlyArray<Held> {
+    if (!this.log.lease.isHeld()) return []
     const since = this.log.now()
     if (this.returned.length > 0) {
-      const again = this.returned.map((held) => ({
-        ...held,
-        begunBefore: timesBegun(held),
-        hasBegun: false,
-        since
-      }))
+      const again: Array<Held> = []
+      for (const held of this.returned) {
+        if (isValid(held)) again.push({ ...held, begunBefore: timesBegun(held), hasBegun: false, since })
+        else this.settle(held.hold, held.index)
+      }
       this.returned = []
       return this.handOut(again)
     }
@@ -137,6 +140,15 @@ export class Subscription {
   }
 
   private shift(): Segment | undefined {
+    let segment = this.shiftAny()
+    while (segment?.mark.isVoid === true) {
+      this.log.release(segment)
+      segment = this.shiftAny()
+    }
+    return segment
+  }
+
+  private shiftAny(): Segment | undefined {
     const segment = this.queue[this.unread]
     if (segment === undefined) return undefined
     this.unread++
@@ -177,6 +189,10 @@ export class Subscription {
 
   private step(): Payload | undefined {
     const again = this.returned.length > 0 ? this.returned.shift() : undefined
+    if (again !== undefined && !isValid(again)) {
+      this.settle(again.hold, again.index)
+      return this.step()
+    }
     if (again !== undefined) {
       this.putInHand(again.hold, again.index, timesBegun(again))
       return again.payload
@@ -295,3 +311,6 @@ export class Subscription {
     return { returned, unread }
   }
 }
+
+/** A payload that is this process's to hand out. */
+const isValid = ({ hold }: Held): boolean => !hold.segment.mark.isVoid

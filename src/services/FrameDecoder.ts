@@ -8,7 +8,8 @@ import { type DecompressionFailed, MalformedPayload } from "../schema/Connection
 import { dispatchNames } from "../schema/DispatchNames.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import { type Payload, payloadOf } from "../schema/Payload.ts"
-import { readDispatchHeader } from "../schema/PayloadHeader.ts"
+import { type DispatchHeader, readDispatchHeader } from "../schema/PayloadHeader.ts"
+import { UnparsedPayload } from "../schema/UnparsedPayload.ts"
 import type { Decompressor } from "./Decompression.ts"
 import type { DispatchTally } from "./DispatchTally.ts"
 
@@ -37,6 +38,8 @@ export interface FrameDecoderOptions {
   readonly limit: number
   /** The dispatches to decode; undefined for all. */
   readonly wanted: () => ReadonlySet<string> | undefined
+  /** Whether dispatches are only passed on: those that the library itself does not need are not parsed. */
+  readonly passesOn: () => boolean
   /** Removes the token from names that are not Discord's. */
   readonly mask: (text: string) => string
   /** Counts dispatches. */
@@ -82,14 +85,25 @@ export class FrameDecoder {
 
   private decodeBytes(bytes: Uint8Array): ReceivedPayload {
     const wanted = this.options.wanted()
-    if (wanted !== undefined) {
+    const passesOn = this.options.passesOn()
+    if (wanted !== undefined || passesOn) {
       const header = readDispatchHeader(bytes)
       if (header !== undefined && !isWanted(header.t, wanted)) {
         this.drop(this.masked(header.t), bytes.length)
         return header.s
       }
+      if (passesOn && header !== undefined && documented.has(header.t) && !alwaysSeen.has(header.t)) {
+        return this.passOn(header, bytes)
+      }
     }
     return this.decodeText(textOf(bytes), bytes.length)
+  }
+
+  private passOn({ s, t }: DispatchHeader, bytes: Uint8Array): Payload {
+    const text = textOf(bytes)
+    this.parsed += text.length
+    this.options.tally.decoded(t, bytes.length)
+    return new UnparsedPayload(t, s, this.options.shard, text)
   }
 
   private masked(name: string): string {

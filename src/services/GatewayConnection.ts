@@ -9,7 +9,7 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { constTrue } from "effect/Function"
+import { constFalse, constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -78,6 +78,8 @@ export class GatewayConnection extends Context.Service<
        * place says their sequence.
        */
       readonly wanted: () => ReadonlySet<string> | undefined
+      /** Whether the program only passes dispatches on, which then need not be parsed. Default: never. */
+      readonly passesOn?: (() => boolean) | undefined
     }) => Effect.Effect<OpenConnection, GatewayError, Scope.Scope>
   }
 >()("disruption-gateway/services/GatewayConnection") {
@@ -96,6 +98,7 @@ export class GatewayConnection extends Context.Service<
         const open: GatewayConnection["Service"]["open"] = Effect.fnUntraced(function* ({
           closeCode,
           compress,
+          passesOn = constFalse,
           shard,
           url,
           wanted
@@ -127,6 +130,7 @@ export class GatewayConnection extends Context.Service<
             shard: shard.id,
             limit: config.maxPayloadBytes,
             wanted,
+            passesOn,
             mask,
             tally,
             decompress:

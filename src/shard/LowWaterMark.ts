@@ -17,6 +17,12 @@ export interface MarkSegment {
   readonly isAtStart: () => boolean
   /** Caution after a process that died with payloads in hand; undefined where there was none. */
   readonly caution: Caution | undefined
+  /** Source whose payloads are in order under one mark: a session, or a partition of a relay. */
+  readonly source: object
+  /** Id of the session that it is of; undefined before there is one. */
+  readonly session: string | undefined
+  /** True where its payloads are not this process's to hand out any more. */
+  readonly isVoid: boolean
 }
 
 class Segment implements MarkSegment {
@@ -48,19 +54,34 @@ class Segment implements MarkSegment {
   get caution(): Caution | undefined {
     return this.mark.caution
   }
+
+  get source(): object {
+    return this.mark
+  }
+
+  get session(): string | undefined {
+    return this.mark.session
+  }
+
+  get isVoid(): boolean {
+    return false
+  }
 }
 
 /** The mark of one session. */
 export class LowWaterMark {
   readonly caution: Caution | undefined
   private readonly onChange: () => void
+  /** Id of the session; undefined before there is one. */
+  readonly session: string | undefined
   private readonly start: number | null
   private current: number | null
   private head: Segment | undefined
   private tail: Segment | undefined
 
   /** A mark that begins at a sequence. `onChange` is told when it has moved. */
-  constructor(start: number | null, onChange: () => void, caution?: Caution) {
+  constructor(start: number | null, onChange: () => void, session?: string, caution?: Caution) {
+    this.session = session
     this.caution = caution
     this.start = start
     this.current = start

@@ -55,7 +55,7 @@ export const run = Effect.fnUntraced(function* (
   GatewayConnection | GatewayConfig | GatewayDirectory | Heartbeat | IdentifyLimiter | SessionStore | Scope.Scope
 > {
   const { recorder } = shard
-  const { wanted } = shard.host
+  const { passesOn, wanted } = shard.host
   const session = shard.session.current()
   const slot = Option.isNone(session) ? yield* acquireIdentifySlot(shard) : undefined
   shard.enter("connecting")
@@ -71,7 +71,8 @@ export const run = Effect.fnUntraced(function* (
       shard: shard.id,
       closeCode: durable ? sessionKeepingCode : sessionEndingCode,
       compress: options.compress,
-      wanted: recorder === undefined ? wanted : () => recorder.widen(wanted())
+      wanted: recorder === undefined ? wanted : () => recorder.widen(wanted()),
+      passesOn
     })
   )
   shard.enter("greeting")

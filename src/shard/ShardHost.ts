@@ -26,6 +26,8 @@ export interface ShardHost {
   readonly onHeld: (shard: number, time: Duration.Duration) => void
   /** The dispatches that the program wants at the moment; undefined for all. */
   readonly wanted: () => ReadonlySet<string> | undefined
+  /** Whether the program only passes dispatches on, which then need not be parsed. */
+  readonly passesOn: () => boolean
   /** IDENTIFYs of the processes before this one. */
   readonly identifies: IdentifyHistory
   /** The presence that the program set last for all shards. */

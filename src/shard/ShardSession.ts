@@ -128,6 +128,7 @@ export class ShardSession {
     this.mark = new LowWaterMark(
       sequence,
       this.onHandled,
+      id,
       starts === undefined ? undefined : new Caution(sequence, begun)
     )
   }
@@ -185,6 +186,6 @@ export class ShardSession {
     this.restoredAt = undefined
     this.isReplaying = false
     // Segments of the session before move a mark that nobody reads any more.
-    this.mark = new LowWaterMark(null, this.onHandled)
+    this.mark = new LowWaterMark(null, this.onHandled, this.named?.id)
   }
 }

@@ -37,7 +37,7 @@ describe("the drawing of the architecture", () => {
 
   it("names only files that there are", () => {
     const named = [
-      ...page("docs/architecture.md").matchAll(/`((?:schema|services|shard|gateway|node|cluster)\/\w+\.ts)`/g)
+      ...page("docs/architecture.md").matchAll(/`((?:schema|services|shard|gateway|node|cluster|relay)\/\w+\.ts)`/g)
     ].map(([, file]) => file)
     assert.isAbove(named.length, 10)
     assert.deepStrictEqual(

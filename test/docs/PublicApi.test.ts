@@ -40,7 +40,7 @@ const declaredIn = (path: string, name: string): string => {
   return via === undefined ? path : declaredIn(via.path, name)
 }
 
-const entries = ["index", "node", "cluster", "dashboard", "testing"]
+const entries = ["index", "node", "cluster", "relay", "dashboard", "testing"]
 
 const modules = entries.flatMap((entry) =>
   reexportsOf(`${entry}.ts`).flatMap(({ names, path }) => (names === undefined ? [path] : []))

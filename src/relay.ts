@@ -1,0 +1,20 @@
+/**
+ * `disruption-gateway/relay`: a broker between the connection and the bot's code.
+ */
+export { GatewayRelay, type RelayStatus } from "./relay/GatewayRelay.ts"
+export * as MemoryBroker from "./relay/MemoryBroker.ts"
+export * as RedisBroker from "./relay/RedisBroker.ts"
+export {
+  type BrokerOptions,
+  type BrokerStatus,
+  type ChannelMessage,
+  type LeasedPartition,
+  type Leases,
+  type PartitionEntries,
+  type Published,
+  RelayBroker,
+  RelayBrokerError,
+  type RelayDeadLetter
+} from "./relay/RelayBroker.ts"
+export * as RelayGateway from "./relay/RelayGateway.ts"
+export * as RelayRecord from "./relay/RelayRecord.ts"

@@ -1,0 +1,294 @@
+import { assert, describe, it } from "@effect/vitest"
+import { PresenceUpdateStatus } from "discord-api-types/v10"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Persistence from "effect/persistence/Persistence"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import { Gateway } from "../../src/gateway/Gateway.ts"
+import { GatewayRelay } from "../../src/relay/GatewayRelay.ts"
+import * as MemoryBroker from "../../src/relay/MemoryBroker.ts"
+import { RelayBroker } from "../../src/relay/RelayBroker.ts"
+import * as RelayGateway from "../../src/relay/RelayGateway.ts"
+import { SendEvent } from "../../src/schema/SendEvent.ts"
+import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
+import { SessionStore } from "../../src/services/SessionStore.ts"
+import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import * as SimulatedBot from "../support/SimulatedBot.ts"
+
+const world = (broker: Partial<Parameters<typeof MemoryBroker.layer>[0]> = {}) =>
+  SimulatedBot.discord({ forgetsAcknowledged: true }).pipe(
+    Layer.provideMerge(Persistence.layerBackingMemory),
+    Layer.provideMerge(MemoryBroker.layer({ name: "test", ...broker }))
+  )
+
+/** Starts something in a scope of its own; closing that is its end. */
+const begin = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
+    return { context, scope, end: Scope.close(scope, Exit.void) }
+  })
+
+const relay = begin(
+  GatewayRelay.layer.pipe(
+    Layer.provideMerge(
+      Gateway.layer.pipe(
+        Layer.provide(Layer.fresh(SessionStore.layerPersisted)),
+        Layer.provide(GatewayConfig.layer({ token: "simulated-token", compression: "none", buffer: 64 }))
+      )
+    )
+  )
+)
+
+interface Handled {
+  readonly n: number
+  readonly guild: string
+  readonly by: string
+}
+
+/** Starts a consumer, which handles messages into the list. */
+const consumer = (by: string, handled: Array<Handled>, options: RelayGateway.RelayGatewayOptions = {}) =>
+  Effect.gen(function* () {
+    const started = yield* begin(RelayGateway.layer({ consumer: by, ...options }))
+    const gateway = yield* Effect.provideContext(Gateway, started.context)
+    yield* Effect.forkIn(
+      gateway.handle({
+        MESSAGE_CREATE: ({ d }) =>
+          Effect.sync(() => void handled.push({ n: Number(d.id), guild: String(d.guild_id), by }))
+      }),
+      started.scope
+    )
+    return { ...started, gateway }
+  })
+
+const dispatch = (n: number, guild: string) =>
+  DiscordSimulator.use((simulator) => simulator.dispatch("MESSAGE_CREATE", { id: String(n), guild_id: guild }))
+
+const guilds = Array.from({ length: 20 }, (_, n) => String(197038439483310086n + BigInt(n) * 4194304n))
+
+const dispatchMany = (from: number, to: number) =>
+  Effect.forEach(
+    Array.from({ length: to - from }, (_, index) => from + index),
+    (n) => dispatch(n, guilds[n % guilds.length] ?? ""),
+    { discard: true }
+  )
+
+const assertInOrder = (handled: ReadonlyArray<Handled>) => {
+  for (const guild of guilds) {
+    const of = handled.filter((one) => one.guild === guild).map(({ n }) => n)
+    assert.deepStrictEqual(
+      of,
+      of.toSorted((one, other) => one - other)
+    )
+  }
+}
+
+const assertAll = (handled: ReadonlyArray<Handled>, count: number) =>
+  assert.deepStrictEqual(
+    handled.map(({ n }) => n).toSorted((one, other) => one - other),
+    Array.from({ length: count }, (_, n) => n)
+  )
+
+describe("a relay", () => {
+  it.effect("brings what Discord sends to the consumers, each guild in order to one of them", () =>
+    Effect.gen(function* () {
+      yield* relay
+      const handled: Array<Handled> = []
+      for (const by of ["a", "b", "c"]) yield* consumer(by, handled)
+      yield* TestClock.adjust("5 seconds")
+      yield* dispatchMany(0, 200)
+      yield* TestClock.adjust("5 seconds")
+      assertAll(handled, 200)
+      assertInOrder(handled)
+      for (const guild of guilds) {
+        assert.strictEqual(new Set(handled.filter((one) => one.guild === guild).map(({ by }) => by)).size, 1)
+      }
+      assert.strictEqual(new Set(handled.map(({ by }) => by)).size, 3)
+      const broker = yield* RelayBroker
+      assert.deepInclude(yield* broker.status, { depth: 0, consumers: 3 })
+    }).pipe(Effect.provide(world()))
+  )
+
+  it.effect("keeps what comes while there is no consumer, and while consumers come and go", () =>
+    Effect.gen(function* () {
+      yield* relay
+      yield* TestClock.adjust("1 second")
+      yield* dispatchMany(0, 100)
+      yield* TestClock.adjust("10 minutes")
+      const handled: Array<Handled> = []
+      const first = yield* consumer("a", handled)
+      yield* dispatchMany(100, 150)
+      yield* TestClock.adjust("3 seconds")
+      yield* consumer("b", handled)
+      yield* dispatchMany(150, 200)
+      yield* TestClock.adjust("3 seconds")
+      yield* first.end
+      yield* dispatchMany(200, 300)
+      yield* TestClock.adjust("3 seconds")
+      assertAll(handled, 300)
+      assertInOrder(handled)
+    }).pipe(Effect.provide(world()))
+  )
+
+  it.effect("resumes after a restart, and publishes nothing twice", () =>
+    Effect.gen(function* () {
+      const first = yield* relay
+      const handled: Array<Handled> = []
+      yield* consumer("a", handled)
+      yield* TestClock.adjust("2 seconds")
+      yield* dispatchMany(0, 50)
+      yield* TestClock.adjust("1 second")
+      yield* first.end
+      yield* dispatchMany(50, 100)
+      yield* relay
+      yield* TestClock.adjust("5 seconds")
+      assertAll(handled, 100)
+      assertInOrder(handled)
+      assert.lengthOf(yield* SimulatedBot.identifies, 1)
+    }).pipe(Effect.provide(world()))
+  )
+
+  it.effect("waits while the broker holds as many dispatches as it may, and loses none", () =>
+    Effect.gen(function* () {
+      const { context } = yield* relay
+      yield* TestClock.adjust("1 second")
+      for (let n = 0; n < 500; n += 10) {
+        yield* dispatchMany(n, n + 10)
+        yield* TestClock.adjust("1 second")
+      }
+      const broker = yield* RelayBroker
+      assert.isBelow((yield* broker.status).depth, 200)
+      const { held } = yield* Effect.provideContext(
+        GatewayRelay.use(({ status }) => status),
+        context
+      )
+      assert.strictEqual(held._tag, "Some")
+      const handled: Array<Handled> = []
+      yield* consumer("a", handled)
+      yield* TestClock.adjust("1 minute")
+      assertAll(handled, 500)
+      assertInOrder(handled)
+    }).pipe(Effect.provide(world({ capacity: 50 })))
+  )
+})
+
+describe("a consumer", () => {
+  it.effect("has the gateway's shards, session, identity and changes", () =>
+    Effect.gen(function* () {
+      yield* relay
+      yield* TestClock.adjust("2 seconds")
+      const { gateway } = yield* consumer("a", [])
+      const events: Array<string> = []
+      yield* Effect.forkScoped(
+        Stream.runForEach(gateway.changes, ({ _tag }) => Effect.sync(() => void events.push(_tag)))
+      )
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(
+        (yield* gateway.shards).map(({ shard, state }) => [shard.toString(), state]),
+        [["0/1", "ready"]]
+      )
+      assert.strictEqual((yield* gateway.session())._tag, "Some")
+      assert.strictEqual((yield* gateway.identity)._tag, "Some")
+      assert.include(events, "Ready")
+    }).pipe(Effect.provide(world()))
+  )
+
+  it.effect("sends through the relay, and is told what became of it", () =>
+    Effect.gen(function* () {
+      yield* relay
+      const { gateway } = yield* consumer("a", [])
+      yield* TestClock.adjust("2 seconds")
+      yield* gateway.send(
+        SendEvent.updatePresence({ since: null, activities: [], status: PresenceUpdateStatus.Idle, afk: false })
+      )
+      yield* TestClock.adjust("1 second")
+      const [connection] = yield* DiscordSimulator.use(({ connections }) => connections)
+      assert.include(connection?.frames.map(({ op }) => op) ?? [], 3)
+      const invalid = yield* Effect.flip(
+        gateway.send(SendEvent.requestGuildMembers({ guild_id: "x", query: "", limit: 0 }))
+      )
+      assert.strictEqual(invalid.reason._tag, "InvalidSendEvent")
+      const unknown = yield* Effect.flip(
+        gateway.send(
+          SendEvent.updateVoiceState({ guild_id: "1", channel_id: null, self_deaf: false, self_mute: false }),
+          {
+            shard: 7
+          }
+        )
+      )
+      assert.strictEqual(unknown.reason._tag, "UnknownShard")
+    }).pipe(Effect.provide(world()))
+  )
+
+  it.effect("leaves what it had in hand to the others when it is not heard of any more", () =>
+    Effect.gen(function* () {
+      yield* relay
+      const handled: Array<Handled> = []
+      const broker = yield* RelayBroker
+      // A consumer that was killed: it has taken leases and read, and renews nothing.
+      yield* broker.lease("killed", Duration.seconds(10))
+      yield* TestClock.adjust("1 second")
+      yield* consumer("b", handled)
+      yield* dispatchMany(0, 100)
+      yield* TestClock.adjust("5 seconds")
+      assert.isBelow(handled.length, 100)
+      yield* TestClock.adjust("90 seconds")
+      assertAll(handled, 100)
+      assertInOrder(handled)
+    }).pipe(Effect.provide(world()))
+  )
+
+  it.effect("keeps what a handler gives up as a dead letter with its cause", () =>
+    Effect.gen(function* () {
+      yield* relay
+      const started = yield* begin(RelayGateway.layer())
+      const gateway = yield* Effect.provideContext(Gateway, started.context)
+      yield* Effect.forkScoped(
+        gateway.handle(
+          { MESSAGE_CREATE: ({ d }) => (d.id === "3" ? Effect.fail("no threes") : Effect.void) },
+          { onFailure: { deadLetter: RelayGateway.deadLetter } }
+        )
+      )
+      yield* TestClock.adjust("2 seconds")
+      yield* dispatchMany(0, 10)
+      yield* TestClock.adjust("2 seconds")
+      const broker = yield* RelayBroker
+      const letters = yield* broker.deadLetters(10)
+      assert.deepStrictEqual(
+        letters.map(({ attempts, name }) => ({ attempts, name })),
+        [{ attempts: 1, name: "MESSAGE_CREATE" }]
+      )
+      assert.include(letters[0]?.cause, "no threes")
+      assert.deepInclude(yield* broker.status, { depth: 0, deadLetters: 1 })
+    }).pipe(Effect.provide(world()))
+  )
+
+  it.effect("asks for members through the relay", () =>
+    Effect.gen(function* () {
+      yield* relay
+      const { gateway } = yield* consumer("a", [])
+      yield* TestClock.adjust("2 seconds")
+      const asking = yield* Effect.forkScoped(
+        Stream.runCollect(gateway.requestGuildMembers({ guild_id: "197038439483310086", query: "a", limit: 5 }))
+      )
+      const unanswered = yield* Effect.forkScoped(
+        Effect.flip(
+          Stream.runDrain(gateway.requestGuildMembers({ guild_id: "197038439483310086", query: "", limit: 0 }))
+        )
+      )
+      yield* TestClock.adjust("40 seconds")
+      const chunks = yield* Fiber.join(asking)
+      assert.deepStrictEqual(
+        chunks.map(({ chunk_count, chunk_index }) => [chunk_index, chunk_count]),
+        [[0, 1]]
+      )
+      // Without the intent Discord does not answer.
+      assert.strictEqual((yield* Fiber.join(unanswered)).reason._tag, "SendTimeout")
+    }).pipe(Effect.provide(world()))
+  )
+})
