@@ -24,7 +24,9 @@ export class Plan extends Schema.Class<Plan>("disruption-gateway/ClusterPlan")({
   /** The number of shards whose events programs get. */
   total: Schema.Int,
   /** The number of shards that are being brought up beside them. */
-  next: Schema.optionalKey(Schema.Int)
+  next: Schema.optionalKey(Schema.Int),
+  /** True where programs get the events of those at once, since Discord refuses one of the present shards. */
+  early: Schema.optionalKey(Schema.Boolean)
 }) {}
 
 /** Reads and writes the plan. */

@@ -24,10 +24,12 @@ import { UnsupportedVersion } from "../schema/FatalError.ts"
 import { ShardId } from "../schema/ShardId.ts"
 import type { ShardState } from "../schema/ShardStatus.ts"
 import { Gateway, type GatewayServices } from "../gateway/Gateway.ts"
+import { OutsideGrowth } from "../gateway/OutsideGrowth.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { SessionStore } from "../services/SessionStore.ts"
-import { permanent, ShardLease } from "../services/ShardLease.ts"
+import { type Lease, permanent, ShardLease } from "../services/ShardLease.ts"
 import { type ClusterMessage, ClusterProtocol, NewerMessage } from "./ClusterMessage.ts"
+import type { ClusterGrowth } from "./ClusterGrowth.ts"
 import type { Plan } from "./ClusterPlan.ts"
 import * as FencedSessionStore from "../services/FencedSessionStore.ts"
 import { bodies, ClusterShardStatus, DiscordShard, eventOf, movingStatus } from "./DiscordShard.ts"
@@ -42,6 +44,8 @@ export interface Parts<E, R, E2> {
   readonly nameOf: NameOf
   readonly onFailure: (shard: ShardId, cause: Cause.Cause<unknown>) => Effect.Effect<unknown>
   readonly plan: Plan
+  /** Undefined where the cluster keeps its number of shards. */
+  readonly growth: ClusterGrowth | undefined
   /** The plan as it is now. */
   readonly read: Effect.Effect<Option.Option<Plan>, E2 | UnsupportedVersion>
   readonly onPlan: (plan: Plan) => void
@@ -105,7 +109,10 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
   const runShard = (shard: ShardId, live: Latch.Latch) =>
     Effect.gen(function* () {
       const lease = leaseOf(shard)
+      const growth = parts.growth === undefined ? undefined : yield* parts.growth.ofShard
       const context = yield* Layer.build(Layer.fresh(Gateway.layerNoDeps)).pipe(
+        // A shard that moves while it starts has perhaps identified already.
+        Effect.tap((context) => Effect.addFinalizer(() => handshakeOf(Context.get(context, Gateway), lease))),
         Effect.tap((context) => connected(Context.get(context, Gateway))),
         Effect.provideService(GatewayConfig, {
           ...config,
@@ -116,6 +123,7 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
           timeouts: { ...config.timeouts, storeRead: Duration.infinity }
         }),
         Effect.provideService(ShardLease, lease),
+        Effect.provideService(OutsideGrowth, growth),
         Effect.provideService(
           SessionStore,
           leaseOfLock === undefined ? sessions : FencedSessionStore.under(lease, sessions)
@@ -124,7 +132,6 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
       )
       const gateway = yield* Effect.provideContext(Gateway, context)
       yield* local.host(nameOf(shard), gateway)
-      yield* Effect.addFinalizer(() => handshakeOf(gateway))
       if (!live.isOpen()) {
         // Until the switch programs get the events of the old shards, and these are discarded.
         const draining = yield* Effect.forkScoped(Stream.runDrain(gateway.payloads))
@@ -151,11 +158,11 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
       { discard: true }
     )
 
-  const follow = Effect.fnUntraced(function* ({ next, total }: Plan) {
+  const follow = Effect.fnUntraced(function* ({ early, next, total }: Plan) {
     for (const wanted of next === undefined ? [total] : [total, next]) {
       const isNew = !generations.has(wanted)
       const generation = generations.get(wanted) ?? (yield* launch(wanted))
-      if (wanted === total) yield* generation.live.open
+      if (wanted === total || early === true) yield* generation.live.open
       if (isNew) yield* register(wanted, generation)
     }
     for (const [old, { scope: oldScope }] of generations) {
@@ -180,18 +187,29 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
   yield* Layer.build(DiscordShard.toLayer(handlers(local), { concurrency: "unbounded" }))
 })
 
-/** Limit of that wait: shorter than the rest of a lock whose machine stops the shard because it cannot reach the database. */
+/** Time for which a READY is waited for in any case: shorter than what is left of a lock that cannot be refreshed. */
 const handshakeTime = Duration.millis(1500)
+/** Time for which it is waited for besides, as long as the lock is refreshed. */
+const moreHandshakeTime = Duration.seconds(8)
+
+/** Waits for the end of a state, but no longer than that. */
+const waitWhile = (isWaiting: Effect.Effect<boolean>, time: Duration.Duration) =>
+  isWaiting.pipe(
+    Effect.repeat({ while: (waits) => waits, schedule: Schedule.spaced("20 millis") }),
+    Effect.timeoutOption(time)
+  )
 
 /** Waits for the READY of an IDENTIFY that was sent: without a session the machine that is next would identify, too. */
-const handshakeOf = (gateway: Gateway["Service"]) =>
-  Effect.map(gateway.shards, (shards) => shards.some(({ state }) => state === "identifying")).pipe(
-    Effect.repeat({ while: (isIdentifying) => isIdentifying, schedule: Schedule.spaced("20 millis") }),
-    Effect.timeoutOption(handshakeTime),
+const handshakeOf = (gateway: Gateway["Service"], lease: Lease) => {
+  const isIdentifying = Effect.map(gateway.shards, (shards) => shards.some(({ state }) => state === "identifying"))
+  const isIdentifyingUnderLease = Effect.map(isIdentifying, (identifies) => identifies && lease.isHeld())
+  return waitWhile(isIdentifying, handshakeTime).pipe(
+    Effect.andThen(waitWhile(isIdentifyingUnderLease, moreHandshakeTime)),
     // Detached, because the shard is being interrupted and this wait must go on.
     Effect.forkDetach,
     Effect.flatMap(Fiber.await)
   )
+}
 
 const handlers = (local: LocalShards) =>
   Effect.gen(function* () {

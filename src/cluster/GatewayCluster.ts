@@ -19,22 +19,26 @@ import type * as Persistence from "effect/persistence/Persistence"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import { InvalidConfig, UnsupportedVersion } from "../schema/FatalError.ts"
 import { GatewayError, type GatewayErrorReason } from "../schema/GatewayError.ts"
 import { SendTimeout, ShardUnreachable, UnknownShard } from "../schema/SendError.ts"
 import { route, type SendEvent } from "../schema/SendEvent.ts"
-import type { ShardEvent } from "../schema/ShardEvent.ts"
+import { ShardEvent } from "../schema/ShardEvent.ts"
 import { ShardId } from "../schema/ShardId.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
 import type { SendOptions } from "../gateway/ShardManager.ts"
 import type { Gateway, GatewayServices } from "../gateway/Gateway.ts"
+import * as GatewayInstruments from "../gateway/GatewayInstruments.ts"
+import * as ShardEvents from "../gateway/ShardEvents.ts"
+import * as BotMetrics from "../services/BotMetrics.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayConnection } from "../services/GatewayConnection.ts"
 import { GatewayDirectory } from "../services/GatewayDirectory.ts"
 import * as ClusterShards from "./ClusterShards.ts"
 import { bodies, ClusterShardStatus, DiscordShard, frameOf, movingStatus } from "./DiscordShard.ts"
 import { type ClusterMessage, ClusterProtocol, type NewerMessage } from "./ClusterMessage.ts"
+import * as ClusterGrowth from "./ClusterGrowth.ts"
 import * as ClusterPlan from "./ClusterPlan.ts"
 import { Plan } from "./ClusterPlan.ts"
 import * as DiscordReach from "./DiscordReach.ts"
@@ -237,17 +241,46 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
 
     const statuses = (total: number) => Effect.forEach(idsOf(total), statusOf, { concurrency })
 
+    const events = yield* ShardEvents.make(
+      GatewayInstruments.make(yield* BotMetrics.contextOf(config.token), config.events).onEvent
+    )
+    yield* Effect.forkScoped(Stream.runForEach(events.changes, local.tell))
+
+    /** Brings other shards up beside the present ones, and switches to them when all are ready. */
+    const replace = Effect.fnUntraced(function* (
+      total: number,
+      { early, held, refused }: Parameters<ClusterGrowth.Parts["reshard"]>[1]
+    ) {
+      const from = plan.total
+      const write = (next: Partial<Pick<Plan, "next" | "early">> & Pick<Plan, "total">) =>
+        Effect.andThen(held, plans.write(new Plan({ ...placement, ...next })))
+      yield* write({ total: from, next: total, ...(early ? { early } : {}) })
+      const isReady = Effect.gen(function* () {
+        const refusal = yield* refused
+        if (Option.isSome(refusal)) {
+          yield* write({ total: from })
+          return yield* fail(refusal.value)
+        }
+        return (yield* statuses(total)).every(({ state }) => state === "ready")
+      })
+      yield* Effect.repeat(Effect.delay(isReady, "1 second"), { until: (done) => done })
+      const now = yield* Effect.orElseSucceed(plans.read, Option.none)
+      if (Option.exists(now, (now) => now.total !== total && now.next !== total)) {
+        const description = "another machine has begun to give the cluster another number of them meanwhile"
+        return yield* fail(new InvalidConfig({ option: "shards", description }))
+      }
+      yield* write({ total })
+      yield* events.announce((at) => ShardEvent.Resharded({ shard: 0, at, from, to: total }))
+      yield* Effect.sleep(ClusterShards.switchTime)
+    })
+
     const reshard: GatewayCluster["Service"]["reshard"] = Effect.fnUntraced(
       function* (total) {
         if (!Number.isInteger(total) || total < 1) {
           return yield* fail(new InvalidConfig({ option: "shards", description: `${total} is not a number of shards` }))
         }
         if (total === plan.total) return
-        yield* plans.write(new Plan({ ...placement, total: plan.total, next: total }))
-        const ready = Effect.map(statuses(total), (all) => all.every(({ state }) => state === "ready"))
-        yield* Effect.repeat(Effect.delay(ready, "1 second"), { until: (done) => done })
-        yield* plans.write(new Plan({ ...placement, total }))
-        yield* Effect.sleep(ClusterShards.switchTime)
+        yield* replace(total, { early: false, held: Effect.void, refused: Effect.succeedNone })
       },
       Effect.withSpan(
         "GatewayCluster.reshard",
@@ -255,6 +288,19 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
         { captureStackTrace: false }
       )
     )
+
+    const growing = config.shards === "auto" && config.gatewayUrl === undefined ? config.growth : false
+    const growth =
+      growing === false
+        ? undefined
+        : yield* ClusterGrowth.make(growing, {
+            config,
+            directory,
+            plan: () => plan,
+            announce: events.announce,
+            reshard: (total, options) => (total === plan.total ? Effect.void : replace(total, options)),
+            giveUp: (error) => Deferred.fail(failed, error)
+          })
 
     const service = GatewayCluster.of({
       send,
@@ -313,11 +359,13 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       onNewer: (reason) =>
         Effect.andThen(Effect.logError(reason.message), Deferred.fail(failed, new GatewayError({ reason }))),
       plan: first,
+      growth,
       read: plans.read,
       onPlan: (next) => {
         plan = next
       }
     })
+    if (growth !== undefined) yield* growth.run
     return service
   })
 

@@ -41,8 +41,11 @@ export class LocalShards {
         }),
         () => Effect.sync(() => this.gateways.delete(name))
       ),
-      Effect.forkScoped(Stream.runForEach(gateway.changes, (event) => PubSub.publish(this.events, event)))
+      Effect.forkScoped(Stream.runForEach(gateway.changes, this.tell))
     )
+
+  /** Tells those who watch this machine's connections of an event that is not of one of them. */
+  readonly tell = (event: ShardEvent): Effect.Effect<boolean> => PubSub.publish(this.events, event)
 
   /** The gateway of a shard; waits for one that is about to start here. */
   readonly gatewayOf = (name: string): Effect.Effect<Gateway["Service"]> =>

@@ -38,8 +38,8 @@ export interface Standing {
 /** Guilds that Discord allows a shard. Discord, "Sharding": https://discord.com/developers/docs/events/gateway#sharding */
 const guildsAllowed = 2500
 
-/** Share of them at which Discord is asked at once. */
-const fullAt = 0.8 * guildsAllowed
+/** Guilds of a shard at which Discord is asked at once. */
+export const fullAt = 0.8 * guildsAllowed
 
 /** Growth that is worth its IDENTIFYs: the part of the present number that comes on top. */
 const worthwhile = 10
@@ -90,7 +90,7 @@ export interface GrowthParts {
   readonly directory: GatewayDirectory["Service"]
   readonly standing: () => Standing
   readonly announce: (event: (at: DateTime.Utc) => ShardEvent) => Effect.Effect<void>
-  readonly reshard: (total: number) => Effect.Effect<void, GatewayError>
+  readonly reshard: (total: number) => Effect.Effect<void, { readonly message: string }>
   /** No number of shards is the right one. */
   readonly giveUp: (error: GatewayError) => Effect.Effect<unknown>
 }
@@ -108,6 +108,11 @@ export class Growth {
 
   constructor(parts: GrowthParts) {
     this.parts = parts
+  }
+
+  /** A process before this one has resharded at this time, in milliseconds of monotonic time. */
+  hasGrown(at: number): void {
+    this.grownAt = at
   }
 
   /** Discord refuses a shard: there is no reason to wait for the next question. */

@@ -32,7 +32,8 @@ import { Backoff } from "../shard/Backoff.ts"
 import type { Shard, ShardServices } from "../shard/Shard.ts"
 import type { ShardBuffer, ShardHost } from "../shard/ShardHost.ts"
 import type { GatewayInstruments } from "./GatewayInstruments.ts"
-import { Growth } from "./Growth.ts"
+import { Growth, type Standing } from "./Growth.ts"
+import { OutsideGrowth } from "./OutsideGrowth.ts"
 import * as Resharding from "./Resharding.ts"
 import type { ShardEvents } from "./ShardEvents.ts"
 import * as ShardGeneration from "./ShardGeneration.ts"
@@ -88,21 +89,24 @@ export const make = Effect.fnUntraced(function* (parts: {
   let home: Scope.Scope | undefined
   // With a `gatewayUrl` nobody can be asked.
   const growing = config.shards === "auto" && config.gatewayUrl === undefined ? config.growth : false
+  const standing = (): Standing => {
+    const shards = [...(current?.shards.values() ?? [])]
+    return {
+      total: current?.total ?? 1,
+      fullest: shards.reduce((most, { guilds }) => Math.max(most, guilds), 0),
+      refusal: shards.find(({ refusal }) => refusal !== undefined)?.refusal
+    }
+  }
   const growth = new Growth({
     config,
     directory,
-    standing: () => {
-      const shards = [...(current?.shards.values() ?? [])]
-      return {
-        total: current?.total ?? 1,
-        fullest: shards.reduce((most, { guilds }) => Math.max(most, guilds), 0),
-        refusal: shards.find(({ refusal }) => refusal !== undefined)?.refusal
-      }
-    },
+    standing,
     announce: events.announce,
     reshard: (total) => reshard(total),
     giveUp: (error) => Deferred.fail(failed, error)
   })
+  const outside = yield* OutsideGrowth
+  if (outside !== undefined) outside.watch(standing)
   const totals = growing === false ? undefined : yield* ShardTotalStore
 
   const host: Omit<ShardHost, "identifies"> = {
@@ -114,8 +118,8 @@ export const make = Effect.fnUntraced(function* (parts: {
     wanted: parts.wanted,
     passesOn: parts.passesOn,
     presence: () => presence,
-    refused: ({ total }) => growing !== false && current?.total === total,
-    onRefused: () => growth.onRefusal(),
+    refused: ({ total }) => outside !== undefined || (growing !== false && current?.total === total),
+    onRefused: () => (outside ?? growth).onRefusal(),
     fork: yield* FiberSet.makeRuntime<never, void, never>()
   }
 

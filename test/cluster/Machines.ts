@@ -2,7 +2,7 @@
  * A cluster of processes on the served simulator: they are started and ended at will, and what their programs were given is
  * compared with what the simulator dispatched.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -173,6 +173,8 @@ export const make = Effect.fnUntraced(function* (options: {
   return {
     simulator,
     start,
+    /** What the programs have written down so far: lines of shard, message and machine. */
+    recorded: Effect.sync(() => readFileSync(record, "utf8")),
     /** Output of all machines. */
     describe,
     connected,

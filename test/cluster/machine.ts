@@ -3,7 +3,7 @@
 import { closeSync, openSync, writeSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Config, Console, Effect, Layer, Queue, Random, Schedule, Schema, Stream } from "effect"
+import { Config, Console, Effect, Layer, Option, Queue, Random, Schedule, Schema, Stream } from "effect"
 import { Gateway, GatewayConfig } from "../../src/index.ts"
 import { GatewayCluster, NodeCluster } from "../../src/cluster.ts"
 
@@ -69,13 +69,23 @@ const resharding = Effect.gen(function* () {
   )
 })
 
+/** With PROOF_GROWTH, Discord is asked as often as that for the number of shards, and may be followed as often. */
+const configured = Layer.effect(
+  GatewayConfig,
+  Effect.gen(function* () {
+    const config = yield* GatewayConfig
+    const every = yield* Config.option(Config.Duration("PROOF_GROWTH"))
+    return Option.isNone(every) ? config : { ...config, growth: { every: every.value, apart: every.value } }
+  })
+).pipe(Layer.provide(GatewayConfig.layerEnv))
+
 GatewayCluster.use(({ failure }) => Effect.raceFirst(failure, resharding)).pipe(
   Effect.provide(GatewayCluster.layer(program)),
   Effect.scoped,
   Effect.provide(
     NodeCluster.layerEnv.pipe(
       Layer.provide(PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })),
-      Layer.provideMerge(GatewayConfig.layerEnv)
+      Layer.provideMerge(configured)
     )
   ),
   NodeRuntime.runMain

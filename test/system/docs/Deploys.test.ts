@@ -1,4 +1,5 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs"
+import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -25,10 +26,19 @@ const folder = Effect.acquireRelease(
   Effect.sync(() => {
     const path = mkdtempSync(join(tmpdir(), "deploys-"))
     symlinkSync(join(root, "examples/dist/rolling-deploy.js"), join(path, "bot.js"))
+    symlinkSync(join(root, "examples/dist/cluster/bot.js"), join(path, "machine.js"))
     return path
   }),
   (path) => Effect.sync(() => rmSync(path, { recursive: true }))
 )
+
+const freePort = Effect.callback<string>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    server.close(() => resume(Effect.succeed(String(port))))
+  })
+})
 
 /** Numbers of the messages that the logs of a folder tell of. */
 const handledIn = (path: string) =>
@@ -112,5 +122,24 @@ describe("the commands of docs/deploys.md", () => {
       const database = yield* Database.make
       yield* oneProcess("Sessions in Redis or PostgreSQL", { DATABASE_URL: database.url() })
     }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live.skipIf(!hasPostgres)("roll a cluster", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      let commands = commandsOf("The cluster")
+      for (const port of new Set(commands.match(/\b(?:3443|808)\d\b/g))) {
+        commands = commands.replaceAll(port, yield* freePort)
+      }
+      const { dispatched, handled } = yield* run(commands, { DATABASE_URL: database.url() })
+      const { identifies } = yield* (yield* DiscordSimulator).counts
+      const once = new Set(handled)
+      const first = handled[0] ?? 0
+      process.stdout.write(
+        `The cluster: ${dispatched} events, ${handled.length - once.size} twice, ${identifies} IDENTIFYs\n`
+      )
+      assert.strictEqual(once.size, dispatched - first)
+      assert.strictEqual(identifies, 4)
+    }).pipe(Effect.provide(DiscordSimulator.serve({ shards: 4, maxConcurrency: 4 })))
   )
 })
