@@ -24,7 +24,10 @@ const licences = {
   }
 }
 
-const entries = ["cluster", "dashboard", "index", "node", "testing"]
+/** The entries of the package: `./dist/index.js` is `src/index.ts`. */
+const entries = Object.values(JSON.parse(readFileSync("package.json", "utf8")).exports).flatMap((entry) =>
+  typeof entry === "string" ? [] : [/^\.\/dist\/(.*)\.js$/.exec(entry.default)[1]]
+)
 
 const library = defineConfig({
   input: Object.fromEntries(entries.map((name) => [name, `src/${name}.ts`])),
