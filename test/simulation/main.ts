@@ -1,6 +1,8 @@
 /**
  * `npm run simulate -- --seeds 1..1000`: the promise of delivery, held against a hostile Discord, seed by seed.
  * `npm run simulate -- --kills 200`: so many kills of each kind of program, and a table.
+ * `npm run simulate -- --cluster --seeds 1..2000`: the same for a cluster of machines. With `--defect` a defect is put in by hand,
+ * which some seeds have to find.
  *
  * Ends with 1 when a seed has failed. With `--json` the last line is the report as JSON.
  */
@@ -15,6 +17,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { version } from "../../src/version.ts"
+import * as ClusterReport from "./cluster/ClusterReport.ts"
+import * as ClusterRun from "./cluster/ClusterRun.ts"
+import * as ClusterScenario from "./cluster/ClusterScenario.ts"
+import { type Defect, defects, isDefect } from "./cluster/Defect.ts"
 import { describe as describeAction } from "./FaultSchedule.ts"
 import * as Kills from "./Kills.ts"
 import * as Report from "./Report.ts"
@@ -77,12 +83,56 @@ const runKills = Effect.fnUntraced(function* (kills: number, row: string | undef
   if (hasFailed) yield* Effect.sync(() => (process.exitCode = 1))
 })
 
+const defect = Flag.Literals("defect", Object.keys(defects).filter(isDefect)).pipe(
+  Flag.withDescription("Put a defect into the cluster, which seeds have to find"),
+  Flag.optional
+)
+
+/** One cluster after the other, with all that happens. */
+const clustersWithTrace = (seeds: ReadonlyArray<number>, defect: Defect | undefined) =>
+  Effect.forEach(
+    seeds,
+    Effect.fnUntraced(function* (seed) {
+      yield* Console.log(`Scenario ${JSON.stringify(yield* ClusterScenario.ofSeed(seed), undefined, 2)}`)
+      const outcome = yield* ClusterRun.seed(seed, { trace: true, defect })
+      yield* Console.log(outcome.trace.join("\n"))
+      if (ClusterReport.hasFailed(outcome)) yield* Console.log(ClusterReport.describeFailure(outcome))
+      return outcome
+    })
+  )
+
+const runClusters = Effect.fnUntraced(function* (
+  seeds: ReadonlyArray<number>,
+  { defect, json, trace }: { readonly defect: Defect | undefined; readonly json: boolean; readonly trace: boolean }
+) {
+  const runSync = Effect.runSyncWith(yield* Effect.context<never>())
+  const [took, outcomes] = yield* Effect.timed(
+    trace
+      ? clustersWithTrace(seeds, defect)
+      : Threads.runClusters(
+          seeds,
+          (outcome) => {
+            if (ClusterReport.hasFailed(outcome)) runSync(Console.log(ClusterReport.describeFailure(outcome)))
+          },
+          defect
+        )
+  )
+  const report = ClusterReport.ofOutcomes(outcomes)
+  yield* Console.log(json ? JSON.stringify(report) : ClusterReport.describe(report, Duration.toSeconds(took)))
+  if (report.failedSeeds.length > 0) yield* Effect.sync(() => (process.exitCode = 1))
+})
+
 const simulate = Command.make(
   "simulate",
   {
     seeds,
     program,
     kills,
+    cluster: Flag.Boolean("cluster").pipe(
+      Flag.withDescription("Clusters of machines rather than one process"),
+      Flag.withDefault(false)
+    ),
+    defect,
     json: Flag.Boolean("json").pipe(
       Flag.withDescription("End with the report in one line of JSON"),
       Flag.withDefault(false)
@@ -92,7 +142,8 @@ const simulate = Command.make(
       Flag.withDefault(false)
     )
   },
-  Effect.fnUntraced(function* ({ json, kills, program, seeds, trace }) {
+  Effect.fnUntraced(function* ({ cluster, defect, json, kills, program, seeds, trace }) {
+    if (cluster) return yield* runClusters(seeds, { defect: Option.getOrUndefined(defect), json, trace })
     const row = Option.getOrUndefined(program)
     if (Option.isSome(kills)) return yield* runKills(kills.value, row)
     const context = yield* Effect.context<never>()

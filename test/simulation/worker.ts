@@ -3,14 +3,19 @@
  */
 import { parentPort, workerData } from "node:worker_threads"
 import * as Effect from "effect/Effect"
+import * as ClusterRun from "./cluster/ClusterRun.ts"
 import * as Run from "./Run.ts"
+import type { Share } from "./Threads.ts"
 
-const { row, seeds }: Pick<Run.Outcome, "row"> & { readonly seeds: ReadonlyArray<number> } = workerData
+const { job, seeds }: Share = workerData
 
-const post = (outcome: Run.Outcome) =>
+const post = (outcome: unknown) =>
   Effect.sync(() => {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     parentPort?.postMessage(outcome)
   })
 
-Effect.runFork(Effect.forEach(seeds, (seed) => Effect.flatMap(Run.seed(seed, { row }), post), { discard: true }))
+const runSeed = (seed: number): Effect.Effect<unknown> =>
+  job.kind === "process" ? Run.seed(seed, { row: job.row }) : ClusterRun.seed(seed, { defect: job.defect })
+
+Effect.runFork(Effect.forEach(seeds, (seed) => Effect.flatMap(runSeed(seed), post), { discard: true }))
