@@ -35,6 +35,7 @@ import * as SessionFile from "../services/SessionFile.ts"
 import { shardingConfig, type ShardingOptions } from "./ClusterTiming.ts"
 import * as ClusterNews from "./ClusterNews.ts"
 import * as ClusterPlan from "./ClusterPlan.ts"
+import * as FencedGuilds from "../services/FencedGuilds.ts"
 import * as FencedSessionStore from "../services/FencedSessionStore.ts"
 import type { ClusterServices } from "./GatewayCluster.ts"
 import * as LockLeases from "./LockLeases.ts"
@@ -161,20 +162,26 @@ type Stores = <E, R, E2, R2>(
   sessions: (cluster: string) => Layer.Layer<FencedSessions, E2, R2>
 ) => Layer.Layer<Persistence.BackingPersistence | SessionStore, E | E2, R | R2>
 
-/** The stores of one cluster; several may share a database. */
+/** The stores of one cluster; several may share a database. Guilds are beside the sessions, and fenced as they are. */
 const storesOf =
   (name: string, lockExpiration: Duration.Input): Stores =>
   (backing, sessions) =>
-    FencedSessionStore.layer(lockExpiration).pipe(
-      Layer.provide(sessions(name)),
-      Layer.merge(
-        Layer.effect(
-          Persistence.BackingPersistence,
-          Effect.map(Persistence.BackingPersistence, (all) =>
-            Persistence.BackingPersistence.of({ ...all, make: (store) => all.make(`${name}_${store}`) })
-          )
-        ).pipe(Layer.provide(backing))
-      )
+    Layer.effect(
+      Persistence.BackingPersistence,
+      Effect.gen(function* () {
+        const all = yield* Persistence.BackingPersistence
+        const guilds = yield* FencedGuilds.FencedGuilds
+        return Persistence.BackingPersistence.of({
+          ...all,
+          make: (store) =>
+            store === FencedGuilds.guildsStoreId && guilds !== undefined
+              ? Effect.succeed(guilds)
+              : all.make(`${name}_${store}`)
+        })
+      })
+    ).pipe(
+      Layer.provide(backing),
+      Layer.provideMerge(FencedSessionStore.layer(lockExpiration).pipe(Layer.provide(sessions(name))))
     )
 
 const inSql = (stores: Stores) =>

@@ -50,7 +50,7 @@ const open = Effect.fnUntraced(function* (bot: string, shards: GatewayConfig["Se
   const folder = join(yield* stateFolder, "disruption-gateway")
   yield* files.makeDirectory(folder, { recursive: true, mode: 0o700 })
   const context = yield* Layer.build(
-    Persistence.layerBackingKvs.pipe(Layer.provide(SessionFile.layer(join(folder, fileName(bot, shards)))))
+    Layer.fresh(Persistence.layerBackingKvs).pipe(Layer.provide(SessionFile.layer(join(folder, fileName(bot, shards)))))
   )
   return yield* IdentifyStore.makePersisted(Context.get(context, Persistence.BackingPersistence))
 })

@@ -6,6 +6,19 @@ import { Identity } from "./Identity.ts"
 import { ShardId } from "./ShardId.ts"
 
 /**
+ * Count of a shard's guilds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GuildTally {
+  /** Guilds that READY named, less those that were left since. */
+  readonly known: number
+  /** Guilds that are available. */
+  readonly available: number
+}
+
+/**
  * A gateway session of one shard.
  *
  * @category models
@@ -34,6 +47,8 @@ export class Session extends Schema.Class<Session>("disruption-gateway/Session")
   origin: Schema.String,
   /** True where its guilds are in `GuildSnapshots`, up to this sequence at least. */
   hasGuilds: Schema.optionalKey(Schema.Boolean),
+  /** Count of its guilds at this sequence. Absent in sessions that were stored before there was one. */
+  guildCount: Schema.optionalKey(Schema.Struct({ known: Schema.Int, available: Schema.Int })),
   /** Identity of its READY. Absent in sessions that were stored before there was one. */
   identity: Schema.optionalKey(Identity)
 }) {}

@@ -17,13 +17,24 @@ import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
 import * as Request from "effect/Request"
 import * as RequestResolver from "effect/RequestResolver"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
 import * as MonotonicTime from "./MonotonicTime.ts"
 import { type Lease, usableShare } from "./ShardLease.ts"
 import { SessionStore, SessionStoreError } from "./SessionStore.ts"
-import { decodeStored, encodeStored, encodeStoredIdentity, identityKey, withIdentity } from "./StoredSession.ts"
+import {
+  asideKey,
+  decodeStored,
+  encodeStored,
+  encodeStoredIdentity,
+  identityKey,
+  newerVersionOf,
+  unreadable,
+  withIdentity
+} from "./StoredSession.ts"
+import * as FencedGuilds from "./FencedGuilds.ts"
 import { FencedSessions, type Taken } from "./FencedSessions.ts"
 import * as IdentifyStore from "./IdentifyStore.ts"
 import * as ShardTotalStore from "./ShardTotalStore.ts"
@@ -136,12 +147,35 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
     )
   })
 
+  /** Writes what is beside the sessions. */
+  const save = Effect.fnUntraced(function* (row: string, stored: string) {
+    if (!epochs.has(row)) yield* take(row)
+    const written = yield* withinTime(sessions.write([{ shard: row, epoch: epochs.get(row) ?? 0, session: stored }]))
+    if (!written.has(row)) return yield* superseded
+  })
+
+  /** Reads a session. One of a newer release is kept aside, since the next session of the shard takes its place. */
+  const decodeOrKeepAside = Effect.fnUntraced(function* (key: string, stored: string) {
+    const json = yield* decodeOrNull(stored)
+    const session = yield* Effect.result(decodeStored(json))
+    if (Result.isSuccess(session)) return Option.some(session.success)
+    const aside = Option.map(newerVersionOf(json), (version) => asideKey(key, version))
+    if (Option.isSome(aside)) {
+      yield* Effect.mapError(
+        save(aside.value, stored),
+        ({ message }) => new SessionStoreError({ description: message })
+      )
+    }
+    yield* Effect.logWarning(unreadable(session.failure.message, aside))
+    return Option.none<Session>()
+  })
+
   const store = SessionStore.of({
     get: Effect.fnUntraced(
       function* (shard) {
         const key = shard.toString()
         const [session, identity] = yield* Effect.all([take(key), take(identityKey(key))], { concurrency: 2 })
-        const stored = session === undefined ? Option.none() : yield* decodeOrNone(session)
+        const stored = session === undefined ? Option.none() : yield* decodeOrKeepAside(key, session)
         if (Option.isNone(stored)) return stored
         const own = known.get(key)
         if (own !== undefined && own.id === stored.value.id && own.sequence > stored.value.sequence) {
@@ -189,13 +223,6 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
     durable: true
   })
 
-  /** Writes what is beside the sessions. */
-  const save = Effect.fnUntraced(function* (row: string, stored: string) {
-    if (!epochs.has(row)) yield* take(row)
-    const written = yield* withinTime(sessions.write([{ shard: row, epoch: epochs.get(row) ?? 0, session: stored }]))
-    if (!written.has(row)) return yield* superseded
-  })
-
   const identifies: IdentifyStore.IdentifyTimes = {
     load: (shards) =>
       Effect.forEach(
@@ -213,7 +240,8 @@ const make = Effect.fnUntraced(function* (abandonAfter: Duration.Duration) {
     load: Effect.map(take(totalKey), (stored) => (stored === undefined ? Option.none() : decodeTotal(stored))),
     save: (shards) => save(totalKey, encodeTotal(shards))
   }
-  return { store, identifies, total }
+  const guilds = FencedGuilds.make(sessions, (shard) => epochs.get(shard))
+  return { store, identifies, total, guilds }
 })
 
 /** The name under which the times of a shard's IDENTIFYs are beside its session. */
@@ -229,18 +257,6 @@ const decodeTotal = (stored: string) => Option.map(Schema.decodeUnknownOption(To
 const encodeTotal = (total: number) => Schema.encodeSync(Total)({ version: 1, total })
 
 const decodeOrNull = (stored: string) => Effect.orElseSucceed(decodeJson(stored), () => null)
-
-const decodeOrNone = (stored: string) =>
-  decodeJson(stored).pipe(
-    Effect.flatMap(decodeStored),
-    Effect.tapError((error) =>
-      Effect.logWarning(
-        `The session that was stored cannot be read: ${error.message}. The shard identifies anew, and its new session takes ` +
-          "the place of this one"
-      )
-    ),
-    Effect.option
-  )
 
 /**
  * The sessions as the owner of a shard has them, under a lease. Where a machine that is no owner any more took the shard once
@@ -274,9 +290,10 @@ export const under = (lease: Lease, sessions: SessionStore["Service"]): SessionS
  * two thirds of the time that locks last is not written any more: by then the machine has stopped the shard.
  */
 export const layer = (lockExpiration: Duration.Input): Layer.Layer<SessionStore, never, FencedSessions> =>
-  Layer.effect(
-    SessionStore,
-    Effect.map(make(Duration.times(Duration.fromInputUnsafe(lockExpiration), usableShare)), ({ store }) => store)
+  Layer.effectContext(
+    Effect.map(make(Duration.times(Duration.fromInputUnsafe(lockExpiration), usableShare)), ({ guilds, store }) =>
+      Context.make(SessionStore, store).pipe(Context.add(FencedGuilds.FencedGuilds, guilds))
+    )
   )
 
 /** Time after which a session that could not be written is of no use to an owner: the next change brings a later one. */
@@ -284,8 +301,9 @@ const ownersPatience = Duration.seconds(10)
 
 /** Keeps the sessions of an owner, and beside them the times of IDENTIFYs and the number of shards. */
 export const layerOwned: Layer.Layer<SessionStore, never, FencedSessions> = Layer.effectContext(
-  Effect.map(make(ownersPatience), ({ identifies, store, total }) =>
+  Effect.map(make(ownersPatience), ({ guilds, identifies, store, total }) =>
     Context.make(SessionStore, store).pipe(
+      Context.add(FencedGuilds.FencedGuilds, guilds),
       Context.add(IdentifyStore.IdentifyStore, identifies),
       Context.add(ShardTotalStore.ShardTotalStore, total)
     )

@@ -23,6 +23,15 @@ export interface FencedWrite {
   readonly session: string | undefined
 }
 
+/** Texts to be written beside a shard's session. */
+export interface FencedTexts {
+  readonly shard: string
+  /** Epoch under which the writer has the shard. */
+  readonly epoch: number
+  /** Names of the texts, and the texts; undefined to forget one. No name is there twice. */
+  readonly texts: ReadonlyArray<readonly [name: string, text: string | undefined]>
+}
+
 /** Sessions, with the epochs of their owners. */
 export class FencedSessions extends Context.Service<
   FencedSessions,
@@ -35,5 +44,12 @@ export class FencedSessions extends Context.Service<
     readonly write: (
       writes: ReadonlyArray<FencedWrite>
     ) => Effect.Effect<ReadonlySet<string>, Persistence.PersistenceError>
+    /** Reads texts beside a shard's session, by their names; those that are not there are left out. */
+    readonly readBeside: (
+      shard: string,
+      names: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyMap<string, string>, Persistence.PersistenceError>
+    /** Writes texts beside a shard's session in one step, unless the epoch is not that of the shard any more: then false. */
+    readonly writeBeside: (texts: FencedTexts) => Effect.Effect<boolean, Persistence.PersistenceError>
   }
 >()("disruption-gateway/services/FencedSessions") {}

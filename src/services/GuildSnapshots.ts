@@ -13,9 +13,13 @@ import * as Option from "effect/Option"
 import * as Persistence from "effect/persistence/Persistence"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
+import { InvalidConfig } from "../schema/FatalError.ts"
+import { GatewayError } from "../schema/GatewayError.ts"
 import type { ShardId } from "../schema/ShardId.ts"
+import * as FencedGuilds from "./FencedGuilds.ts"
 import * as LatePersistence from "./LatePersistence.ts"
 import * as SessionFile from "./SessionFile.ts"
+import { SessionStore } from "./SessionStore.ts"
 import { named } from "./StoreName.ts"
 
 /**
@@ -94,6 +98,30 @@ export class GuildSnapshots extends Context.Service<
       ).pipe(Effect.flatMap(persisted))
     )
 
+  /**
+   * Keeps guilds beside the sessions of `RedisOwner.layerWithSessions`, `SqlOwner.layerWithSessions` or a cluster, fenced by the
+   * epoch of their shard as these are: an instance that is no owner any more changes none. Fails with `InvalidConfig` with
+   * another `SessionStore`.
+   *
+   * ```ts
+   * Gateway.layer.pipe(
+   *   Layer.provide(GuildSnapshots.layerBesideSessions),
+   *   Layer.provide(GatewayOwner.layer({ instance: NodeGateway.instance })),
+   *   Layer.provide(RedisOwner.layerWithSessions("my-bot", NodeRedis.layer({ url: "redis://127.0.0.1:6379" })))
+   * )
+   * ```
+   */
+  static readonly layerBesideSessions: Layer.Layer<GuildSnapshots, GatewayError, SessionStore> = Layer.effect(
+    GuildSnapshots,
+    Effect.gen(function* () {
+      yield* SessionStore
+      const store = yield* FencedGuilds.FencedGuilds
+      if (store !== undefined) return yield* persisted({ make: () => Effect.succeed(store) })
+      const description = "they are kept beside fenced sessions, and the SessionStore is none of those"
+      return yield* new GatewayError({ reason: new InvalidConfig({ option: "GuildSnapshots", description }) })
+    })
+  )
+
   /** Keeps guilds for as long as the layer lives. */
   static readonly layerMemory: Layer.Layer<GuildSnapshots> = GuildSnapshots.layerPersisted.pipe(
     Layer.provide(Persistence.layerBackingMemory)
@@ -104,8 +132,8 @@ export class GuildSnapshots extends Context.Service<
    * thousand guilds and more take Redis or SQL, where a guild is written by itself.
    */
   static readonly layerFile = (path: string): Layer.Layer<GuildSnapshots, PlatformError, FileSystem.FileSystem> =>
-    GuildSnapshots.layerPersisted.pipe(
-      Layer.provide(Persistence.layerBackingKvs),
+    // A file of its own: see `SessionStore.layerFile`.
+    Layer.fresh(GuildSnapshots.layerPersisted.pipe(Layer.provide(Persistence.layerBackingKvs))).pipe(
       Layer.provide(SessionFile.layer(path))
     )
 }
@@ -133,7 +161,7 @@ const indexOf = (shard: ShardId) => named(shard.toString())
 const keyOf = (index: string, guild: string) => `${index}/${guild}`
 
 const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersistence["Service"]) {
-  const store = yield* backing.make("disruption-gateway_guilds")
+  const store = yield* backing.make(FencedGuilds.guildsStoreId)
   const index = (key: string) => Effect.map(store.get(key), (value) => decodeIndex(value))
   const forget = (key: string, guilds: ReadonlyArray<string>) =>
     Effect.forEach(guilds, (guild) => store.remove(keyOf(key, guild)), { concurrency: 64, discard: true })

@@ -31,7 +31,9 @@ export const layer = <E, R>(
           }).pipe(
             Context.add(FencedSessions, {
               take: (shards) => Effect.flatMap(sessions, (store) => store.take(shards)),
-              write: (writes) => Effect.flatMap(sessions, (store) => store.write(writes))
+              write: (writes) => Effect.flatMap(sessions, (store) => store.write(writes)),
+              readBeside: (shard, names) => Effect.flatMap(sessions, (store) => store.readBeside(shard, names)),
+              writeBeside: (texts) => Effect.flatMap(sessions, (store) => store.writeBeside(texts))
             })
           )
         })

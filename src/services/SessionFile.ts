@@ -38,7 +38,10 @@ export const layer = (path: string): Layer.Layer<KeyValueStore.KeyValueStore, Pl
       const files = yield* FileSystem.FileSystem
       const fence = yield* FileFence.FileFence
       const opened = yield* Effect.cached(
-        Effect.map(read(files, path), (found) => new Map<string, string>(Object.entries(found)))
+        Effect.map(
+          Effect.andThen(discardBegun(files, path, fence), read(files, path)),
+          (found) => new Map<string, string>(Object.entries(found))
+        )
       )
       const oneAtATime = yield* Semaphore.make(1)
       let wanted = 0
@@ -129,6 +132,22 @@ const replaceFile = Effect.fnUntraced(function* (
     // Some file systems know no such thing: then the rename is on the disk when they bring it there.
     Effect.ignore
   )
+})
+
+/** Removes the new files that owners before this one have begun, before the file is read: none of them is renamed after that. */
+const discardBegun = Effect.fnUntraced(function* (
+  files: FileSystem.FileSystem,
+  path: string,
+  fence: FileFence.Fence | undefined
+) {
+  const epoch = fence?.epoch()
+  if (epoch === undefined) return
+  const name = path.replace(/^.*[/\\]/, "")
+  const names = yield* files.readDirectory(folderOf(path))
+  const begun = names.filter((other) => (FileFence.epochOf(name, other) ?? epoch) < epoch)
+  yield* Effect.forEach(begun, (other) => files.remove(`${path.slice(0, -name.length)}${other}`, { force: true }), {
+    discard: true
+  })
 })
 
 /** Reports at the start that the folder cannot be written, without touching the file, which may be another instance's still. */

@@ -104,7 +104,10 @@ export class SessionStore extends Context.Service<
 
   /** Keeps sessions in one file, which is replaced whole. The file's folder must be there. */
   static readonly layerFile = (path: string): Layer.Layer<SessionStore, PlatformError, FileSystem.FileSystem> =>
-    SessionStore.layerPersisted.pipe(Layer.provide(Persistence.layerBackingKvs), Layer.provide(SessionFile.layer(path)))
+    // Each file is a store of its own: a layer that two files had in common would be built for one of them.
+    Layer.fresh(SessionStore.layerPersisted.pipe(Layer.provide(Persistence.layerBackingKvs))).pipe(
+      Layer.provide(SessionFile.layer(path))
+    )
 }
 
 /** Sessions, with the times of IDENTIFYs and the number of shards beside them. */
@@ -126,14 +129,9 @@ const persisted = Effect.fnUntraced(function* (backing: Persistence.BackingPersi
   const decodeOrForget = Effect.fnUntraced(function* (value: unknown, key: string) {
     const session = yield* Effect.result(StoredSession.decodeStored(value))
     if (Result.isSuccess(session)) return Option.some(session.success)
-    const newer = StoredSession.newerVersionOf(value)
-    const aside = Option.map(newer, (version) => `${key}/format-${version}`)
+    const aside = Option.map(StoredSession.newerVersionOf(value), (version) => StoredSession.asideKey(key, version))
     if (Option.isSome(aside)) yield* sessions.set(aside.value, Object(value), undefined)
-    yield* Effect.logWarning(
-      `The session that was stored cannot be read: ${session.failure.message}. The shard identifies anew, and its new ` +
-        `session takes the place of this one` +
-        Option.match(aside, { onNone: () => "", onSome: (aside) => `, which is kept as ${aside}` })
-    )
+    yield* Effect.logWarning(StoredSession.unreadable(session.failure.message, aside))
     return Option.none<Session>()
   })
 

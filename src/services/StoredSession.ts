@@ -35,6 +35,14 @@ export const newerVersionOf = (value: unknown): Option.Option<number> =>
 export const describeNewer = (stored: number): string =>
   `a newer release has stored it in format ${stored}, where this one reads format ${version}`
 
+/** The name under which a shard's session of a newer release is kept aside. */
+export const asideKey = (shard: string, version: number): string => `${shard}/format-${version}`
+
+/** Description of a session that cannot be read, and what becomes of it. */
+export const unreadable = (why: string, aside: Option.Option<string>): string =>
+  `The session that was stored cannot be read: ${why}. The shard identifies anew, and its new session takes the place of this one` +
+  Option.match(aside, { onNone: () => "", onSome: (aside) => `, which is kept as ${aside}` })
+
 /** Reads what is in a store. Fails with a message for people. */
 export const decodeStored = (value: unknown): Effect.Effect<Session, { readonly message: string }> =>
   Option.match(newerVersionOf(value), {

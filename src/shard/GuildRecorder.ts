@@ -17,6 +17,7 @@ import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Payload } from "../schema/Payload.ts"
 import { Session } from "../schema/Session.ts"
 import type { ShardId } from "../schema/ShardId.ts"
+import { superseded } from "../services/FencedGuilds.ts"
 import type { GuildSnapshots } from "../services/GuildSnapshots.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { type SessionStore, SessionStoreError } from "../services/SessionStore.ts"
@@ -116,10 +117,26 @@ export class GuildRecorder {
 
   /** Store of sessions that has the guilds of each session before the session. */
   over(store: SessionStore["Service"]): SessionStore["Service"] {
+    let refusedAt: number | undefined
+    /** Takes the shard back from an instance that took it before it knew that it is no owner, as the sessions' store does. */
+    const takenBack = Effect.suspend(() => {
+      if (refusedAt === undefined || !this.lease.isConfirmedSince(refusedAt)) return Effect.void
+      refusedAt = undefined
+      return store.get(this.shard)
+    })
+    const written = (session: Session) =>
+      this.write(session).pipe(
+        Effect.tapError((error) =>
+          Effect.sync(() => {
+            if (error === superseded) refusedAt ??= MonotonicTime.of(this.clock)
+          })
+        ),
+        Effect.mapError(unanswered)
+      )
     return {
       ...store,
       set: (session) =>
-        Effect.flatMap(Effect.mapError(this.write(session), unanswered), (hasGuilds) =>
+        Effect.flatMap(Effect.andThen(takenBack, written(session)), (hasGuilds) =>
           store.set(hasGuilds ? new Session({ ...session, hasGuilds }) : session)
         ),
       remove: (shard) => Effect.andThen(store.remove(shard), Effect.mapError(this.forget, unanswered))

@@ -102,7 +102,7 @@ export class Shard {
     )
     this.saver = new SessionSaver({
       id,
-      store: this.recorder === undefined ? store : this.recorder.over(store),
+      store: this.counted(this.recorder === undefined ? store : this.recorder.over(store)),
       host,
       session: this.session,
       every: config.saveEvery,
@@ -215,7 +215,8 @@ export class Shard {
       const mask = maskOf(config.token)
       const { capabilities = 0, id, intents, origin, resumeUrl } = stored.value
       this.session.restore(new Session({ ...stored.value, id: mask(id), resumeUrl: mask(resumeUrl) }))
-      this.lifecycle.guilds.restore(stored.value.identity?.guilds.length ?? 0)
+      const named = stored.value.identity?.guilds.length ?? 0
+      this.lifecycle.guilds.restore(stored.value.guildCount ?? { known: named, available: named })
       if (intents !== config.intents) return this.dropSession("it was started with other intents")
       if (capabilities !== config.capabilities) return this.dropSession("it was started with other capabilities")
       if (origin !== originOf(config)) return this.dropSession("it was started at another Discord")
@@ -224,6 +225,18 @@ export class Shard {
         this.parts.store.durable ? this.saver.flush : Effect.void
       )
     })
+  }
+
+  /** The store, to which each session goes with the count of its guilds. */
+  private counted(store: SessionStore["Service"]): SessionStore["Service"] {
+    return {
+      ...store,
+      set: (session) =>
+        Effect.suspend(() => {
+          const guildCount = this.lifecycle.guilds.at(session.sequence)
+          return store.set(guildCount === undefined ? session : new Session({ ...session, guildCount }))
+        })
+    }
   }
 
   /** Puts the guilds of a stored session before its replay. Where they cannot be read, it is resumed without them. */

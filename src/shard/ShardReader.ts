@@ -93,7 +93,9 @@ export class ShardReader {
 
   private handOn({ guildsUnseen, received, size }: ConnectionBatch): Effect.Effect<void, GatewayError> {
     const reaction = this.react(received)
-    if (guildsUnseen !== undefined) this.parts.shard.guilds.onUnseen(guildsUnseen)
+    if (guildsUnseen !== undefined) {
+      this.parts.shard.guilds.onUnseen(guildsUnseen, this.parts.shard.session.received ?? 0)
+    }
     if (reaction.heard !== undefined && this.parts.shard.state === "ready") {
       this.parts.shard.silence.heard(reaction.heard)
     }
@@ -177,7 +179,7 @@ export class ShardReader {
     this.parts.shard.session.establish(sessionId, trusted ? resumeUrl : url, Option.getOrUndefined(identity))
     this.parts.shard.saver.begun()
     this.parts.shard.silence.onReady(payload.d)
-    this.parts.shard.guilds.onReady(payload.d)
+    this.parts.shard.guilds.onReady(payload)
     this.reachSession(reaction)
     this.announce(reaction, (common) => ShardEvent.Ready({ ...common, sessionId }))
   }

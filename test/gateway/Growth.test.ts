@@ -193,6 +193,52 @@ describe("a bot with as many shards as Discord recommends", () => {
     }).pipe(Effect.provide(bot({ simulator: { guilds: 10, guildsPerShard: 10 } })), quietly)
   )
 
+  it.effect("knows after a restart how many guilds a shard has, with those joined and left since READY", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const start = Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const gateway = yield* Layer.buildWithScope(
+          Gateway.layer.pipe(
+            Layer.provide(Layer.fresh(SessionStore.layerPersisted)),
+            Layer.provide(GatewayConfig.layer({ token: "simulated-token", compression: "none", ...messagesOnly }))
+          ),
+          scope
+        ).pipe(Effect.flatMap((context) => Effect.provideContext(Gateway, context)))
+        yield* Effect.forkIn(Stream.runDrain(gateway.on("MESSAGE_CREATE")), scope)
+        const grown: Array<number> = []
+        yield* gateway.changes.pipe(
+          Stream.runForEach((event) =>
+            Effect.sync(() => void (event._tag === "Growing" ? grown.push(event.guilds) : undefined))
+          ),
+          Effect.forkIn(scope)
+        )
+        yield* TestClock.adjust("15 seconds")
+        return { grown, stop: Scope.close(scope, Exit.void) }
+      })
+      const first = yield* start
+      const joined = yield* simulator.joinGuilds(1060)
+      yield* TestClock.adjust("2 seconds")
+      yield* simulator.dispatchAll(joined.slice(0, 10).map((id) => ({ t: "GUILD_DELETE", d: { id }, guild: id })))
+      yield* TestClock.adjust("2 seconds")
+      yield* first.stop
+      // While nobody is there.
+      yield* simulator.joinGuilds(5)
+      const second = yield* start
+      yield* second.stop
+      const third = yield* start
+      yield* TestClock.adjust("2 minutes")
+      assert.deepStrictEqual(third.grown, [1000 + 1060 - 10 + 5])
+      yield* third.stop
+      assert.deepStrictEqual([first.grown, second.grown], [[], []])
+    }).pipe(
+      Effect.provide(
+        Layer.mergeAll(SimulatedBot.discord({ guilds: 1000, frames: "binary" }), Persistence.layerBackingMemory)
+      ),
+      quietly
+    )
+  )
+
   it.effect("resumes all sessions after a restart, whatever Discord recommends by then, and grows after that", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator

@@ -59,6 +59,9 @@ export const make = Effect.fnUntraced(function* (
     OWNER_LEASE: `${Duration.toMillis(lease)} millis`
   }
   return {
+    /** Where the store is, and the name of the bot in it. */
+    url: env.OWNER_URL,
+    name: env.OWNER_NAME,
     start: Process.start(process.execPath, [program], { env }),
     /** Starts one that reaches the store through a proxy on this port. */
     startThrough: (port: number, whenUnanswered: "wait" | "fail") => {

@@ -64,7 +64,9 @@ const makeStore = () => {
         const own = writes.filter(({ epoch, shard }) => rows.get(shard)?.epoch === epoch)
         for (const { epoch, session, shard } of own) rows.set(shard, { epoch, session })
         return new Set(own.map(({ shard }) => shard))
-      })
+      }),
+    readBeside: () => answer(() => new Map()),
+    writeBeside: () => answer(() => false)
   })
   const layer = FencedSessionStore.layer("6 seconds").pipe(Layer.provide(storage), Layer.provideMerge(Logger.layer([])))
   return { state, rows, sizes, layer, machine: Effect.map(Layer.build(Layer.fresh(layer)), Context.get(SessionStore)) }

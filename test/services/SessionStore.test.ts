@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import { Identity } from "../../src/schema/Identity.ts"
 import { Session } from "../../src/schema/Session.ts"
 import { ShardId } from "../../src/schema/ShardId.ts"
+import { GuildSnapshots } from "../../src/services/GuildSnapshots.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
 import { untilTrue } from "../support/Patience.ts"
 import { behaves, outlives, session, shard } from "../support/SessionStores.ts"
@@ -61,6 +62,24 @@ describe("sessions in a file", () => {
           assert.deepStrictEqual(yield* store.get(shard), Option.some(session(shard.id, shard)))
         }
       }).pipe(Effect.provide(SessionStore.layerFile(path)))
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.effect("are in their file, and guilds in theirs, where both are provided at once", () =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const path = yield* temporaryFile
+      yield* Effect.gen(function* () {
+        yield* (yield* SessionStore).set(session(42))
+        const snapshot = { id: "1", sequence: 1, guild: { id: "1", name: "a guild" } }
+        const changes = { changed: [snapshot], guilds: ["1"], forgotten: [] }
+        yield* (yield* GuildSnapshots).save(shard, session(42).id, changes)
+      }).pipe(Effect.provide(Layer.merge(SessionStore.layerFile(path), GuildSnapshots.layerFile(`${path}.guilds`))))
+      const [sessions, guilds] = [yield* files.readFileString(path), yield* files.readFileString(`${path}.guilds`)]
+      assert.include(sessions, session(42).resumeUrl)
+      assert.notInclude(sessions, "a guild")
+      assert.include(guilds, "a guild")
+      assert.notInclude(guilds, session(42).resumeUrl)
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 

@@ -11,6 +11,7 @@ import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as OwnerFile from "../../../src/node/OwnerFile.ts"
 import { SessionHolder } from "../../../src/schema/SessionHolder.ts"
+import { type GuildSnapshot, GuildSnapshots } from "../../../src/services/GuildSnapshots.ts"
 import { IdentifyStore } from "../../../src/services/IdentifyStore.ts"
 import { OwnerStore } from "../../../src/services/OwnerStore.ts"
 import * as RedisOwner from "../../../src/services/RedisOwner.ts"
@@ -22,18 +23,30 @@ import { until } from "../../support/Patience.ts"
 import { temporaryFile } from "../../support/SessionFileRun.ts"
 import { session, shard } from "../../support/SessionStores.ts"
 
-type Stores = Layer.Layer<OwnerStore | SessionStore>
+type Stores = Layer.Layer<OwnerStore | SessionStore | GuildSnapshots>
 
 const inFile = Effect.map(temporaryFile, (path): Stores => {
   const files = NodeFileSystem.layer
   const owner = OwnerFile.layer(path).pipe(Layer.provide(files))
-  return SessionStore.layerFile(path).pipe(Layer.provide(files), Layer.provideMerge(owner), Layer.orDie)
+  return Layer.merge(SessionStore.layerFile(path), GuildSnapshots.layerFile(`${path}.guilds`)).pipe(
+    Layer.provide(files),
+    Layer.provideMerge(owner),
+    Layer.orDie
+  )
 })
-const inRedis = Effect.map(Random.nextIntBetween(0, 2 ** 40), (random): Stores =>
-  RedisOwner.layerWithSessions(`proof_${random.toString(36)}`, NodeRedis.layer({ url: "redis://127.0.0.1:6379" }))
+
+const withGuilds = (sessions: Layer.Layer<OwnerStore | SessionStore>): Stores =>
+  GuildSnapshots.layerBesideSessions.pipe(Layer.provideMerge(sessions), Layer.orDie)
+
+const inRedis = Effect.map(Random.nextIntBetween(0, 2 ** 40), (random) =>
+  withGuilds(
+    RedisOwner.layerWithSessions(`proof_${random.toString(36)}`, NodeRedis.layer({ url: "redis://127.0.0.1:6379" }))
+  )
 )
-const inPostgres = Effect.map(Database.make, (database): Stores =>
-  SqlOwner.layerWithSessions("proof", PgClient.layer({ url: Redacted.make(database.url()), maxConnections: 2 }))
+const inPostgres = Effect.map(Database.make, (database) =>
+  withGuilds(
+    SqlOwner.layerWithSessions("proof", PgClient.layer({ url: Redacted.make(database.url()), maxConnections: 2 }))
+  )
 )
 
 const holder = new SessionHolder({ host: "a-host", pid: process.pid, since: DateTime.makeUnsafe(0) })
@@ -48,6 +61,7 @@ for (const { isThere, make, name } of [
     const instances = Effect.map(make, (layer) =>
       Effect.map(Layer.build(Layer.fresh(layer)), (context) => ({
         sessions: Context.get(context, SessionStore),
+        guilds: Context.get(context, GuildSnapshots),
         identifies: Context.get(context, IdentifyStore) ?? assert.fail("there is no store of IDENTIFYs"),
         /** Waits until it is the owner. */
         own: (token: string) =>
@@ -74,6 +88,42 @@ for (const { isThere, make, name } of [
         yield* Effect.ignore(one.sessions.remove(shard))
         yield* three.own("three")
         assert.deepStrictEqual(yield* three.sessions.get(shard), Option.some(session(20)))
+      })
+    )
+
+    it.live("have their guilds beside them, which are the owner's alone, too", () =>
+      Effect.gen(function* () {
+        const instance = yield* instances
+        const [one, two, three] = [yield* instance, yield* instance, yield* instance]
+        const { id } = session(0)
+        const guild = (guild: string, sequence: number) => ({
+          id: guild,
+          sequence,
+          guild: { id: guild, name: `ä of ${sequence}` }
+        })
+        const changes = (changed: ReadonlyArray<GuildSnapshot>, guilds: ReadonlyArray<string>) => ({
+          changed,
+          guilds,
+          forgotten: []
+        })
+        yield* one.own("one")
+        yield* one.sessions.get(shard)
+        assert.deepStrictEqual(yield* one.guilds.load(shard, id), [])
+        yield* one.guilds.save(shard, id, changes([guild("1", 5), guild("2", 6)], ["1", "2"]))
+        yield* two.own("two")
+        yield* two.sessions.get(shard)
+        assert.deepStrictEqual(yield* two.guilds.load(shard, id), [guild("1", 5), guild("2", 6)])
+        yield* two.guilds.save(shard, id, changes([guild("1", 20), guild("3", 21)], ["1", "3"]))
+        yield* two.guilds.save(shard, id, { changed: [], guilds: undefined, forgotten: ["2"] })
+        const late = changes([guild("1", 11), guild("4", 12)], ["1", "2", "4"])
+        assert.strictEqual((yield* Effect.flip(one.guilds.save(shard, id, late)))._tag, "PersistenceError")
+        yield* Effect.ignore(one.guilds.save(shard, id, { changed: [], guilds: undefined, forgotten: ["1"] }))
+        yield* Effect.ignore(one.guilds.remove(shard))
+        yield* three.own("three")
+        yield* three.sessions.get(shard)
+        assert.deepStrictEqual(yield* three.guilds.load(shard, id), [guild("1", 20), guild("3", 21)])
+        yield* three.guilds.remove(shard)
+        assert.deepStrictEqual(yield* three.guilds.load(shard, id), [])
       })
     )
 
