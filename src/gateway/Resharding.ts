@@ -5,16 +5,20 @@
  * while around the switch each event is counted by its content in both, and handed on when one generation has seen it more
  * often than it was handed on. An event that one generation saw and the other never will is handed on, too: nothing is lost.
  */
+import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { GatewayError } from "../schema/GatewayError.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
 import type { Payload } from "../schema/Payload.ts"
 import { shardOfGuild } from "../schema/ShardId.ts"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
+import type { MarkSegment } from "../shard/LowWaterMark.ts"
 import type { ShardServices } from "../shard/Shard.ts"
 import type { ShardBuffer } from "../shard/ShardHost.ts"
 import { guildOf } from "./PayloadGuild.ts"
@@ -37,9 +41,9 @@ export const run = Effect.fnUntraced(function* (options: {
   readonly onSwitch: Effect.Effect<void>
 }): Effect.fn.Return<void, GatewayError, ShardServices> {
   const { buffer, next, old, onSwitch } = options
-  const duplicates = new DuplicateFilter(old)
-  next.appendTo(duplicates.filter("new", buffer))
-  old.appendTo(duplicates.filter("old", buffer))
+  const duplicates = new DuplicateFilter(old, buffer, yield* Clock.Clock)
+  next.appendTo(duplicates.filter("new"))
+  old.appendTo(duplicates.filter("old"))
   yield* Effect.gen(function* () {
     yield* ShardGeneration.launch(next, options.metrics)
     const ready = Effect.forEach(next.shards.values(), (shard) => shard.whenReady, {
@@ -84,47 +88,143 @@ const sendsDone = ({ shards }: ShardGeneration.ShardGeneration) =>
 
 type Side = "old" | "new"
 
-/** Filter of events that both generations bring: counts them by their content. */
+/** Event that only the new generation has seen so far. */
+interface Held {
+  readonly payload: Payload
+  /** Characters of its content. */
+  readonly size: number
+  readonly count: Count
+  /** Number of the old shard that is to bring it. */
+  readonly by: number
+  /** Milliseconds of monotonic time. */
+  readonly since: number
+}
+
+/** Count of times that an event was seen and handed on. */
+interface Count {
+  old: number
+  new: number
+  handedOn: number
+  /** Those that wait for the old generation. */
+  readonly held: Array<Held>
+}
+
+/**
+ * Milliseconds after which an event that an established shard has not brought is taken for one that it brings with another
+ * content. Those of a shard without a connection wait until it is known whether its session goes on.
+ */
+const holdingTime = 60_000
+
+/** The mark of what is handed on in place of a shard that has lost it: no session waits for it. */
+const detached: MarkSegment = {
+  progress: () => undefined,
+  complete: () => undefined,
+  isAtStart: () => false,
+  caution: undefined,
+  source: {},
+  session: undefined,
+  isVoid: false
+}
+
+/**
+ * Filter of events that both generations bring: counts them by their content. What only the new one has seen waits until the old
+ * one brings it. If an old shard loses its session meanwhile it brings nothing more of what was before: then what waits for it
+ * is handed on, and so is what comes until it has another session.
+ */
 class DuplicateFilter {
-  private readonly counts = new Map<string, { old: number; new: number; handedOn: number }>()
+  private readonly counts = new Map<string, Count>()
+  /** In the order of their arrival. */
+  private readonly held = new Set<Held>()
   private switched = false
   private readonly old: ShardGeneration.ShardGeneration
+  private readonly buffer: ShardBuffer
+  private readonly clock: Clock.Clock
 
-  constructor(old: ShardGeneration.ShardGeneration) {
+  constructor(old: ShardGeneration.ShardGeneration, buffer: ShardBuffer, clock: Clock.Clock) {
     this.old = old
+    this.buffer = buffer
+    this.clock = clock
   }
 
-  /** The buffer for one generation: before the switch only what the old one has seen passes. */
-  filter(side: Side, buffer: ShardBuffer): ShardBuffer {
-    return filtered(buffer, (payloads) => payloads.filter((payload) => this.isFresh(side, payload)))
+  /** The buffer for one generation: before the switch only what the old one has seen or cannot see passes. */
+  filter(side: Side): ShardBuffer {
+    return filtered(this.buffer, (payloads) => payloads.filter((payload) => this.isFresh(side, payload)))
   }
 
-  /** Lets events that only the new generation has seen pass. */
+  /** Lets events that only the new generation has seen pass. Old shards without a connection may not be back in time. */
   switchOver(): void {
     this.switched = true
+    for (const [id, { status }] of this.old.shards) if (status.state !== "ready") this.handOnHeld(id)
   }
 
   private isFresh(side: Side, payload: Payload): boolean {
     // READY, RESUMED and control payloads are of the session, not of the bot.
     if (payload.op !== GatewayOpcode.Dispatch || payload.t === "READY" || payload.t === "RESUMED") {
+      // A new session: what was between the two it does not bring.
+      if (side === "old" && payload.t === "READY") this.handOnHeld(payload.shard)
       return side === "old" ? !this.switched : this.switched || this.anyRefused()
     }
-    const key = keyOf(payload)
-    const count = this.counts.get(key) ?? { old: 0, new: 0, handedOn: 0 }
+    const { key, size } = contentOf(payload)
+    const count = this.counts.get(key) ?? { old: 0, new: 0, handedOn: 0, held: [] }
     this.counts.set(key, count)
     count[side]++
-    if (side === "new" && !this.switched && !this.isRefused(payload)) return false
+    if (side === "old") {
+      const waiting = count.held.shift()
+      if (waiting !== undefined) this.held.delete(waiting)
+    }
     if (count[side] <= count.handedOn) return false
+    if (side === "new" && !this.switched) {
+      const by = this.oldShardOf(payload)
+      if (!this.hasLost(by)) {
+        this.hold({ payload, size, count, by, since: MonotonicTime.of(this.clock) })
+        return false
+      }
+      this.handOnHeld(by)
+    }
     count.handedOn++
     return true
   }
 
-  /** Whether Discord refuses the old shard of a payload: then nobody else brings it. */
-  private isRefused(payload: Payload): boolean {
-    const { shards, total } = this.old
+  private hold(event: Held): void {
+    // The guilds that a new session begins with are known; one that is joined while the old shard is away is not.
+    if (event.payload.t === "GUILD_CREATE" && this.isEstablished(event.by)) return
+    for (const oldest of this.held) {
+      if (event.since - oldest.since < holdingTime || !this.isEstablished(oldest.by)) break
+      this.release(oldest)
+    }
+    this.held.add(event)
+    event.count.held.push(event)
+  }
+
+  private release(event: Held): void {
+    this.held.delete(event)
+    event.count.held.splice(event.count.held.indexOf(event), 1)
+  }
+
+  /** Hands on what waits for an old shard. */
+  private handOnHeld(by: number): void {
+    for (const event of this.held) {
+      if (event.by !== by) continue
+      this.release(event)
+      event.count.handedOn++
+      this.buffer.append([event.payload], event.size, detached, 0)
+    }
+  }
+
+  /** The old shard of a payload. */
+  private oldShardOf(payload: Payload): number {
     const guild = guildOf(payload)
-    const shard = guild !== undefined && /^\d+$/.test(guild) ? shardOfGuild(guild, total) : 0
-    return shards.get(shard)?.refusal !== undefined
+    return guild !== undefined && /^\d+$/.test(guild) ? shardOfGuild(guild, this.old.total) : 0
+  }
+
+  private isEstablished(shard: number): boolean {
+    return this.old.shards.get(shard)?.status.state === "ready"
+  }
+
+  /** Whether an old shard has lost its session, or is refused by Discord: then nobody else brings its events. */
+  private hasLost(id: number): boolean {
+    const shard = this.old.shards.get(id)
+    return shard !== undefined && (shard.refusal !== undefined || Option.isNone(shard.currentSession))
   }
 
   private anyRefused(): boolean {
@@ -147,11 +247,12 @@ const filtered = (
   }
 })
 
-const keyOf = ({ d, t }: Payload): string => {
+/** The content of an event: a key that it has in common with its like, and its length. */
+const contentOf = ({ d, t }: Payload): { readonly key: string; readonly size: number } => {
   // Events that are nested too deeply to be written count as the same, if they have the same name.
   const content = Result.getOrElse(
     Result.try(() => JSON.stringify(d)),
     () => ""
   )
-  return `${t}:${content.length}:${Hash.string(content)}`
+  return { key: `${t}:${content.length}:${Hash.string(content)}`, size: content.length }
 }

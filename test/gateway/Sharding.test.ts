@@ -222,6 +222,63 @@ describe("resharding", () => {
     )
   )
 
+  for (const [what, loseSession] of [
+    [
+      "that is told of it",
+      Effect.flatMap(DiscordSimulator, ({ invalidateSession }) => invalidateSession(false, { shard: 5 }))
+    ],
+    [
+      "that finds out after seconds without a connection",
+      Effect.flatMap(DiscordSimulator, (simulator) =>
+        Effect.andThen(
+          simulator.faults.inject(
+            Fault.dial("refuse", { host: "resume", times: 2 }),
+            Fault.resume(Act.invalidSession(false), { shard: 5, times: 1 })
+          ),
+          simulator.act(Act.drop, { shard: 5 })
+        )
+      )
+    ],
+    [
+      "that resumes after all",
+      Effect.flatMap(DiscordSimulator, (simulator) =>
+        Effect.andThen(
+          simulator.faults.inject(Fault.dial("refuse", { host: "resume", times: 3 })),
+          simulator.act(Act.drop, { shard: 5 })
+        )
+      )
+    ]
+  ] as const) {
+    it.effect(`loses and doubles nothing while an old shard loses its session ${what}`, () =>
+      Effect.gen(function* () {
+        const { gateway, listener, simulator } = yield* SimulatedBot.ready
+        yield* TestClock.adjust("40 seconds")
+        const resharding = yield* Effect.forkChild(gateway.reshard(4))
+        // Of shard 5 of 8 and 1 of 4, which is there after 5 seconds.
+        const guild = String(5n << 22n)
+        const sent: Array<number> = []
+        for (let n = 0; n < 600; n++) {
+          if (n === 80) yield* loseSession
+          // Discord has the event for a session that has no connection, too, as long as it is not lost.
+          yield* simulator.dispatchAll([{ t: "MESSAGE_CREATE", d: { n, guild_id: guild }, guild }])
+          sent.push(n)
+          yield* TestClock.adjust("100 millis")
+        }
+        yield* TestClock.adjust("1 minute")
+        assert.isDefined(resharding.pollUnsafe())
+        const got = listener.payloads.flatMap(({ d, t }) => (t === "MESSAGE_CREATE" ? [(d as { n: number }).n] : []))
+        assert.deepStrictEqual(
+          got.toSorted((a, b) => a - b),
+          sent
+        )
+        assert.deepStrictEqual(got, sent)
+      }).pipe(
+        Effect.provide(SimulatedBot.layer({ config: { shards: 8 }, simulator: { shards: 4, maxConcurrency: 1 } })),
+        quietly
+      )
+    )
+  }
+
   it.effect("that fails leaves everything as it was", () =>
     Effect.gen(function* () {
       const { gateway, listener, simulator } = yield* SimulatedBot.ready
