@@ -4,7 +4,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Gateway, GatewayConfig } from "disruption-gateway"
 import { NodeGateway } from "disruption-gateway/node"
-import { Config, Effect, Layer, Stream } from "effect"
+import { Config, Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 
@@ -14,11 +14,11 @@ const HttpLive = NodeHttpServer.layerConfig(createServer, {
 })
 const MetricsLive = HttpRouter.serve(PrometheusMetrics.layerHttp()).pipe(Layer.provide(HttpLive))
 
-const BotLive = Layer.effectDiscard(
-  Effect.gen(function* () {
-    const gateway = yield* Gateway
-    yield* Effect.forkScoped(Stream.runForEach(gateway.on("MESSAGE_CREATE"), ({ d }) => Effect.logDebug(d.content)))
-  })
-).pipe(Layer.provide(NodeGateway.layer.pipe(Layer.provide(GatewayConfig.layerEnv))))
+const bot = Effect.gen(function* () {
+  const gateway = yield* Gateway
+  return yield* gateway.handle({ MESSAGE_CREATE: ({ d }) => Effect.logDebug(d.content) })
+})
 
-Layer.launch(Layer.merge(BotLive, MetricsLive)).pipe(NodeRuntime.runMain)
+const Live = MetricsLive.pipe(Layer.provideMerge(NodeGateway.layer), Layer.provide(GatewayConfig.layerEnv))
+
+bot.pipe(Effect.provide(Live), NodeRuntime.runMain)

@@ -315,7 +315,7 @@ export class Gateway extends Context.Service<
       const handlers = { log, flush: manager.flush }
       return Gateway.of({
         // Subscribers that were forked just before begin first.
-        connect: Effect.andThen(Effect.yieldNow, Effect.asVoid(told.open)),
+        connect: Effect.asVoid(told.open),
         handle: (byName, options) =>
           Handlers.run(handlers, Handlers.wantedBy(byName), Handlers.dispatcher(byName), options, byName),
         runForEach: (handler, options) => Handlers.run(handlers, undefined, handler, options),

@@ -98,6 +98,8 @@ interface Listener {
   readonly news: Queue.Queue<News>
   /** The shard that has answered. */
   shard: number | undefined
+  /** Op 4 was sent in the gateway's current session. */
+  isSent: boolean
 }
 
 /** No connection yet. */
@@ -128,7 +130,12 @@ export const make = (parts: VoiceParts): VoiceConnections => {
       const server: Server = payload.d
       if (isServer(server)) tellGuild({ _tag: "Server", server }, server.guild_id, payload.shard)
     } else if (payload.t === "READY") {
-      tell({ _tag: "SessionLost" }, ({ shard }) => shard === undefined || shard === payload.shard)
+      // Op 4 that is still in the queue goes out in the new session. News are read later, when it may have.
+      tell({ _tag: "SessionLost" }, (listener) => {
+        const isLost = listener.isSent && (listener.shard === undefined || listener.shard === payload.shard)
+        if (isLost) listener.isSent = false
+        return isLost
+      })
     }
   }
 
@@ -145,8 +152,9 @@ export const make = (parts: VoiceParts): VoiceConnections => {
     end: (error) => tell({ _tag: "Ended", error }, () => true),
     join: (options) =>
       Effect.gen(function* () {
-        const listener: Listener = { guild: options.guild, news: yield* Queue.unbounded<News>(), shard: undefined }
-        const guildVoice = new GuildVoice(parts, options, listener.news, yield* SubscriptionRef.make<View>(waiting))
+        const news = yield* Queue.unbounded<News>()
+        const listener: Listener = { guild: options.guild, news, shard: undefined, isSent: false }
+        const guildVoice = new GuildVoice(parts, options, listener, yield* SubscriptionRef.make<View>(waiting))
         yield* Effect.acquireRelease(
           Effect.sync(() => void listeners.add(listener)),
           () =>
@@ -166,25 +174,23 @@ export const make = (parts: VoiceParts): VoiceConnections => {
 class GuildVoice {
   private readonly parts: VoiceParts
   private readonly guild: string
-  private readonly news: Queue.Queue<News>
+  private readonly listener: Listener
   private readonly view: SubscriptionRef.SubscriptionRef<View>
   private readonly timeout: Duration.Duration
   private readonly adapters = new Set<VoiceAdapterMethods>()
   private wished: { readonly channel: string; readonly selfMute: boolean; readonly selfDeaf: boolean }
   private state: State | undefined
   private server: Server | undefined
-  /** Op 4 was sent in the gateway's current session. */
-  private isSent = false
 
   constructor(
     parts: VoiceParts,
     { channel, guild, selfDeaf = false, selfMute = false, timeout = usualTimeout }: JoinVoiceChannel,
-    news: Queue.Queue<News>,
+    listener: Listener,
     view: SubscriptionRef.SubscriptionRef<View>
   ) {
     this.parts = parts
     this.guild = guild
-    this.news = news
+    this.listener = listener
     this.view = view
     this.timeout = Duration.fromInputUnsafe(timeout)
     this.wished = { channel, selfMute, selfDeaf }
@@ -200,7 +206,7 @@ class GuildVoice {
 
   /** Follows the news, until the scope closes. */
   get follow(): Effect.Effect<void> {
-    return Effect.forever(Effect.flatMap(Queue.take(this.news), (news) => this.onNews(news)))
+    return Effect.forever(Effect.flatMap(Queue.take(this.listener.news), (news) => this.onNews(news)))
   }
 
   /** Leaves the channel, unless the bot is in none any more. */
@@ -208,7 +214,7 @@ class GuildVoice {
     return Effect.suspend(() => {
       for (const methods of this.adapters) methods.destroy()
       this.adapters.clear()
-      if (!this.isSent || SubscriptionRef.getUnsafe(this.view)._tag === "Ended") return Effect.void
+      if (!this.listener.isSent || SubscriptionRef.getUnsafe(this.view)._tag === "Ended") return Effect.void
       return Effect.ignore(this.parts.send(this.voiceState(null), { timeout: leaveTimeout }))
     })
   }
@@ -248,7 +254,7 @@ class GuildVoice {
   private get sendWished(): Effect.Effect<void, GatewayError> {
     return Effect.suspend(() =>
       Effect.map(this.parts.send(this.voiceState(this.wished.channel)), () => {
-        this.isSent = true
+        this.listener.isSent = true
       })
     )
   }
@@ -306,11 +312,9 @@ class GuildVoice {
   /** The gateway has a new session, which is in no channel. */
   private get joinAgain(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      // Op 4 is still in the queue: it goes out in the new session.
-      if (!this.isSent || SubscriptionRef.getUnsafe(this.view)._tag === "Ended") return Effect.void
+      if (SubscriptionRef.getUnsafe(this.view)._tag === "Ended") return Effect.void
       this.state = undefined
       this.server = undefined
-      this.isSent = false
       return Effect.andThen(
         SubscriptionRef.set(this.view, waiting),
         // Not awaited here: the answer comes as news.

@@ -87,6 +87,8 @@ const peerOf = (socket: MemorySocket, network: Network): Peer => {
   }
 }
 
+const decoder = new TextDecoder()
+
 /** HTTP client that the simulator answers, for any host. */
 export const httpClient = (discord: SimulatedDiscord, network: Network): Effect.Effect<HttpClient.HttpClient> =>
   Effect.gen(function* () {
@@ -98,7 +100,8 @@ export const httpClient = (discord: SimulatedDiscord, network: Network): Effect.
         const answer = RestApi.answer(discord, {
           method: request.method,
           path: url.pathname,
-          authorization: request.headers["authorization"]
+          authorization: request.headers["authorization"],
+          body: request.body._tag === "Uint8Array" ? decoder.decode(request.body.body) : undefined
         })
         if (answer === "ignore") return yield* Effect.never
         yield* travel

@@ -114,7 +114,10 @@ export interface SessionRecord {
  */
 export interface RequestRecord {
   readonly at: number
+  readonly method: string
   readonly path: string
+  /** Text of the body; `undefined` where there is none. */
+  readonly body: string | undefined
   /** HTTP status; `undefined` if a fault left the request unanswered. */
   readonly status: number | undefined
 }

@@ -1,11 +1,13 @@
 /**
- * REST API of the simulator: GET /gateway, GET /gateway/bot, and the bot's user and application, under any version.
+ * REST API of the simulator: GET /gateway, GET /gateway/bot, the bot's user and application, and the creation of a message, under any
+ * version.
  *
  * Discord, "Get Gateway Bot": https://discord.com/developers/docs/events/gateway#get-gateway-bot
  */
 import * as Duration from "effect/Duration"
 import { application } from "./Application.ts"
 import { bot } from "./Bot.ts"
+import * as ChannelMessages from "./ChannelMessages.ts"
 import type { HttpFault } from "./Fault.ts"
 import { headersOf } from "./HttpHeaders.ts"
 import type { SimulatedDiscord } from "./SimulatedDiscord.ts"
@@ -15,6 +17,8 @@ export interface RestRequest {
   readonly method: string
   readonly path: string
   readonly authorization: string | undefined
+  /** Text of the body; undefined where there is none. */
+  readonly body: string | undefined
 }
 
 /** Answer, or by a fault a broken connection (`unreachable`) or none at all (`ignore`). */
@@ -30,7 +34,9 @@ export const answer = (discord: SimulatedDiscord, request: RestRequest): RestAns
   discord.counts.httpRequests += 1
   discord.requests.push({
     at: discord.timers.now(),
+    method: request.method,
     path: request.path,
+    body: request.body,
     status: typeof given === "string" ? undefined : given.status
   })
   if (typeof given === "string") return given
@@ -45,6 +51,13 @@ const json = (status: number, body: unknown, headers: Readonly<Record<string, st
 
 const rightAnswer = (discord: SimulatedDiscord, request: RestRequest): RestAnswer => {
   const { gatewayUrl } = discord.settings
+  const channel = /\/channels\/(\d+)\/messages$/.exec(request.path)?.[1]
+  if (channel !== undefined) {
+    if (request.method !== "POST") return json(405, { message: "405: Method Not Allowed", code: 0 })
+    if (request.authorization !== `Bot ${discord.token}`) return json(401, { message: "401: Unauthorized", code: 0 })
+    const { body, status } = ChannelMessages.create(discord, channel, request.body)
+    return json(status, body)
+  }
   const resource = resources.find((path) => request.path.endsWith(path))
   if (resource === undefined) return json(404, { message: "404: Not Found", code: 0 })
   if (request.method !== "GET") return json(405, { message: "405: Method Not Allowed", code: 0 })

@@ -124,10 +124,30 @@ const refuseUpgrade = (socket: Duplex, answer: HttpAnswer): void => {
 }
 
 const respond = (discord: SimulatedDiscord, url: URL, request: IncomingMessage, response: ServerResponse): void => {
+  let body = ""
+  request.setEncoding("utf8")
+  request.on("data", (text: string) => {
+    body += text
+    if (body.length > largestBody) request.destroy()
+  })
+  request.on("end", () => answerTo(discord, url, request, body === "" ? undefined : body, response))
+}
+
+/** Largest body that is read: Discord's largest message is smaller. */
+const largestBody = 1024 * 1024
+
+const answerTo = (
+  discord: SimulatedDiscord,
+  url: URL,
+  request: IncomingMessage,
+  body: string | undefined,
+  response: ServerResponse
+): void => {
   const answer = RestApi.answer(discord, {
     method: request.method ?? "GET",
     path: url.pathname,
-    authorization: request.headers.authorization
+    authorization: request.headers.authorization,
+    body
   })
   if (answer === "ignore") return
   if (answer === "unreachable") return void request.socket.destroy()

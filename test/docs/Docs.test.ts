@@ -67,11 +67,21 @@ describe("the documentation", () => {
     )
   })
 
-  it("names examples that there are, and all of them", () => {
-    const examples = readdirSync(`${root}examples`).filter((name) => name.endsWith(".ts"))
-    const text = pages.map(({ text }) => text).join("\n")
+  it("names every example, in both lists, and a test runs each", () => {
+    const examples = readdirSync(`${root}examples`, { withFileTypes: true }).flatMap((entry) => {
+      if (entry.isDirectory()) return ["dist", "cluster"].includes(entry.name) ? [] : [`${entry.name}/main.ts`]
+      return entry.name.endsWith(".ts") && entry.name !== "run.ts" ? [entry.name] : []
+    })
+    assert.isAbove(examples.length, 15)
+    const listed = (text: string) => examples.filter((name) => !text.includes(`](${name})`))
+    assert.deepStrictEqual(listed(page("README.md").replaceAll("](examples/", "](")), [])
+    assert.deepStrictEqual(listed(page("examples/README.md")), [])
+    const tests = ["examples/Examples.test.ts", "docs/Deploys.test.ts"]
+      .map((test) => readFileSync(`${root}test/system/${test}`, "utf8"))
+      .join("\n")
+    const programs = examples.filter((name) => !name.endsWith(".test.ts")).map((name) => name.replace(/\.ts$/, ""))
     assert.deepStrictEqual(
-      examples.filter((name) => !text.includes(`examples/${name}`)),
+      programs.filter((name) => !tests.includes(`"${name}"`) && !tests.includes(`/${name}.js`)),
       []
     )
   })

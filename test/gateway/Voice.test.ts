@@ -88,6 +88,18 @@ describe("joining a voice channel", () => {
     }).pipe(Effect.provide(SimulatedBot.layer()))
   )
 
+  it.effect("is asked for once where the program asks before the bot is ready", () =>
+    Effect.gen(function* () {
+      yield* Gateway
+      const joining = yield* Effect.forkScoped(join())
+      yield* TestClock.adjust("2 seconds")
+      const { updates } = yield* Fiber.join(joining)
+      yield* TestClock.adjust("2 seconds")
+      assert.lengthOf(yield* voiceStates, 1)
+      assert.lengthOf(updates, 1)
+    }).pipe(Effect.provide(SimulatedBot.layer()))
+  )
+
   it.effect("works where the program asks for other dispatches only, which then stay the only ones", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
-const folders = ["", "docs/", "ai-docs/"]
+const folders = ["", "docs/", "ai-docs/", "examples/"]
 
 /** A file, by its path from the root. */
 export interface Page {

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from "node:fs"
 import { createServer, type Server } from "node:http"
 import { connect } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -7,9 +10,12 @@ import * as Redacted from "effect/Redacted"
 import * as Act from "../../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
 import * as Fault from "../../../src/simulator/Fault.ts"
+import { sampleEvent } from "../../../src/simulator/SampleEvents.ts"
+import { guild } from "../../../src/simulator/SampleGuild.ts"
 import { hasRedis } from "../../support/LocalServices.ts"
 import { until } from "../../support/Patience.ts"
 import * as Process from "../../support/Process.ts"
+import { tokenOf } from "../../support/TwoBots.ts"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 
@@ -196,5 +202,185 @@ describe("the examples", () => {
           })
         )
       )
+  )
+
+  /** What an example's handlers get of MESSAGE_CREATE. */
+  const message = (content: string, username = "ada") =>
+    sampleEvent("MESSAGE_CREATE", { content, author: { username } })
+
+  it.live("echo-by-rest answers messages, and not its own", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const bot = yield* start("echo-by-rest")
+      yield* bot.says("Ready with the new session")
+      yield* simulator.dispatch("MESSAGE_CREATE", message("hello"))
+      yield* simulator.dispatch("MESSAGE_CREATE", message("!echo !echo hello"))
+      yield* simulator.dispatch("MESSAGE_CREATE", message("!echo again", "grace"))
+      yield* bot.says("echoed to grace")
+      const posted = (yield* simulator.requests).filter(({ method }) => method === "POST")
+      assert.deepStrictEqual(
+        posted.map(({ body, path }) => [path.replace(/^.*(?=\/channels)/, ""), JSON.parse(body ?? "").content]),
+        ["!echo hello", "again"].map((content) => [`/channels/${message("").channel_id}/messages`, content])
+      )
+      // What the REST API refuses does not end it.
+      yield* simulator.faults.inject(Fault.http({ status: 403 }))
+      yield* simulator.dispatch("MESSAGE_CREATE", message("!echo a third time"))
+      yield* bot.says("A message was not answered")
+      yield* bot.end("SIGINT")
+    }).pipe(Effect.provide(DiscordSimulator.serve({ guilds: 1 })))
+  )
+
+  it.live("events-side-by-side handles others while one takes its time, and finishes it when it is stopped", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const bot = yield* start("events-side-by-side")
+      yield* bot.says(`in ${guild(1).name}`)
+      yield* simulator.dispatch("MESSAGE_CREATE", message("hello"))
+      yield* simulator.dispatch("TYPING_START", sampleEvent("TYPING_START", { guild_id: guild(1).id, user_id: "42" }))
+      yield* bot.says("42 is typing")
+      assert.notInclude(bot.output, "ada wrote")
+      yield* bot.end("SIGTERM")
+      assert.include(bot.output, "ada wrote")
+    }).pipe(Effect.provide(DiscordSimulator.serve({ guilds: 2 })))
+  )
+
+  it.live("presence starts idle, and then shows the time again and again", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const bot = yield* start("presence", { PRESENCE_SECONDS: "1" })
+      const updates = Effect.map(simulator.connections, (connections) =>
+        connections.flatMap(({ frames }) => frames.filter(({ op }) => op === 3).map(({ payload }) => payload))
+      )
+      const [first] = yield* until(
+        updates,
+        ({ length }) => length >= 2,
+        () => bot.description
+      )
+      assert.match(JSON.stringify(first), /"status":"online".*|"name":"it is \d\d:\d\d \(UTC\)"/)
+      const [connection] = yield* simulator.connections
+      const identify = connection?.frames.find(({ op }) => op === 2)
+      assert.include(JSON.stringify(identify?.payload), '"status":"idle"')
+      yield* bot.end("SIGINT")
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live("voice joins, and leaves when it is stopped", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const { channel_id, guild_id = "" } = sampleEvent("VOICE_STATE_UPDATE")
+      const bot = yield* start("voice", { GUILD: guild_id, CHANNEL: channel_id ?? "" })
+      yield* bot.says(`in ${channel_id}: session `)
+      yield* bot.end("SIGINT")
+      const [connection] = yield* until(simulator.connections, ([first]) => first?.end !== undefined)
+      const joined = connection?.frames.filter(({ op }) => op === 4).map(({ payload }) => JSON.stringify(payload))
+      assert.lengthOf(joined ?? [], 2)
+      assert.include(joined?.[0], `"channel_id":"${channel_id}"`)
+      assert.include(joined?.[1], '"channel_id":null')
+    }).pipe(Effect.provide(DiscordSimulator.serve({ guilds: 1 })))
+  )
+
+  it.live("members counts those of each guild", () =>
+    Effect.gen(function* () {
+      const bot = yield* start("members")
+      for (const index of [0, 1, 2]) yield* bot.says(`${guild(index).name}: 3 people and 1 bots`)
+      yield* bot.end("SIGINT")
+    }).pipe(Effect.provide(DiscordSimulator.serve({ guilds: 3 })))
+  )
+
+  it.live("session-file resumes, and knows who it is, its guilds, and what it missed", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "session-file-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+      )
+      const env = { SESSION_FILE: join(folder, "sessions.json") }
+      const first = yield* start("session-file", env)
+      yield* first.says("simulated-bot: a new session")
+      yield* first.says(new RegExp(`^${guild(0).name}$`, "m"))
+      yield* first.end("SIGTERM")
+      yield* simulator.dispatch("MESSAGE_CREATE", message("missed"))
+      const second = yield* start("session-file", env)
+      yield* second.says(`${guild(0).name}, as it was`)
+      yield* second.says("ada: ")
+      yield* second.says("simulated-bot: the session goes on")
+      yield* second.end("SIGTERM")
+      assert.notInclude(second.output, "a new session")
+    }).pipe(Effect.provide(DiscordSimulator.serve({ guilds: 1 })))
+  )
+
+  it.live.skipIf(!hasRedis)("redis-store resumes from Redis, and not the session of another bot", () =>
+    Effect.gen(function* () {
+      const first = yield* start("redis-store")
+      yield* first.says("a new session")
+      yield* first.end("SIGTERM")
+      const second = yield* start("redis-store")
+      yield* second.says("the session goes on")
+      yield* second.end("SIGTERM")
+      yield* Effect.gen(function* () {
+        const other = yield* start("redis-store")
+        yield* other.says("a new session")
+        yield* other.end("SIGTERM")
+      }).pipe(Effect.provide(DiscordSimulator.serve({ token: tokenOf(String(10n ** 17n + process.hrtime.bigint())) })))
+    }).pipe(
+      Effect.provide(DiscordSimulator.serve({ token: tokenOf(String(2n * 10n ** 17n + process.hrtime.bigint())) }))
+    )
+  )
+
+  it.live("config reads variables of its own, and names one that is missing", () =>
+    Effect.gen(function* () {
+      const { apiUrl, token } = yield* DiscordSimulator
+      const own = { BOT_API_URL: apiUrl, BOT_SHARDS: "2", BOT_GREETING: "Good morning" }
+      const bot = yield* start("config", { ...own, BOT_TOKEN: Redacted.value(token) })
+      yield* bot.says("Good morning, I am simulated-bot, shard 1")
+      yield* bot.end("SIGINT")
+      const without = yield* start("config", own)
+      yield* without.says("BOT_TOKEN")
+    }).pipe(Effect.provide(DiscordSimulator.serve({ shards: 2, maxConcurrency: 2 })))
+  )
+
+  it.live("larger-app writes messages with the names of their guilds", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const bot = yield* start("larger-app/main")
+      yield* bot.says("Ready with the new session")
+      yield* simulator.dispatch("MESSAGE_CREATE", message("hello"))
+      yield* bot.says(`${guild(0).name}: ada wrote`)
+      yield* bot.end("SIGINT")
+    }).pipe(Effect.provide(DiscordSimulator.serve({ guilds: 1 })))
+  )
+
+  it.live("mounted-dashboard serves its own page, the dashboard and the probes, and ends with a wrong token", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      const bot = yield* start("mounted-dashboard", { PORT: String(port) })
+      const get = (path: string) =>
+        Effect.orElseSucceed(
+          Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}${path}`).then((answer) => answer.text())),
+          () => ""
+        )
+      yield* until(
+        get("/"),
+        (text) => text.includes('href="/status/"'),
+        () => bot.description
+      )
+      assert.include(yield* get("/status/"), "<title>My bot")
+      yield* until(
+        get("/readyz"),
+        (text) => text.includes("ready"),
+        () => bot.description
+      )
+      yield* bot.end("SIGINT")
+      const wrong = yield* start("mounted-dashboard", { PORT: String(port), DISCORD_TOKEN: "wrong" })
+      yield* wrong.says("Discord refused the bot's token")
+    }).pipe(Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live("run runs an example against a Discord of its own", () =>
+    Effect.gen(function* () {
+      const running = yield* Process.start(process.execPath, ["examples/dist/run.js", "echo-by-rest"], { cwd: root })
+      yield* running.says("echoed to ")
+      yield* running.end("SIGINT")
+    })
   )
 })
