@@ -24,6 +24,50 @@ export type PartOf<T> =
       ? { readonly [Field in keyof T]?: PartOf<T[Field]> | undefined }
       : T
 
+/**
+ * Name of an event of which there is a sample.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type SampleName =
+  | "CHANNEL_CREATE"
+  | "CHANNEL_DELETE"
+  | "CHANNEL_UPDATE"
+  | "GUILD_BAN_ADD"
+  | "GUILD_BAN_REMOVE"
+  | "GUILD_CREATE"
+  | "GUILD_DELETE"
+  | "GUILD_MEMBER_ADD"
+  | "GUILD_MEMBER_REMOVE"
+  | "GUILD_MEMBER_UPDATE"
+  | "GUILD_ROLE_CREATE"
+  | "GUILD_ROLE_DELETE"
+  | "GUILD_ROLE_UPDATE"
+  | "GUILD_UPDATE"
+  | "INTERACTION_CREATE"
+  | "MESSAGE_CREATE"
+  | "MESSAGE_DELETE"
+  | "MESSAGE_DELETE_BULK"
+  | "MESSAGE_REACTION_ADD"
+  | "MESSAGE_REACTION_REMOVE"
+  | "MESSAGE_UPDATE"
+  | "PRESENCE_UPDATE"
+  | "THREAD_CREATE"
+  | "THREAD_DELETE"
+  | "THREAD_UPDATE"
+  | "TYPING_START"
+  | "USER_UPDATE"
+  | "VOICE_STATE_UPDATE"
+
+/**
+ * Data of the events of which there are samples, by their names.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type SampleData = Pick<DispatchData, SampleName>
+
 /** 2021-01-01. */
 const time = "2021-01-01T12:00:00.000000+00:00"
 const guild_id = snowflake(0)
@@ -114,7 +158,7 @@ const message = {
 
 const reaction = { user_id: user.id, ...place, message_id, emoji, burst: false, type: 0 }
 
-const samples = {
+const samples: SampleData = {
   CHANNEL_CREATE: channel,
   CHANNEL_DELETE: channel,
   CHANNEL_UPDATE: channel,
@@ -179,23 +223,7 @@ const samples = {
     suppress: false,
     request_to_speak_timestamp: null
   }
-} satisfies Partial<DispatchData>
-
-/**
- * Name of an event of which there is a sample.
- *
- * @since 0.1.0
- * @category models
- */
-export type SampleName = keyof typeof samples
-
-/**
- * Data of the events of which there are samples, by their names.
- *
- * @since 0.1.0
- * @category models
- */
-export type SampleData = Pick<DispatchData, SampleName>
+}
 
 /**
  * Data of a whole event, as a bot gets it, with fields of the test's own: objects are merged, lists replaced. The same at each
@@ -212,8 +240,7 @@ export const sampleEvent = <Name extends SampleName>(
   name: Name,
   fields?: PartOf<SampleData[Name]>
 ): SampleData[Name] => {
-  const whole: SampleData = samples
-  return merged(whole[name], fields)
+  return merged(samples[name], fields)
 }
 
 /** A deep merge, which makes no change in either value. */
