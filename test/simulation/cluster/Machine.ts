@@ -100,6 +100,8 @@ export const start = Effect.fnUntraced(function* (world: World, number: number, 
     releaseAll: (machine) => call(() => database.releaseAll(machine))
   })
   const sessions = FencedSessions.of({
+    readBeside: (shard, names) => call(() => database.readBeside(shard, names)),
+    writeBeside: (texts) => call(() => database.writeBeside(texts)),
     take: (rows) => call(() => database.take(name, rows)),
     write: (writes) =>
       defect === "late-hand-over"

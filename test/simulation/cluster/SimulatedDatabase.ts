@@ -2,7 +2,7 @@
  * The database of a simulated cluster: the list of machines, the locks with their times by its own clock, and the sessions with the
  * epochs of their owners. Each call is one step, as a statement is.
  */
-import type { FencedWrite, Taken } from "../../../src/services/FencedSessions.ts"
+import type { FencedTexts, FencedWrite, Taken } from "../../../src/services/FencedSessions.ts"
 
 interface MachineRow {
   readonly runner: string
@@ -48,6 +48,7 @@ export class SimulatedDatabase {
   private readonly machines = new Map<string, MachineRow>()
   private readonly locks = new Map<string, LockRow>()
   private readonly sessions = new Map<string, SessionRow>()
+  private readonly beside = new Map<string, Map<string, string>>()
   /** The machine that has taken a session last, by row. */
   readonly takers = new Map<string, string>()
   /** Sessions that were written with an earlier sequence than the store had. */
@@ -138,6 +139,22 @@ export class SimulatedDatabase {
       written.add(shard)
     }
     return written
+  }
+
+  readBeside(shard: string, names: ReadonlyArray<string>): ReadonlyMap<string, string> {
+    const beside = this.beside.get(shard) ?? new Map<string, string>()
+    return new Map([...beside].filter(([name]) => names.includes(name)))
+  }
+
+  writeBeside({ epoch, shard, texts }: FencedTexts): boolean {
+    if (this.sessions.get(shard)?.epoch !== epoch && !this.defects.unfenced) return false
+    const beside = this.beside.get(shard) ?? new Map<string, string>()
+    this.beside.set(shard, beside)
+    for (const [name, text] of texts) {
+      if (text === undefined) beside.delete(name)
+      else beside.set(name, text)
+    }
+    return true
   }
 
   /** The stored sessions, as JSON, by row. */
