@@ -1,0 +1,33 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Brokers from "../../relay/Brokers.ts"
+import * as Proof from "../../relay/Proof.ts"
+import { hasRedis } from "../../support/LocalServices.ts"
+
+describe.skipIf(!hasRedis)("a relay on Redis", () => {
+  it.live("loses nothing and keeps the order of each guild while it, consumers and Redis are killed", () =>
+    Effect.gen(function* () {
+      const verdict = yield* Proof.kill(Brokers.redis, { rate: 200, guilds: 50 }, { relay: 3, consumer: 5, broker: 1 })
+      assert.deepInclude(verdict, { lost: 0, outOfOrder: 0, identifies: 2 })
+      // One for each shard of each relay that was killed, and none for a consumer.
+      assert.isAtMost(verdict.resumes, 2 * 3)
+      assert.isAbove(verdict.events, 500)
+    })
+  )
+
+  it.live("keeps everything in order for consumers that come later", () =>
+    Effect.gen(function* () {
+      const verdict = yield* Proof.abandon(Brokers.redis, { rate: 500, guilds: 50 }, Duration.seconds(4))
+      assert.deepInclude(verdict, { lost: 0, doubled: 0, outOfOrder: 0, identifies: 2, resumes: 0 })
+    })
+  )
+
+  it.live("brings a bot the same as a gateway of its own does", () =>
+    Effect.gen(function* () {
+      const [direct, relayed] = yield* Proof.compare(Brokers.redis, 500, 20)
+      assert.strictEqual(Object.keys(direct ?? {}).length, 20)
+      assert.deepStrictEqual(relayed, direct)
+    })
+  )
+})
