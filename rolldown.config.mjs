@@ -46,6 +46,8 @@ const library = defineConfig({
 const command = defineConfig({
   input: "src/cli/main.ts",
   platform: "node",
+  // Its package has no licence's text to pass on. It comes with @effect/platform-node; `relay` says so where it is not there.
+  external: ["redis"],
   plugins: [licences],
   output: {
     dir: "dist/cli",

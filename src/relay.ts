@@ -16,5 +16,7 @@ export {
   RelayBrokerError,
   type RelayDeadLetter
 } from "./relay/RelayBroker.ts"
+export * as RelayHealth from "./relay/RelayHealth.ts"
+export * as RelayMetrics from "./relay/RelayMetrics.ts"
 export * as RelayGateway from "./relay/RelayGateway.ts"
 export * as RelayRecord from "./relay/RelayRecord.ts"

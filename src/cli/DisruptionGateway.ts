@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import { version } from "../version.ts"
 import { doctor } from "./DoctorCommand.ts"
+import { relay } from "./RelayCommand.ts"
 import { run } from "./RunCommand.ts"
 import { simulate } from "./SimulateCommand.ts"
 import * as StandardError from "./StandardError.ts"
@@ -24,7 +25,7 @@ const command = Command.make("disruption-gateway").pipe(
   Command.withDescription(
     "The Discord gateway: a connection that stays up, and a simulated Discord to try it against."
   ),
-  Command.withSubcommands([run, doctor, simulate]),
+  Command.withSubcommands([run, relay, doctor, simulate]),
   Command.withExamples([
     { command: "disruption-gateway run --for 20s", description: "See it at work, without a token" },
     { command: "DISCORD_TOKEN=… disruption-gateway run", description: "Connect to Discord" },

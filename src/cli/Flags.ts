@@ -71,6 +71,12 @@ export const dashboard: Flag.Flag<Option.Option<Address>> = read("dashboard", pa
   Flag.optional
 )
 
+/** Whether a running process is asked whether it is alive. */
+export const healthcheck: Flag.Flag<boolean> = Flag.Boolean("healthcheck").pipe(
+  Flag.withDescription("Ask the process that runs with the same --dashboard whether it is alive: exit code 0 or 1"),
+  Flag.withDefault(false)
+)
+
 const units: Record<string, Duration.Unit | undefined> = { ms: "millis", s: "seconds", m: "minutes", h: "hours" }
 
 /** Parser of `500ms`, `10s`, `2m` and `1h`. */

@@ -29,10 +29,7 @@ export const run = Command.make(
     ),
     events: Flags.events,
     dashboard: Flags.dashboard,
-    healthcheck: Flag.Boolean("healthcheck").pipe(
-      Flag.withDescription("Ask the process that runs with the same --dashboard whether it is alive: exit code 0 or 1"),
-      Flag.withDefault(false)
-    ),
+    healthcheck: Flags.healthcheck,
     runFor: Flags.runFor,
     intents: Flags.intents,
     shards: Flags.shards,

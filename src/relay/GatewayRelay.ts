@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
@@ -26,6 +27,7 @@ import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { type BrokerStatus, RelayBroker, type RelayBrokerError } from "./RelayBroker.ts"
 import * as RelayCalls from "./RelayCall.ts"
 import type { RelayAnswer, RelayCall } from "./RelayCall.ts"
+import * as RelayMetrics from "./RelayMetrics.ts"
 import * as RelayRecord from "./RelayRecord.ts"
 
 /**
@@ -96,6 +98,7 @@ const make = Effect.gen(function* () {
   const broker = yield* RelayBroker
   const name = (yield* Random.nextIntBetween(0, 2 ** 48)).toString(36)
   const ended = yield* Deferred.make<never, GatewayError>()
+  const metrics = yield* makeMetrics(broker.name)
   let published = 0
   let repeated = 0
   let held: string | undefined
@@ -128,6 +131,7 @@ const make = Effect.gen(function* () {
         }
         published += answer.added
         repeated += answer.repeated
+        metrics.onPublished(answer)
         return held === undefined ? Effect.void : letGo(since)
       })
       return attempt.pipe(
@@ -162,12 +166,14 @@ const make = Effect.gen(function* () {
     yield* broker.put(RelayCalls.stateOf(name), text)
     brokerStatus = yield* broker.status
   })
+  const observe = Effect.suspend(() => metrics.observe(held !== undefined, brokerStatus))
   yield* Effect.addFinalizer(() =>
     Effect.ignore(Effect.timeoutOption(broker.remove(RelayCalls.stateOf(name)), "1 second"))
   )
   yield* state.pipe(
     Effect.tapError(() => Effect.sync(() => (brokerStatus = undefined))),
     Effect.ignore,
+    Effect.andThen(observe),
     Effect.andThen(Effect.sleep(tellEvery)),
     Effect.forever,
     Effect.forkScoped
@@ -192,6 +198,36 @@ const make = Effect.gen(function* () {
     end: Deferred.await(ended)
   })
 })
+
+/** Feeds the metrics of a relay. */
+const makeMetrics = (relay: string) =>
+  Effect.contextWith((context: Context.Context<never>) => {
+    const named = Metric.withAttributes({ relay })
+    const published = named(RelayMetrics.published)
+    const repeated = named(RelayMetrics.repeated)
+    const gauges = {
+      held: named(RelayMetrics.held),
+      depth: named(RelayMetrics.depth),
+      age: named(RelayMetrics.age),
+      deadLetters: named(RelayMetrics.deadLetters),
+      consumers: named(RelayMetrics.consumers)
+    }
+    return Effect.succeed({
+      onPublished: (answer: { readonly added: number; readonly repeated: number }) => {
+        published.updateUnsafe(answer.added, context)
+        if (answer.repeated > 0) repeated.updateUnsafe(answer.repeated, context)
+      },
+      observe: (isHeld: boolean, status: BrokerStatus | undefined) =>
+        Effect.sync(() => {
+          gauges.held.updateUnsafe(isHeld ? 1 : 0, context)
+          if (status === undefined) return
+          gauges.depth.updateUnsafe(status.depth, context)
+          gauges.age.updateUnsafe(status.age / 1000, context)
+          gauges.deadLetters.updateUnsafe(status.deadLetters, context)
+          gauges.consumers.updateUnsafe(status.consumers, context)
+        })
+    })
+  })
 
 /** Makes the calls of consumers, in their order. */
 const answerCalls = Effect.fnUntraced(function* (gateway: Gateway["Service"], broker: RelayBroker["Service"]) {

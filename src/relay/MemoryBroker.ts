@@ -76,6 +76,7 @@ const make = (options: BrokerOptions): Effect.Effect<RelayBroker["Service"]> =>
     }
 
     return RelayBroker.of({
+      name: options.name,
       partitions: count,
       publish: (records) =>
         Effect.suspend((): Effect.Effect<Published> => {

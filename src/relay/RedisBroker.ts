@@ -110,6 +110,7 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, redis: Redis.R
     )
 
   return RelayBroker.of({
+    name: options.name,
     partitions,
     publish: (records) =>
       Effect.map(run(publish(prefix, partitions, capacity, records)), ([isFull, first, second]) =>

@@ -145,6 +145,7 @@ export const defaults = { partitions: 64, capacity: 1_000_000 }
 export class RelayBroker extends Context.Service<
   RelayBroker,
   {
+    readonly name: string
     readonly partitions: number
     /**
      * Appends records in one step, all or none. A record whose sequence is not above the last one of its session and shard is there

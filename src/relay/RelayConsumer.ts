@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
+import * as Semaphore from "effect/Semaphore"
 import * as Schedule from "effect/Schedule"
 import * as DeliveryLog from "../gateway/DeliveryLog.ts"
 import type { Wanted } from "../gateway/Wanted.ts"
@@ -108,7 +109,7 @@ export const make = Effect.fnUntraced(function* (
           for (const [partition, positions] of batch) for (const _ of positions) partition.settle()
         })
       ),
-      Effect.andThen(releaseDrained),
+      Effect.andThen(Effect.suspend(() => leasing.withPermits(1)(releaseDrained))),
       Effect.ensuring(
         Effect.sync(() => {
           isWriting = false
@@ -171,6 +172,9 @@ export const make = Effect.fnUntraced(function* (
       return Effect.logWarning(`${error.message}: trying again`)
     })
 
+  // One at a time: an answer from before a release would have what was given back.
+  const leasing = Semaphore.makeUnsafe(1)
+
   const renew = Effect.gen(function* () {
     const asked = momentOf(clock)
     const leases = yield* broker.lease(name, lease)
@@ -182,7 +186,7 @@ export const make = Effect.fnUntraced(function* (
     apply(leases)
     timed.confirm(asked)
     yield* releaseDrained
-  })
+  }).pipe(leasing.withPermits(1))
 
   const renewing = renew.pipe(
     Effect.catch(tellOnce),

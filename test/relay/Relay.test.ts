@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Persistence from "effect/persistence/Persistence"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -168,12 +169,15 @@ describe("a relay", () => {
         context
       )
       assert.strictEqual(held._tag, "Some")
+      const metrics = yield* PrometheusMetrics.format()
+      assert.match(metrics, /discord_relay_held\{relay="full"\} 1/)
+      assert.match(metrics, /discord_relay_depth\{relay="full"\} [1-9]/)
       const handled: Array<Handled> = []
       yield* consumer("a", handled)
       yield* TestClock.adjust("1 minute")
       assertAll(handled, 500)
       assertInOrder(handled)
-    }).pipe(Effect.provide(world({ capacity: 50 })))
+    }).pipe(Effect.provide(world({ capacity: 50, name: "full" })))
   )
 })
 

@@ -16,7 +16,7 @@ const bot = Effect.gen(function* () {
   )
   const gateway = yield* Gateway
   yield* Effect.log("The bot has begun")
-  yield* gateway.handle(
+  return yield* gateway.handle(
     {
       MESSAGE_CREATE: ({ d: { guild_id, id } }) =>
         Effect.andThen(
@@ -39,8 +39,7 @@ const onItsOwn = Layer.unwrap(
 Effect.gen(function* () {
   const mode = yield* Config.Literals(["relay", "direct"], "PROOF_MODE")
   const layer: Layer.Layer<Gateway, unknown> = mode === "relay" ? behindARelay : onItsOwn
-  yield* Effect.scoped(bot).pipe(
-    Effect.provide(layer),
-    Effect.provide(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)]))
+  return yield* Effect.scoped(bot).pipe(
+    Effect.provide(Layer.provideMerge(layer, Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])))
   )
 }).pipe(NodeRuntime.runMain({ disableErrorReporting: false }))

@@ -8,7 +8,7 @@ import { Broker } from "./BrokerOfEnvironment.ts"
 
 Effect.gen(function* () {
   const sessions = yield* Config.String("PROOF_SESSIONS")
-  yield* GatewayRelay.run.pipe(
+  return yield* GatewayRelay.run.pipe(
     Effect.provide(
       Layer.merge(NodeGateway.layerWithSessionFile(sessions, { lease: "2 seconds" }), Broker).pipe(
         Layer.provide(GatewayConfig.layerEnv),
