@@ -339,6 +339,19 @@ describe("the examples", () => {
     }).pipe(Effect.provide(DiscordSimulator.serve({ shards: 2, maxConcurrency: 2 })))
   )
 
+  it.live.skipIf(!hasRedis)("relay misses nothing while a consumer is killed and another deployed", () =>
+    Effect.gen(function* () {
+      const { code, stderr, stdout } = yield* Process.finish(process.execPath, ["examples/dist/relay/main.js"], {
+        cwd: root
+      })
+      assert.strictEqual(code, 0, stderr)
+      assert.match(
+        stdout,
+        /dispatched, 0 missed, 0 out of order, \d+ handled twice; Discord saw 1 IDENTIFY and 0 RESUMEs/
+      )
+    })
+  )
+
   it.live("larger-app writes messages with the names of their guilds", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator
