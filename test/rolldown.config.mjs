@@ -16,6 +16,8 @@ export default defineConfig({
     growth: "test/growth/main.ts",
     guilds: "test/guilds/main.ts",
     silence: "test/silence/main.ts",
+    incidents: "test/incidents/main.ts",
+    "incident-bot": "test/incidents/bot.ts",
     screenshots: "scripts/screenshots.mjs"
   },
   platform: "node",

@@ -83,6 +83,10 @@ export class Process {
     return this.child.pid ?? 0
   }
 
+  get hasEnded(): boolean {
+    return this.ended !== undefined
+  }
+
   /** Everything that it has printed so far. */
   get output(): string {
     return this.stdout + this.stderr

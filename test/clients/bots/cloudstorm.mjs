@@ -1,9 +1,9 @@
 import { Client } from "cloudstorm"
 import { SnowTransfer } from "snowtransfer"
 
-export default async ({ apiUrl, event, intents, problem, token }) => {
+export default async ({ apiUrl, event, intents, problem, shards = 1, token }) => {
   const rest = new SnowTransfer(token, { baseHost: apiUrl.replace(/\/api$/, "") })
-  const client = new Client(token, { intents, snowtransferInstance: rest })
+  const client = new Client(token, { intents, totalShards: shards, snowtransferInstance: rest })
   let chunk
   client.on("error", problem)
   client.on("event", ({ d, op, t }) => {
@@ -13,6 +13,8 @@ export default async ({ apiUrl, event, intents, problem, token }) => {
   })
   await client.connect()
   return {
+    setPresence: () => client.presenceUpdate({ status: "idle", activities: [], since: null, afk: false }),
+    stop: () => client.disconnect(),
     askForMembers: (guild_id) =>
       new Promise((resolve, reject) => {
         chunk = resolve

@@ -1,7 +1,7 @@
 import { Client } from "discord.js"
 
-export default async ({ apiUrl, event, intents, problem, token }) => {
-  const client = new Client({ intents, rest: { api: apiUrl } })
+export default async ({ apiUrl, event, intents, problem, shards = 1, token }) => {
+  const client = new Client({ intents, shardCount: shards, rest: { api: apiUrl } })
   client.on("error", problem)
   client.on("warn", problem)
   client.on("raw", ({ d, t }) => event(t, d))
@@ -15,6 +15,8 @@ export default async ({ apiUrl, event, intents, problem, token }) => {
   })
   await client.login(token)
   return {
+    setPresence: () => client.user.setPresence({ status: "idle", activities: [] }),
+    stop: () => client.destroy(),
     askForMembers: async (guild) => (await client.guilds.cache.get(guild).members.fetch({ time: 10_000 })).size
   }
 }

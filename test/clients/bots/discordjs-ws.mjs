@@ -1,13 +1,21 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { REST } from "@discordjs/rest"
 import { WebSocketManager } from "@discordjs/ws"
 
-export default async ({ apiUrl, event, intents, problem, token }) => {
+export default async ({ apiUrl, event, intents, problem, sessions, shards = 1, token }) => {
   const rest = new REST({ api: apiUrl, version: "10" }).setToken(token)
   const manager = new WebSocketManager({
     token,
     intents,
     rest,
-    fetchGatewayInformation: () => rest.get("/gateway/bot")
+    shardCount: shards,
+    fetchGatewayInformation: () => rest.get("/gateway/bot"),
+    ...(sessions === undefined
+      ? {}
+      : {
+          retrieveSessionInfo: () => (existsSync(sessions) ? JSON.parse(readFileSync(sessions, "utf8")) : null),
+          updateSessionInfo: (_, info) => writeFileSync(sessions, JSON.stringify(info))
+        })
   })
   let chunk
   manager.on("error", ({ error }) => problem(error))
@@ -18,6 +26,8 @@ export default async ({ apiUrl, event, intents, problem, token }) => {
   })
   await manager.connect()
   return {
+    setPresence: () => manager.send(0, { op: 3, d: { status: "idle", activities: [], since: null, afk: false } }),
+    stop: () => manager.destroy(),
     askForMembers: (guild_id) =>
       new Promise((resolve, reject) => {
         chunk = resolve

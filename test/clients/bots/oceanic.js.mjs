@@ -1,9 +1,9 @@
 import { Client } from "oceanic.js"
 
-export default async ({ apiUrl, event, intents, problem, token }) => {
+export default async ({ apiUrl, event, intents, problem, shards = 1, token }) => {
   const client = new Client({
     auth: `Bot ${token}`,
-    gateway: { intents, compress: "zlib-stream" },
+    gateway: { intents, compress: "zlib-stream", maxShards: shards },
     rest: { baseURL: `${apiUrl}/v10` }
   })
   client.on("error", problem)
@@ -12,5 +12,9 @@ export default async ({ apiUrl, event, intents, problem, token }) => {
     if (op === 0) event(t, d)
   })
   await client.connect()
-  return { askForMembers: async (guild) => (await client.guilds.get(guild).requestMembers({ timeout: 10_000 })).length }
+  return {
+    setPresence: () => client.editStatus("idle"),
+    stop: () => client.disconnect(false),
+    askForMembers: async (guild) => (await client.guilds.get(guild).requestMembers({ timeout: 10_000 })).length
+  }
 }
