@@ -84,6 +84,7 @@ export const heartbeats: Theme = {
       sources: ["discordjs/discord.js#3993"],
       discord: "Discord asks for a heartbeat (op 1) while the acknowledgement of the last is on its way.",
       client: "Send one, and do not take the connection for dead.",
+      options: { heartbeatInterval: "5 seconds" },
       happen: (stage) =>
         Effect.gen(function* () {
           yield* stage.ready
@@ -103,13 +104,14 @@ export const heartbeats: Theme = {
     {
       id: "acknowledged-late",
       sources: ["andersfylling/disgord#415", "discord/discord-api-docs#1527"],
-      discord: "Acknowledgements come after four fifths of the interval.",
+      discord: "Acknowledgements come after three fifths of the interval.",
       client: "Keep the connection: they came before the next heartbeat.",
+      options: { heartbeatInterval: "4 seconds" },
       happen: (stage) =>
         Effect.gen(function* () {
-          yield* stage.discord.faults.inject(Fault.heartbeat(Fault.late(0.8 * interval)))
+          yield* stage.discord.faults.inject(Fault.heartbeat(Fault.late("2400 millis")))
           yield* stage.ready
-          yield* stage.still(4 * interval, ({ counts }) =>
+          yield* stage.still("12 seconds", ({ counts }) =>
             counts.connections > 1 ? "it takes a living connection for dead" : undefined
           )
           yield* stage.flows

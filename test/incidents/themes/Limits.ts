@@ -65,7 +65,7 @@ export const limits: Theme = {
       id: "budget-used-up-by-lost-sessions",
       sources: ["anthropics/claude-plugins-official#3140", "mautrix/discord#241", "discordjs/discord.js#9843"],
       discord: "Four IDENTIFYs are left of the day, and every session ends as soon as it has begun.",
-      client: "Never more than the four, in the half minute that is looked at.",
+      client: "Never more than the four, in the 25 seconds that are looked at.",
       options: { sessionStartLimit: { total: 100, remaining: 4, resetAfter: "1 hour" } },
       happen: (stage) =>
         Effect.gen(function* () {
@@ -74,7 +74,7 @@ export const limits: Theme = {
             Effect.andThen(Effect.sleep("500 millis"), Effect.andThen(stage.discord.endSessions(), stage.act(Act.drop)))
           )
           yield* Effect.raceFirst(
-            stage.still("30 seconds", ({ counts }) =>
+            stage.still("25 seconds", ({ counts }) =>
               counts.overruns > 0
                 ? "it sends more IDENTIFYs than the day's limit, for which Discord resets the token"
                 : undefined

@@ -84,6 +84,8 @@ export const payloads: Theme = {
       sources: ["mk-fg/reliable-discord-client-irc-daemon#7", "vsTerminus/Discord-NP#1", "chojs23/concord#35"],
       discord: "A message of 18 MB, as the largest guilds have.",
       client: "Take it, and go on.",
+      // Its acknowledgements wait behind the message.
+      options: { heartbeatInterval: "10 seconds" },
       happen: (stage) =>
         Effect.gen(function* () {
           yield* stage.ready
@@ -102,7 +104,7 @@ export const payloads: Theme = {
           yield* stage.ready
           yield* stage.discord.dispatch("GUILD_EMOJIS_UPDATE", {
             guild_id: snowflake(0),
-            emojis: [{ id: "1", name: null, roles: null, user: null, animated: null }]
+            emojis: [{ id: "1", name: null }]
           })
           yield* stage.flows
         })

@@ -113,14 +113,14 @@ export const sessions: Theme = {
     {
       id: "op9-forever",
       sources: ["BitQuote/AwesomeBot#117", "abalabahaha/eris#255", "anthropics/claude-plugins-official#3140"],
-      discord: "IDENTIFY is answered by op 9 for 25 seconds.",
+      discord: "IDENTIFY is answered by op 9 for 16 seconds.",
       client: "At most one IDENTIFY in five seconds; then come up.",
       happen: (stage) =>
         Effect.gen(function* () {
           const fault = Fault.identify(Act.invalidSession(false))
           yield* stage.discord.faults.inject(fault)
           yield* stage.until((wire) => framesOf(wire, [2]).length > 0, "it does not send IDENTIFY")
-          yield* stage.still("25 seconds", ({ counts }) =>
+          yield* stage.still("16 seconds", ({ counts }) =>
             counts.identifyViolations > 0 ? "it sends IDENTIFY less than 5 seconds after the one before" : undefined
           )
           yield* stage.discord.faults.lift(fault)

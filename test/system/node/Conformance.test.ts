@@ -39,12 +39,12 @@ const talk = (url: string, { echoes = "text", limit = 64 * 1024 * 1024 }: Case) 
         socket.send(echoes === "text" ? bytes.toString() : new Uint8Array(bytes))
       })
       socket.addEventListener("close", ({ code = 0 }) => resume(Effect.succeed(code)))
-    }).pipe(Effect.timeoutOrElse({ duration: "30 seconds", orElse: () => Effect.succeed(0) }))
+    }).pipe(Effect.timeoutOrElse({ duration: "1 minute", orElse: () => Effect.succeed(0) }))
     return { messages, code }
   }).pipe(
     Effect.provide(
       NodeGateway.layerWebSocketConstructor.pipe(
-        Layer.provide(GatewayConfig.layer({ token: "t", maxPayloadBytes: limit, timeouts: { close: "2 seconds" } }))
+        Layer.provide(GatewayConfig.layer({ token: "t", maxPayloadBytes: limit, timeouts: { close: "30 seconds" } }))
       )
     )
   )
