@@ -8,6 +8,7 @@ import * as Persistence from "effect/persistence/Persistence"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { FencedSessions } from "./FencedSessions.ts"
+import { StoreName } from "./StoreName.ts"
 
 /** The guilds beside the sessions of the `SessionStore`; undefined where that is not fenced. */
 export const FencedGuilds: Context.Reference<Persistence.BackingPersistenceStore | undefined> = Context.Reference<
@@ -24,8 +25,10 @@ const Text = Schema.fromJsonString(Schema.ObjectKeyword)
 const encode = Schema.encodeSync(Text)
 const decode = Schema.decodeUnknownResult(Text)
 
-const partsOf = (key: string) => {
-  const [, shard = key, name = ""] = /^(\d+\/\d+)(?:\/(.+))?$/.exec(key) ?? []
+/** Shard and name of a key. The name of the bot is left out: fenced sessions are of one bot already. */
+const partsOf = (key: string, bot: string | undefined) => {
+  const own = bot !== undefined && key.startsWith(`${bot}/`) ? key.slice(bot.length + 1) : key
+  const [, shard = own, name = ""] = /^(\d+\/\d+)(?:\/(.+))?$/.exec(own) ?? []
   return { shard, name }
 }
 
@@ -34,32 +37,30 @@ export const make = (
   sessions: FencedSessions["Service"],
   epochOf: (shard: string) => number | undefined
 ): Persistence.BackingPersistenceStore => {
-  const read = (keys: ReadonlyArray<string>) => {
+  const read = Effect.fnUntraced(function* (keys: ReadonlyArray<string>) {
+    const bot = yield* StoreName
+    const parts = keys.map((key) => partsOf(key, bot))
     const byShard = new Map<string, Array<string>>()
-    for (const { name, shard } of keys.map(partsOf)) byShard.set(shard, [...(byShard.get(shard) ?? []), name])
-    return Effect.map(
-      Effect.forEach(byShard, ([shard, names]) =>
-        Effect.map(sessions.readBeside(shard, names), (texts) => [shard, texts] as const)
-      ),
-      (found) => {
-        const texts = new Map(found)
-        return keys.map((key) => {
-          const { name, shard } = partsOf(key)
-          // Text that is no JSON is none of ours.
-          return Result.getOrElse(decode(texts.get(shard)?.get(name)), () => undefined)
-        })
-      }
+    for (const { name, shard } of parts) byShard.set(shard, [...(byShard.get(shard) ?? []), name])
+    const found = yield* Effect.forEach(byShard, ([shard, names]) =>
+      Effect.map(sessions.readBeside(shard, names), (texts) => [shard, texts] as const)
     )
-  }
+    const texts = new Map(found)
+    // Text that is no JSON is none of ours.
+    return parts.map(({ name, shard }) => Result.getOrElse(decode(texts.get(shard)?.get(name)), () => undefined))
+  })
 
-  const write = (entries: ReadonlyArray<readonly [key: string, value: object | undefined]>) => {
+  const write = Effect.fnUntraced(function* (
+    entries: ReadonlyArray<readonly [key: string, value: object | undefined]>
+  ) {
+    const bot = yield* StoreName
     const byShard = new Map<string, Map<string, string | undefined>>()
     for (const [key, value] of entries) {
-      const { name, shard } = partsOf(key)
+      const { name, shard } = partsOf(key, bot)
       const texts = byShard.get(shard) ?? new Map<string, string | undefined>()
       byShard.set(shard, texts.set(name, value === undefined ? undefined : encode(value)))
     }
-    return Effect.forEach(
+    yield* Effect.forEach(
       byShard,
       ([shard, texts]) => {
         const epoch = epochOf(shard)
@@ -74,7 +75,7 @@ export const make = (
       },
       { discard: true }
     )
-  }
+  })
 
   return {
     get: (key) => Effect.map(read([key]), ([value]) => value),

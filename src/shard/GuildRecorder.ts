@@ -147,9 +147,12 @@ export class GuildRecorder {
    * Goes on with the guilds of a stored session, and returns them as what comes before its replay. A session that a process
    * without a recorder has carried on with is ahead of its guilds: then there are none, until the next READY.
    */
-  resume({ hasGuilds, id, sequence }: Session): Effect.Effect<Resumed, Persistence.PersistenceError> {
+  resume({ guildCount, hasGuilds, id, sequence }: Session): Effect.Effect<Resumed, Persistence.PersistenceError> {
     if (hasGuilds !== true) return Effect.as(this.snapshots.remove(this.shard), { payloads: [], size: 0 })
     return Effect.map(this.snapshots.load(this.shard, id), (snapshots) => {
+      // The store has lost them: those that are joined from now on would be taken for all.
+      if (snapshots.length === 0 && guildCount !== undefined && guildCount.available > 0)
+        return { payloads: [], size: 0 }
       this.begin(id)
       this.isIndexed = true
       this.stored = new Set(snapshots.map((snapshot) => snapshot.id))

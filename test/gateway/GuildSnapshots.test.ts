@@ -141,6 +141,40 @@ describe("guilds that are kept", () => {
     }).pipe(Effect.provide(world), quietly)
   )
 
+  it.effect("are not handed out in part after their store has lost them, until the next READY", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const first = yield* start()
+      yield* first.stop
+      const kept = yield* (yield* Persistence.BackingPersistence).make("disruption-gateway_guilds")
+      yield* kept.clear
+      const second = yield* start()
+      yield* simulator.joinGuilds(1)
+      yield* TestClock.adjust("5 seconds")
+      yield* second.stop
+      const third = yield* start()
+      assert.deepStrictEqual(
+        third.dispatches().map(({ t }) => t),
+        ["RESUMED"]
+      )
+      yield* simulator.invalidateSession(false)
+      yield* TestClock.adjust("30 seconds")
+      yield* third.stop
+      const fourth = yield* start()
+      assert.strictEqual(fourth.dispatches().filter(({ replayed }) => replayed === true).length, 3)
+      yield* fourth.stop
+    }).pipe(Effect.provide(world), quietly)
+  )
+
+  it.effect("beside the sessions of an owner take a store that is fenced", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(
+        Layer.build(GuildSnapshots.layerBesideSessions.pipe(Layer.provide(SessionStore.layerMemory)))
+      )
+      assert.include(error.message, "the SessionStore is none of those")
+    })
+  )
+
   it.effect("may be changed by the program that got them", () =>
     Effect.gen(function* () {
       const simulator = yield* DiscordSimulator

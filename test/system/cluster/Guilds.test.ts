@@ -24,6 +24,8 @@ import { hasPostgres, hasRedis } from "../../support/LocalServices.ts"
 import { until, untilTrue } from "../../support/Patience.ts"
 
 const shards = 4
+/** With the id of a bot in it, which names what is kept. */
+const token = `${btoa("123456789012345678")}.simulated.token`
 
 const configured = Layer.unwrap(
   Effect.map(DiscordSimulator, ({ apiUrl, token }) =>
@@ -125,7 +127,7 @@ describe.skipIf(!hasPostgres)("guilds that are kept in a cluster", () => {
     }).pipe(
       Effect.scoped,
       Effect.provide(
-        Layer.merge(DiscordSimulator.serve({ guilds: 12, shards, maxConcurrency: shards }), Logger.layer([]))
+        Layer.merge(DiscordSimulator.serve({ guilds: 12, shards, maxConcurrency: shards, token }), Logger.layer([]))
       )
     )
   )
@@ -207,7 +209,7 @@ describe.skipIf(!hasPostgres)("guilds that are kept in a cluster", () => {
         }).pipe(
           Effect.scoped,
           Effect.provide(
-            Layer.merge(DiscordSimulator.serve({ guilds: 12, shards, maxConcurrency: shards }), Logger.layer([]))
+            Layer.merge(DiscordSimulator.serve({ guilds: 12, shards, maxConcurrency: shards, token }), Logger.layer([]))
           )
         )
     )

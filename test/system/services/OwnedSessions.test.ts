@@ -16,6 +16,7 @@ import { IdentifyStore } from "../../../src/services/IdentifyStore.ts"
 import { OwnerStore } from "../../../src/services/OwnerStore.ts"
 import * as RedisOwner from "../../../src/services/RedisOwner.ts"
 import { SessionStore } from "../../../src/services/SessionStore.ts"
+import { StoreName } from "../../../src/services/StoreName.ts"
 import * as SqlOwner from "../../../src/services/SqlOwner.ts"
 import * as Database from "../../cluster/Database.ts"
 import { hasPostgres, hasRedis } from "../../support/LocalServices.ts"
@@ -124,7 +125,8 @@ for (const { isThere, make, name } of [
         assert.deepStrictEqual(yield* three.guilds.load(shard, id), [guild("1", 20), guild("3", 21)])
         yield* three.guilds.remove(shard)
         assert.deepStrictEqual(yield* three.guilds.load(shard, id), [])
-      })
+        // As a gateway calls the stores of its bot.
+      }).pipe(Effect.provideService(StoreName, "123456789012345678"))
     )
 
     it.live("have the times of IDENTIFYs beside them, which are the owner's alone, too", () =>
