@@ -1,11 +1,12 @@
 /**
- * The shards of one machine of a cluster: registers every shard as a singleton, runs the program on those that the cluster
+ * The shards of one machine of a cluster: registers those of each part as a singleton, runs the program on those that the cluster
  * gives to this machine, answers for them, and follows the plan when the cluster is resharded.
  */
 import * as Entity from "effect/cluster/Entity"
 import type { EntityAddress } from "effect/cluster/EntityAddress"
 import * as EntityId from "effect/cluster/EntityId"
 import * as Sharding from "effect/cluster/Sharding"
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -68,16 +69,21 @@ export const shardGroup = "default"
  * and lose the locks that it does not refresh.
  */
 const startingAtOnce = 16
-/** Time for which a shard counts as starting: Discord may be slow, and is not to hold up the next one. */
-const startTime = Duration.millis(250)
+/** Interval at which a shard that starts is looked at. */
+const lookingAtStart = Duration.millis(20)
+/**
+ * Looks for which a shard counts as starting: Discord may be slow, and is not to hold up the next one. A quarter of a second, and
+ * more where the machine has more to do than it can: then it takes longer from look to look.
+ */
+const startingLooks = 12
 
 const handshakes: ReadonlySet<ShardState> = new Set(["connecting", "greeting", "resuming", "identifying"])
 
 /** Waits for the end of the handshake, as long as the shard counts as starting. */
 const connected = (gateway: Gateway["Service"]) =>
-  Effect.map(gateway.shards, (shards) => shards.some(({ state }) => handshakes.has(state))).pipe(
-    Effect.repeat({ while: (isConnecting) => isConnecting, schedule: Schedule.spaced("20 millis") }),
-    Effect.timeoutOption(startTime)
+  Effect.repeat(
+    Effect.map(gateway.shards, (shards) => shards.some(({ state }) => handshakes.has(state))),
+    { while: (isConnecting) => isConnecting, schedule: Schedule.spaced(lookingAtStart), times: startingLooks }
   )
 
 /** Interval at which a machine reads the plan. */
@@ -99,8 +105,8 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
   const { local, nameOf } = parts
   const generations = new Map<number, Generation>()
   const leaseOfLock = yield* LockLeases
-  const leaseOf = (shard: ShardId) =>
-    leaseOfLock === undefined ? permanent : leaseOfLock(sharding.getShardId(EntityId.make(nameOf(shard)), shardGroup))
+  const partOf = (shard: ShardId) => sharding.getShardId(EntityId.make(nameOf(shard)), shardGroup)
+  const leaseOf = (shard: ShardId) => (leaseOfLock === undefined ? permanent : leaseOfLock(partOf(shard)))
 
   const sessions = yield* SessionStore
 
@@ -139,8 +145,12 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
         yield* Effect.forkScoped(Effect.delay(Fiber.interrupt(draining), "1 second"))
       }
       yield* Effect.provideContext(parts.program, context)
+      // A program that ends leaves its shard connected.
+      yield* Effect.never
     }).pipe(
+      Effect.scoped,
       Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : parts.onFailure(shard, cause))),
+      Effect.ignoreCause,
       Effect.provideContext(services)
     )
 
@@ -151,10 +161,29 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
     return generation
   })
 
+  /**
+   * One singleton for the shards of a part, which move together: whenever one stops, the engine goes through all that are
+   * registered, and with one for each of thousands of shards a machine that gave a third of them away would do nothing else.
+   */
   const register = (total: number, { live, scope }: Generation) =>
     Effect.forEach(
-      Array.from({ length: total }, (_, id) => new ShardId({ id, total })),
-      (shard) => Scope.provide(sharding.registerSingleton(nameOf(shard), runShard(shard, live)), scope),
+      Object.entries(
+        Arr.groupBy(
+          Array.from({ length: total }, (_, id) => new ShardId({ id, total })),
+          (shard) => String(partOf(shard).id)
+        )
+      ),
+      ([, [first, ...others]]) =>
+        Scope.provide(
+          sharding.registerSingleton(
+            nameOf(first),
+            Effect.forEach([first, ...others], (shard) => runShard(shard, live), {
+              concurrency: "unbounded",
+              discard: true
+            })
+          ),
+          scope
+        ),
       { discard: true }
     )
 

@@ -369,6 +369,9 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     return service
   })
 
+/** The most parts that were tried. Finding names takes time that grows with their square. */
+const mostParts = 4000
+
 /** The names of the shards under a plan. Two machines with different names would run a shard both. */
 const namesOf = (
   { parts, version }: Plan,
@@ -376,6 +379,14 @@ const namesOf = (
   ownParts: Option.Option<number>
 ): Effect.Effect<ShardNames.NameOf, GatewayError> => {
   if (version === 1 || parts === undefined) return Effect.succeed(ShardNames.byChance)
+  if (parts > mostParts) {
+    return fail(
+      new InvalidConfig({
+        option: "shardsPerGroup",
+        description: `${parts} are too many: at most ${mostParts} parts are taken and found names for in good time`
+      })
+    )
+  }
   if (Option.getOrUndefined(ownParts) !== parts) {
     const own = Option.match(ownParts, { onNone: () => "does not say", onSome: String })
     return fail(

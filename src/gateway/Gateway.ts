@@ -223,7 +223,10 @@ export class Gateway extends Context.Service<
       const directory = yield* GatewayDirectory
       const metricContext = yield* BotMetrics.contextOf(config.token)
       const metrics = GatewayInstruments.make(metricContext, config.events)
-      const events = yield* ShardEvents.make(metrics.onEvent)
+      const events = yield* ShardEvents.make(
+        metrics.onEvent,
+        config.shards === "auto" ? Number.POSITIVE_INFINITY : config.shards.length
+      )
       const clock = yield* Clock.Clock
       const fork = yield* FiberSet.makeRuntime<never, void, never>()
       // It ends last: what is stored at the end is stored by the owner.

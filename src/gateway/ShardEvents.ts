@@ -17,22 +17,32 @@ export interface ShardEvents {
   readonly end: Effect.Effect<void>
 }
 
-/** Number of events that a slow watcher may be behind, and of past events that a late one gets. */
-const kept = { capacity: 4096, replay: 128 }
+/** Number of events that a slow watcher may be behind. The feed has room for them from its beginning. */
+const mostKept = 4096
+/** The same for each shard, where these are few: in a cluster each has a feed of its own. */
+const keptOfEach = 256
+/** Number of past events that a late watcher gets. */
+const replayed = 128
 
-/** Opens a feed. `onEvent` gets every event before the watchers do. */
-export const make = (onEvent: (event: ShardEvent) => void): Effect.Effect<ShardEvents> =>
-  Effect.map(PubSub.sliding<ShardEvent>(kept), (feed) => ({
-    announce: Effect.fnUntraced(function* (make) {
-      const event = make(yield* DateTime.now)
-      onEvent(event)
-      yield* PubSub.publish(feed, event)
-      yield* Effect.annotateLogs(Effect.logWithLevel(levelOfShardEvent(event))(describeShardEvent(event)), {
-        shard: event.shard,
-        event: event._tag,
-        ...("sessionId" in event ? { session: event.sessionId } : {})
-      })
-    }),
-    changes: Stream.fromPubSub(feed),
-    end: PubSub.shutdown(feed)
-  }))
+/** Opens a feed of the events of so many shards, by default of many. `onEvent` gets every event before the watchers do. */
+export const make = (
+  onEvent: (event: ShardEvent) => void,
+  shards: number = Number.POSITIVE_INFINITY
+): Effect.Effect<ShardEvents> =>
+  Effect.map(
+    PubSub.sliding<ShardEvent>({ capacity: Math.min(mostKept, keptOfEach * shards), replay: replayed }),
+    (feed) => ({
+      announce: Effect.fnUntraced(function* (make) {
+        const event = make(yield* DateTime.now)
+        onEvent(event)
+        yield* PubSub.publish(feed, event)
+        yield* Effect.annotateLogs(Effect.logWithLevel(levelOfShardEvent(event))(describeShardEvent(event)), {
+          shard: event.shard,
+          event: event._tag,
+          ...("sessionId" in event ? { session: event.sessionId } : {})
+        })
+      }),
+      changes: Stream.fromPubSub(feed),
+      end: PubSub.shutdown(feed)
+    })
+  )

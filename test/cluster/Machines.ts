@@ -31,6 +31,8 @@ export interface Machine {
   readonly end: (signal: "SIGKILL" | "SIGTERM") => Effect.Effect<void>
   /** Freezes it, lets it go on, or has its program block the event loop for PROOF_BLOCK milliseconds; or has it reshard. */
   readonly signal: (signal: "SIGSTOP" | "SIGCONT" | "SIGUSR1" | "SIGUSR2") => Effect.Effect<void>
+  /** Number of the cluster's shards that it finds ready when it asks for all of them. */
+  readonly sees: Effect.Effect<number>
 }
 
 /** `npm run build:test` bundles it. */
@@ -99,6 +101,16 @@ export const make = Effect.fnUntraced(function* (options: {
         pid: machine.pid,
         shards: () => shardsIn(machine.stdout),
         signal: machine.signal,
+        sees: Effect.suspend(() => {
+          const before = seenBy(machine.stdout).length
+          return Effect.andThen(
+            machine.signal("SIGHUP"),
+            Effect.andThen(
+              machine.until(({ stdout }) => seenBy(stdout).length > before, "count the shards that it sees"),
+              Effect.sync(() => seenBy(machine.stdout).at(-1) ?? 0)
+            )
+          )
+        }),
         end: (signal) => Effect.asVoid(machine.end(signal))
       } satisfies Machine
     })
@@ -183,11 +195,17 @@ export const make = Effect.fnUntraced(function* (options: {
     spreadOver,
     traffic,
     handling,
+    /** How many messages were handled so far. */
+    handled: Effect.sync(() => reader.handled()),
     /** How many messages were dispatched so far. */
     dispatched: () => dispatched.reduce((sum, count) => sum + count, 0),
     outcome
   }
 })
+
+/** What a machine has said of the shards that it sees. */
+const seenBy = (stdout: string): ReadonlyArray<number> =>
+  Array.from(stdout.matchAll(/^sees (\d+)$/gm), ([, count]) => Number(count))
 
 /** The shards of which a machine has said that they are there, and not that they are gone. */
 const shardsIn = (stdout: string): ReadonlySet<number> => {

@@ -23,6 +23,7 @@ export class MessageRecord {
   private readonly owners = new Map<number, string>()
   /** The last message of each shard in this stay. */
   private readonly last = new Map<number, number>()
+  private lines = 0
   private atOnce = 0
   private outOfOrder = 0
 
@@ -40,6 +41,7 @@ export class MessageRecord {
       this.last.delete(number)
       return
     }
+    this.lines += 1
     const isOwner = this.owners.get(number) === machine
     if (!isOwner) this.atOnce += 1
     else {
@@ -72,6 +74,12 @@ export class MessageRecord {
       for (const id of messages.keys()) if (id >= count) return true
       return false
     })
+  }
+
+  /** How many messages were handled so far, each as often as it was. */
+  readonly handled = (): number => {
+    this.read()
+    return this.lines
   }
 
   /** Comparison with the messages that were dispatched to each shard. */

@@ -14,22 +14,44 @@ const page = fileURLToPath(
   )
 )
 
-/** Writes a row, whose first cell is its name, in place of the one of before or after the others. */
-export const writeRow = (table: string, cells: ReadonlyArray<string>): Effect.Effect<void> =>
+const begin = (table: string) => `<!-- ${table} -->`
+const end = (table: string) => `<!-- /${table} -->`
+
+/** Changes the rows of a table. */
+const change = (table: string, by: (rows: ReadonlyArray<string>) => ReadonlyArray<string>) =>
   Effect.sync(() => {
     const text = readFileSync(page, "utf8")
-    const begin = `<!-- ${table} -->`
-    const from = text.indexOf(begin)
-    const to = text.indexOf(`<!-- /${table} -->`)
-    if (from < 0 || to < 0) throw new Error(`docs/cluster.md has no table ${table}`)
-    const lines = text
-      .slice(from + begin.length, to)
+    const from = text.indexOf(begin(table)) + begin(table).length
+    const to = text.indexOf(end(table))
+    if (from < begin(table).length || to < 0) throw new Error(`docs/cluster.md has no table ${table}`)
+    const rows = text
+      .slice(from, to)
       .split("\n")
       .filter((line) => line.startsWith("|"))
-    const row = `| ${cells.join(" | ")} |`
-    const nameOf = (line: string) => line.split("|")[1]?.trim()
-    const place = lines.findIndex((line) => nameOf(line) === cells[0])
-    if (place < 0) lines.push(row)
-    else lines[place] = row
-    writeFileSync(page, `${text.slice(0, from + begin.length)}\n\n${lines.join("\n")}\n\n${text.slice(to)}`)
+    writeFileSync(page, `${text.slice(0, from)}\n\n${by(rows).join("\n")}\n\n${text.slice(to)}`)
   })
+
+const cellsOf = (row: string) =>
+  row
+    .split("|")
+    .slice(1, -1)
+    .map((cell) => cell.trim())
+const rowOf = (cells: ReadonlyArray<string>) => `| ${cells.join(" | ")} |`
+
+/** Writes the last cell of the row of this name. */
+export const writeLastCell = (table: string, name: string, cell: string): Effect.Effect<void> =>
+  change(table, (rows) => {
+    if (!rows.some((row) => cellsOf(row)[0] === name)) throw new Error(`the table ${table} has no row ${name}`)
+    return rows.map((row) => {
+      const cells = cellsOf(row)
+      return cells[0] === name ? rowOf([...cells.slice(0, -1), cell]) : row
+    })
+  })
+
+/** Writes a row, whose first cell is its name, in place of the one of before or after the others. */
+export const writeRow = (table: string, cells: ReadonlyArray<string>): Effect.Effect<void> =>
+  change(table, (rows) =>
+    rows.some((row) => cellsOf(row)[0] === cells[0])
+      ? rows.map((row) => (cellsOf(row)[0] === cells[0] ? rowOf(cells) : row))
+      : [...rows, rowOf(cells)]
+  )

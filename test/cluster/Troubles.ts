@@ -2,7 +2,10 @@
  * Troubles that a cluster is put through, by name. Each ends when the shards are to be well again; `after` makes the cluster as
  * it was.
  */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { untilTrue } from "../support/Patience.ts"
 import type * as Database from "./Database.ts"
@@ -30,6 +33,7 @@ export interface Trouble {
   readonly env?: (place: number) => Record<string, string>
   /** Whether the time back counts from the beginning of `cause`, not from its end. */
   readonly isFromBeginning?: boolean
+  /** Where it gives a time, this is written in place of the time back. */
   readonly cause: (arranged: Arranged) => Effect.Effect<unknown, never, Scope.Scope>
   readonly after?: (arranged: Arranged) => Effect.Effect<unknown, never, Scope.Scope>
 }
@@ -62,9 +66,11 @@ const without = (way: Network.Way, seconds: number, what: string): Trouble => ({
     Effect.gen(function* () {
       yield* one(arranged, ({ network }) => network?.cut(way) ?? Effect.void)
       const [machine] = arranged.machines
-      // The others see to each other: a cut between machines alone stops no shard.
-      if (way === "machines" || machine === undefined) return
+      if (machine === undefined) return
       yield* untilTrue(() => machine.shards().size === 0, arranged.cluster.describe)
+      if (way === "discord" && !machine.process.stdout.includes(givingAway)) {
+        return yield* fail("a machine lost its shards without having given them away")
+      }
     }),
   after: (arranged) =>
     Effect.gen(function* () {
@@ -74,6 +80,52 @@ const without = (way: Network.Way, seconds: number, what: string): Trouble => ({
       arranged.machines.push(...arranged.machines.splice(0, 1))
     })
 })
+
+/** In the log of a machine that cannot reach Discord while others can. */
+const givingAway = "gives its shards"
+
+const fail = (description: string) => Effect.die(new Error(description))
+
+/** Reads what is so over and over until the time is over, and gives the longest that it took. */
+const longestOf = (time: Effect.Effect<Duration.Duration>, millis: number) =>
+  Effect.gen(function* () {
+    const end = (yield* Clock.currentTimeMillis) + millis
+    let longest = Duration.zero
+    while ((yield* Clock.currentTimeMillis) < end) longest = Duration.max(longest, yield* time)
+    return longest
+  })
+
+/** A machine that only the database and Discord can reach: every shard goes on, and what is asked across the cut fails. */
+const withoutOthers: Trouble = {
+  what: "one machine cannot reach the other machines for 90 s, nor ask for their shards; the time is the longest without an event of each shard",
+  isolated: true,
+  cause: (arranged) =>
+    Effect.gen(function* () {
+      const { cluster, machines } = arranged
+      const [cut, other] = machines
+      if (cut === undefined || other === undefined) return yield* fail("there are no machines")
+      const all = machines.reduce((sum, machine) => sum + machine.shards().size, 0)
+      if ((yield* cut.sees) !== all) return yield* fail("a machine does not see the others before the cut")
+      yield* cut.network?.cut("machines") ?? Effect.void
+      const own = cut.shards().size
+      const [seen, seenByOther] = yield* Effect.all([cut.sees, other.sees], { concurrency: 2 })
+      if (seen !== own) return yield* fail(`a machine of ${own} shards sees ${seen} across the cut`)
+      if (seenByOther !== all - own) return yield* fail(`another machine sees ${seenByOther} of ${all} shards`)
+      return yield* longestOf(cluster.handling, 90_000)
+    }),
+  after: (arranged) =>
+    Effect.gen(function* () {
+      const { cluster, machines } = arranged
+      const [cut] = machines
+      if (cut === undefined) return
+      yield* cut.network?.mend("machines") ?? Effect.void
+      yield* cluster.allConnected
+      // Across the cut again, once connections that hang have ended.
+      yield* Effect.repeat(cut.sees, { until: (seen) => seen === 32, schedule: Schedule.spaced("1 second"), times: 60 })
+      if ((yield* cut.sees) !== 32) return yield* fail("a machine does not see the others after the cut")
+      machines.push(...machines.splice(0, 1))
+    })
+}
 
 const allOf = (arranged: Arranged, act: (network: Network.Attached) => Effect.Effect<void>) =>
   Effect.forEach(arranged.machines, ({ network }) => (network === undefined ? Effect.void : act(network)), {
@@ -110,6 +162,18 @@ export const troubles: Record<string, Trouble> = {
     cause: (arranged) => one(arranged, ({ signal }) => signal("SIGUSR2")),
     after: () => Effect.sleep("15 seconds")
   },
+  "blocked for a minute": {
+    what: "a machine's event loop is blocked for 60 s",
+    env: () => ({ PROOF_BLOCK: "60000" }),
+    cause: (arranged) => one(arranged, ({ signal }) => signal("SIGUSR2")),
+    after: (arranged) =>
+      Effect.gen(function* () {
+        yield* Effect.sleep("60 seconds")
+        // It takes part again, and the next one is hit.
+        yield* arranged.cluster.spreadOver(...arranged.machines)
+        arranged.machines.push(...arranged.machines.splice(0, 1))
+      })
+  },
   connections: {
     what: "all connections of the database are killed",
     cause: ({ database }) => database.killConnections
@@ -137,25 +201,35 @@ export const troubles: Record<string, Trouble> = {
     after: (arranged) => Effect.andThen(Effect.delay(arranged.proxy.delay(0), "15 seconds"), replace(arranged))
   },
   "without database": without("database", 15, "one machine cannot reach the database for 15 s and more"),
-  "without others": without("machines", 90, "one machine cannot reach the other machines for 90 s"),
+  "without others": withoutOthers,
   "without Discord": without(
     "discord",
     15,
     "one machine cannot reach Discord, until 15 s after its shards are elsewhere"
   ),
   "Discord away": {
-    what: "no machine reaches Discord for 40 s",
+    what: "no machine reaches Discord for 40 s; nothing is handled meanwhile, and no shard moves",
     isolated: true,
     cause: (arranged) =>
       Effect.gen(function* () {
+        const { cluster, machines } = arranged
+        const places = () => machines.map((machine) => [...machine.shards()].toSorted().join(" ")).join("; ")
+        const moves = () => machines.map(({ process }) => process.stdout.match(/^[+-]\d+$/gm)?.length ?? 0).join(" ")
+        const before = { places: places(), moves: moves() }
         yield* allOf(arranged, ({ cut }) => cut("discord"))
-        yield* Effect.sleep("40 seconds")
+        yield* Effect.sleep("5 seconds")
+        const handled = yield* cluster.handled
+        yield* Effect.sleep("35 seconds")
+        const handledAfter = yield* cluster.handled
         yield* allOf(arranged, ({ mend }) => mend("discord"))
-      }),
-    after: ({ cluster }) =>
-      cluster.describe().includes("gives its shards")
-        ? Effect.die(new Error("a machine gave its shards away to machines that cannot reach Discord either"))
-        : Effect.void
+        if (handledAfter !== handled) return yield* fail("events came from a Discord that was away")
+        if (places() !== before.places || moves() !== before.moves) {
+          return yield* fail(`shards moved while nobody reached Discord: ${before.places} became ${places()}`)
+        }
+        if (machines.some(({ process }) => process.stdout.includes(givingAway))) {
+          return yield* fail("a machine gave its shards to machines that cannot reach Discord either")
+        }
+      })
   },
   "power cut": {
     what: "SIGKILL of all machines at once, and three new ones",

@@ -79,7 +79,19 @@ const configured = Layer.effect(
   })
 ).pipe(Layer.provide(GatewayConfig.layerEnv))
 
-GatewayCluster.use(({ failure }) => Effect.raceFirst(failure, resharding)).pipe(
+/** Says at each SIGHUP how many shards of the cluster it finds ready. */
+const counting = Effect.gen(function* () {
+  const cluster = yield* GatewayCluster
+  const signals = yield* Queue.unbounded<void>()
+  process.on("SIGHUP", () => void Queue.offerUnsafe(signals, undefined))
+  return yield* Queue.take(signals).pipe(
+    Effect.andThen(cluster.shards),
+    Effect.flatMap((all) => Console.log(`sees ${all.filter(({ state }) => state === "ready").length}`)),
+    Effect.forever
+  )
+})
+
+GatewayCluster.use(({ failure }) => Effect.raceAllFirst([failure, resharding, counting])).pipe(
   Effect.provide(GatewayCluster.layer(program)),
   Effect.scoped,
   Effect.provide(

@@ -78,4 +78,22 @@ describe.skipIf(!hasPostgres)("locks in PostgreSQL", () => {
       }).pipe(Effect.provide(lockStore(database.url(), "cluster")))
     })
   )
+
+  it.live("are taken, refreshed and given up for four thousand parts", () =>
+    Effect.gen(function* () {
+      const database = yield* Database.make
+      const many = Array.from({ length: 4000 }, (_, id) => ClusterShardId.make("default", id + 1))
+      yield* Effect.gen(function* () {
+        const storage = yield* RunnerStorage.RunnerStorage
+        assert.strictEqual((yield* storage.acquire(addressOf(1), many)).length, many.length)
+        assert.strictEqual((yield* storage.refresh(addressOf(1), many)).length, many.length)
+        assert.deepStrictEqual(yield* storage.acquire(addressOf(2), many), [])
+        yield* Effect.forEach(many.slice(1), (lock) => storage.release(addressOf(1), lock), {
+          concurrency: "unbounded"
+        })
+        yield* storage.releaseAll(addressOf(1))
+        assert.strictEqual((yield* storage.acquire(addressOf(2), many)).length, many.length)
+      }).pipe(Effect.provide(lockStore(database.url(), "cluster")))
+    })
+  )
 })
