@@ -146,7 +146,7 @@ export const run = Effect.fnUntraced(function* <E, R, E2>(parts: Parts<E, R, E2>
       }
       yield* Effect.provideContext(parts.program, context)
       // A program that ends leaves its shard connected.
-      yield* Effect.never
+      return yield* Effect.never
     }).pipe(
       Effect.scoped,
       Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : parts.onFailure(shard, cause))),

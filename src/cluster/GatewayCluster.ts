@@ -369,8 +369,8 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
     return service
   })
 
-/** The most parts that were tried. Finding names takes time that grows with their square. */
-const mostParts = 4000
+/** The most parts that are tested. Finding names takes time that grows with their square. */
+const mostParts = 2000
 
 /** The names of the shards under a plan. Two machines with different names would run a shard both. */
 const namesOf = (
@@ -383,7 +383,7 @@ const namesOf = (
     return fail(
       new InvalidConfig({
         option: "shardsPerGroup",
-        description: `${parts} are too many: at most ${mostParts} parts are taken and found names for in good time`
+        description: `${parts} are too many: at most ${mostParts}`
       })
     )
   }

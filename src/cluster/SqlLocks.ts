@@ -97,7 +97,9 @@ export const layer = (
         remove: (address: string, locks: ReadonlyArray<string>) =>
           sql`
             WITH released AS (
-              SELECT shard_id FROM ${table} WHERE address = ${address} AND ${sql.in("shard_id", locks)}
+              SELECT shard_id FROM ${table}
+              WHERE address = ${address}
+                AND shard_id IN (SELECT value FROM json_array_elements_text(${JSON.stringify(locks)}::json))
               ORDER BY shard_id COLLATE "C" FOR UPDATE
             )
             DELETE FROM ${table} WHERE address = ${address} AND shard_id IN (SELECT shard_id FROM released)`

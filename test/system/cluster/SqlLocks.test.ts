@@ -79,10 +79,10 @@ describe.skipIf(!hasPostgres)("locks in PostgreSQL", () => {
     })
   )
 
-  it.live("are taken, refreshed and given up for four thousand parts", () =>
+  it.live("are taken, refreshed and given up for two thousand parts", () =>
     Effect.gen(function* () {
       const database = yield* Database.make
-      const many = Array.from({ length: 4000 }, (_, id) => ClusterShardId.make("default", id + 1))
+      const many = Array.from({ length: 2000 }, (_, id) => ClusterShardId.make("default", id + 1))
       yield* Effect.gen(function* () {
         const storage = yield* RunnerStorage.RunnerStorage
         assert.strictEqual((yield* storage.acquire(addressOf(1), many)).length, many.length)
