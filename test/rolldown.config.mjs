@@ -18,6 +18,7 @@ export default defineConfig({
     silence: "test/silence/main.ts",
     incidents: "test/incidents/main.ts",
     "incident-bot": "test/incidents/bot.ts",
+    promises: "test/promises/main.ts",
     screenshots: "scripts/screenshots.mjs"
   },
   platform: "node",

@@ -205,7 +205,14 @@ export class Subscription {
         this.index = 0
       }
       const { reading } = this
-      const payload = reading.segment.payloads[this.index]
+      const { segment } = reading
+      const payload = segment.payloads[this.index]
+      if (payload !== undefined && segment.mark.isVoid) {
+        // Another process has the rest of it.
+        this.reading = undefined
+        this.log.release(segment)
+        continue
+      }
       if (payload !== undefined) {
         this.putInHand(reading, this.index++, 0)
         return payload

@@ -21,7 +21,7 @@ import { Gateway } from "../../src/gateway/Gateway.ts"
 import * as Handlers from "../../src/gateway/Handlers.ts"
 import type { GatewayError } from "../../src/schema/GatewayError.ts"
 import { isDispatchOf, type Payload } from "../../src/schema/Payload.ts"
-import { LowWaterMark } from "../../src/shard/LowWaterMark.ts"
+import { LowWaterMark, type MarkSegment } from "../../src/shard/LowWaterMark.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 
@@ -889,6 +889,42 @@ describe("handlers", () => {
       assert.deepStrictEqual(handled, [1, 3, 4])
       assert.strictEqual(mark.value, 4)
     })
+  )
+
+  it.effect(
+    "are given nothing more of what another process has by now, though it came with what they had in hand",
+    () =>
+      Effect.gen(function* () {
+        const { log } = yield* arrange(1000)
+        const seen: Array<number | null> = []
+        let isVoid = false
+        const own = new LowWaterMark(null, () => undefined)
+        const segment = own.append(3)
+        const mark: MarkSegment = {
+          progress: segment.progress,
+          complete: segment.complete,
+          isAtStart: segment.isAtStart,
+          caution: undefined,
+          source: own,
+          session: undefined,
+          get isVoid() {
+            return isVoid
+          }
+        }
+        yield* Effect.forkChild(
+          Handlers.run({ log, flush: () => Effect.void }, undefined, ({ s }) =>
+            Effect.sync(() => {
+              seen.push(s)
+              if (s === 2) isVoid = true
+            })
+          )
+        )
+        yield* TestClock.adjust("1 millis")
+        log.append([payload(1), payload(2), payload(3)], 3, mark, 0)
+        yield* TestClock.adjust("1 millis")
+        assert.deepStrictEqual(seen, [1, 2])
+        assert.strictEqual(log.size().payloads, 0)
+      })
   )
 
   it.effect("are given alone what may have killed the processes before, and set aside the first of it in the end", () =>

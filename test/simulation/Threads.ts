@@ -49,6 +49,9 @@ const onAllCores = <Outcome>(
   )
 }
 
+/** Bundled, this file is in `test/dist` or below it. */
+const program = new URL(import.meta.url.includes("/dist/shared/") ? "../worker.js" : "./worker.js", import.meta.url)
+
 const onThread = <Outcome>(
   { job, seeds }: Share,
   onOutcome: (outcome: Outcome) => void,
@@ -60,9 +63,7 @@ const onThread = <Outcome>(
       outcomes.push(outcome)
       onOutcome(outcome)
     }
-    const worker = new Worker(new URL("./worker.js", import.meta.url), {
-      workerData: { job, seeds } satisfies Share
-    })
+    const worker = new Worker(program, { workerData: { job, seeds } satisfies Share })
     let reason = "the thread ended in the midst of it: a fiber waits for ever"
     worker.on("message", add)
     // An unhandled rejection, too.
