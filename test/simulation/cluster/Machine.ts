@@ -11,6 +11,7 @@ import * as RunnerStorage from "effect/cluster/RunnerStorage"
 import * as Sharding from "effect/cluster/Sharding"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as HttpClient from "effect/http/HttpClient"
@@ -31,7 +32,7 @@ import { GatewayConnection } from "../../../src/services/GatewayConnection.ts"
 import { GatewayDirectory } from "../../../src/services/GatewayDirectory.ts"
 import { Heartbeat } from "../../../src/services/Heartbeat.ts"
 import { IdentifyLimiter } from "../../../src/services/IdentifyLimiter.ts"
-import { permanent } from "../../../src/services/ShardLease.ts"
+import { permanent, usableShare } from "../../../src/services/ShardLease.ts"
 import * as DatabaseLink from "./DatabaseLink.ts"
 import type { Defect } from "./Defect.ts"
 import * as MachineClock from "./MachineClock.ts"
@@ -78,6 +79,9 @@ export interface Machine {
   readonly failure: () => string | undefined
 }
 
+/** Milliseconds for which a machine acts without its lock being confirmed. */
+const leaseTime = Duration.toMillis(intervals.shardLockExpiration) * usableShare
+
 /** Starts a machine. */
 export const start = Effect.fnUntraced(function* (world: World, number: number, latency: number) {
   const name = `machine-${number}:1`
@@ -102,7 +106,12 @@ export const start = Effect.fnUntraced(function* (world: World, number: number, 
   const sessions = FencedSessions.of({
     readBeside: (shard, names) => call(() => database.readBeside(shard, names)),
     writeBeside: (texts) => call(() => database.writeBeside(texts)),
-    take: (rows) => call(() => database.take(name, rows)),
+    take: (rows) =>
+      Effect.suspend(() => {
+        const asked = world.network.clock.currentTimeMillisUnsafe()
+        const isLate = () => world.network.clock.currentTimeMillisUnsafe() - asked > leaseTime
+        return call(() => database.take(name, rows, isLate()))
+      }),
     write: (writes) =>
       defect === "late-hand-over"
         ? Effect.forkIn(

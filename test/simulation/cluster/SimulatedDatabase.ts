@@ -117,13 +117,17 @@ export class SimulatedDatabase {
     for (const [lock, row] of this.locks) if (row.machine === machine) this.locks.delete(lock)
   }
 
-  take(machine: string, rows: ReadonlyArray<string>): ReadonlyMap<string, Taken> {
+  /**
+   * Takes sessions over. A question that comes after its machine's lease has ended raises the epoch, too, but makes no owner: who
+   * has the lock takes the session back.
+   */
+  take(machine: string, rows: ReadonlyArray<string>, isLate: boolean): ReadonlyMap<string, Taken> {
     return new Map(
       rows.map((name) => {
         const row = this.sessions.get(name) ?? { epoch: 0, session: undefined }
         row.epoch++
         this.sessions.set(name, row)
-        this.takers.set(name, machine)
+        if (!isLate) this.takers.set(name, machine)
         return [name, { epoch: row.epoch, session: row.session }] as const
       })
     )
