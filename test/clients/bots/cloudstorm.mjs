@@ -3,7 +3,12 @@ import { SnowTransfer } from "snowtransfer"
 
 export default async ({ apiUrl, event, intents, problem, shards = 1, token }) => {
   const rest = new SnowTransfer(token, { baseHost: apiUrl.replace(/\/api$/, "") })
-  const client = new Client(token, { intents, totalShards: shards, snowtransferInstance: rest })
+  const client = new Client(token, {
+    intents,
+    shards: Array.from({ length: shards }, (_, id) => id),
+    totalShards: shards,
+    snowtransferInstance: rest
+  })
   let chunk
   client.on("error", problem)
   client.on("event", ({ d, op, t }) => {
