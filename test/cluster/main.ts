@@ -35,7 +35,8 @@ const seconds = (time: Duration.Duration) => `${Duration.toSeconds(time).toFixed
 const spread = (times: ReadonlyArray<Duration.Duration>) => {
   const sorted = Arr.sort(times, Duration.Order)
   const at = (share: number) => seconds(sorted[Math.floor((sorted.length - 1) * share)] ?? Duration.zero)
-  return `min ${at(0)}, median ${at(0.5)}, max ${at(1)}`
+  // Of two there is no middle one.
+  return sorted.length < 3 ? `min ${at(0)}, max ${at(1)}` : `min ${at(0)}, median ${at(0.5)}, max ${at(1)}`
 }
 
 /** Three machines, all shards on, constant traffic. */
