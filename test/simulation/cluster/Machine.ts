@@ -14,6 +14,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -210,7 +211,10 @@ export const start = Effect.fnUntraced(function* (world: World, number: number, 
     )
   }
 
-  const close = Effect.provideService(Scope.close(scope, Exit.void), Clock.Clock, clock)
+  /** As a process ends on a signal: what is still starting is interrupted before what has started ends. */
+  const close = Effect.andThen(Fiber.interrupt(running), Scope.close(scope, Exit.void)).pipe(
+    Effect.provideService(Clock.Clock, clock)
+  )
   const machine: Machine = {
     name,
     clock,
