@@ -176,7 +176,7 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
             onNone: () => new Plan({ version: 1, total }),
             onSome: (parts) => new Plan({ version: 2, parts, total })
           })
-        )
+        ).pipe(Effect.tap(checkParts))
       )
       .pipe(
         Effect.mapError((error) => (error instanceof UnsupportedVersion ? new GatewayError({ reason: error }) : error))
@@ -372,6 +372,17 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
 /** The most parts that are tested. Finding names takes time that grows with their square. */
 const mostParts = 2000
 
+/** Refuses a plan of too many parts, before it is stored for all machines that come after. */
+const checkParts = ({ parts = 0 }: Plan): Effect.Effect<void, GatewayError> =>
+  parts > mostParts
+    ? fail(
+        new InvalidConfig({
+          option: "shardsPerGroup",
+          description: `${parts} are too many: at most ${mostParts}`
+        })
+      )
+    : Effect.void
+
 /** The names of the shards under a plan. Two machines with different names would run a shard both. */
 const namesOf = (
   { parts, version }: Plan,
@@ -379,14 +390,6 @@ const namesOf = (
   ownParts: Option.Option<number>
 ): Effect.Effect<ShardNames.NameOf, GatewayError> => {
   if (version === 1 || parts === undefined) return Effect.succeed(ShardNames.byChance)
-  if (parts > mostParts) {
-    return fail(
-      new InvalidConfig({
-        option: "shardsPerGroup",
-        description: `${parts} are too many: at most ${mostParts}`
-      })
-    )
-  }
   if (Option.getOrUndefined(ownParts) !== parts) {
     const own = Option.match(ownParts, { onNone: () => "does not say", onSome: String })
     return fail(

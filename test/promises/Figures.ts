@@ -6,6 +6,13 @@ import type { Report } from "../simulation/Report.ts"
 
 const number = (value: number) => value.toLocaleString("en-US")
 
+/** How often each was met, the most frequent first. */
+const listed = (times: Readonly<Record<string, number>>) =>
+  Object.entries(times)
+    .toSorted(([, one], [, other]) => other - one)
+    .map(([name, count]) => `${name} ${number(count)}`)
+    .join(", ")
+
 /** What the simulations have found, and where they ran. */
 export interface Measured {
   readonly date: string
@@ -22,6 +29,7 @@ export const figuresOf = ({ cluster, date, node, process }: Measured): ReadonlyM
   if (process !== undefined) {
     figures.set("process.when", `${date}, Node.js ${node}`)
     figures.set("process.failed", number(process.failedSeeds.length))
+    figures.set("process.met", listed(process.met))
     for (const name of [
       "seeds",
       "virtualHours",
@@ -43,14 +51,8 @@ export const figuresOf = ({ cluster, date, node, process }: Measured): ReadonlyM
   if (cluster !== undefined) {
     figures.set("cluster.when", `${date}, Node.js ${node}`)
     figures.set("cluster.failed", number(cluster.failedSeeds.length))
-    figures.set(
-      "cluster.troubles",
-      Object.entries(cluster.troubles)
-        .filter(([name]) => name !== "Dispatch")
-        .toSorted(([, one], [, other]) => other - one)
-        .map(([name, times]) => `${name} ${number(times)}`)
-        .join(", ")
-    )
+    const { Dispatch: _, ...troubles } = cluster.troubles
+    figures.set("cluster.troubles", listed(troubles))
     for (const name of [
       "seeds",
       "virtualHours",

@@ -480,6 +480,10 @@ const drawTrouble: Trouble = (dice, options) => {
   return dice.weighted(troubles)()
 }
 
+/** Name of a fault, under which its like are counted. */
+export const nameOf = ({ answer, at }: Fault.Fault): string =>
+  `${at} ${typeof answer === "string" ? answer : "_tag" in answer ? answer._tag : answer.status}`
+
 /** A step in words. */
 export const describe = (action: Action): string => {
   const details = JSON.stringify(action, (key, value: unknown) =>

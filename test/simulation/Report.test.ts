@@ -20,10 +20,18 @@ describe("--seeds", () => {
 describe("the report", () => {
   it("names the seeds that failed, and how to see them again", () => {
     const failed = Run.died(7, "a fiber waits for ever")
-    const passed = { ...failed, seed: 8, isStuck: false, failures: [], faults: 30, virtualMillis: 3_600_000 }
+    const passed = {
+      ...failed,
+      seed: 8,
+      isStuck: false,
+      failures: [],
+      faults: { Drop: 20, Crash: 10 },
+      virtualMillis: 3_600_000
+    }
     assert.deepInclude(Report.ofOutcomes([passed, failed]), {
       seeds: 2,
       faults: 30,
+      met: { Drop: 20, Crash: 10 },
       stuck: 1,
       virtualHours: 1,
       failedSeeds: [7]

@@ -8,6 +8,8 @@ export interface Report {
   readonly seeds: number
   /** Faults that came to pass. */
   readonly faults: number
+  /** The same by their names. */
+  readonly met: Readonly<Record<string, number>>
   readonly dispatched: number
   readonly delivered: number
   /** Payloads that a client did not get though Discord still held them, or though they had reached the client. */
@@ -31,9 +33,14 @@ export interface Report {
 /** Sums up. */
 export const ofOutcomes = (outcomes: ReadonlyArray<Outcome>): Report => {
   const sum = (f: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + f(outcome), 0)
+  const met: Record<string, number> = {}
+  for (const { faults } of outcomes) {
+    for (const [name, times] of Object.entries(faults)) met[name] = (met[name] ?? 0) + times
+  }
   return {
     seeds: outcomes.length,
-    faults: sum(({ faults }) => faults),
+    faults: Object.values(met).reduce((total, times) => total + times, 0),
+    met,
     dispatched: sum(({ verdict }) => verdict.dispatched),
     delivered: sum(({ verdict }) => verdict.delivered),
     lost: sum(({ verdict }) => verdict.lost),

@@ -21,7 +21,7 @@ import * as Bot from "./Bot.ts"
 import * as Evidence from "./Evidence.ts"
 import * as Deafness from "./Deafness.ts"
 import { type Deed, isBusy, type Rest } from "./Consumer.ts"
-import { type Action, describe } from "./FaultSchedule.ts"
+import { type Action, describe, nameOf } from "./FaultSchedule.ts"
 import * as ProtocolChecks from "./ProtocolChecks.ts"
 import * as Scenario from "./Scenario.ts"
 import * as SkewedClock from "./SkewedClock.ts"
@@ -37,8 +37,8 @@ export interface Outcome {
   readonly kills: number
   readonly stops: number
   readonly verdict: Verdict.Verdict
-  /** How many faults came to pass. */
-  readonly faults: number
+  /** How often each fault came to pass, by its name. */
+  readonly faults: Readonly<Record<string, number>>
   readonly identifies: number
   /** Sessions that were found to be deaf. */
   readonly foundDeaf: number
@@ -91,7 +91,7 @@ export const died = (seed: number, reason: string): Outcome => ({
     gone: 0,
     findings: []
   },
-  faults: 0,
+  faults: {},
   identifies: 0,
   foundDeaf: 0,
   identifyViolations: 0,
@@ -163,7 +163,10 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
   const deafened: Array<Deafness.Deafened> = []
   const starts: Array<number> = []
   let needlessIdentifies = 0
-  let faults = 0
+  const faults: Record<string, number> = {}
+  const onFault = (name: string) => {
+    faults[name] = (faults[name] ?? 0) + 1
+  }
   let slept = false
   let next = 0
 
@@ -227,7 +230,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
     const bot = current()
     if (bot?.record.end === "crashed") {
       tell(() => `process ${bots.length} was killed`)
-      faults++
+      onFault("CrashAt")
       yield* bot.kill
       yield* startAgain(100 + ((bots.length * 7919) % 20_000))
       return
@@ -270,7 +273,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
         }
         for (let left = action.times; left > 0; left--) {
           const met = yield* simulator.act(action.act, action.shard === undefined ? undefined : { shard: action.shard })
-          if (met > 0 && left === action.times) faults++
+          if (met > 0 && left === action.times) onFault(action.act._tag)
         }
         return
       }
@@ -284,7 +287,8 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
           const isMet = (fault: Fault) =>
             !standing.includes(fault) ||
             (fault.times === undefined && after[countOf[fault.at]] > before[countOf[fault.at]])
-          if (action.faults.some(isMet)) faults++
+          const met = action.faults.find(isMet)
+          if (met !== undefined) onFault(nameOf(met))
           yield* Effect.forEach(action.faults, simulator.faults.lift, { discard: true })
         }).pipe(Effect.forkScoped)
         return
@@ -303,11 +307,11 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
             yield* simulator.sendRaw(JSON.stringify(dispatch), { shard: shard[0] })
           }
         }
-        if (connected.length > 0) faults++
+        if (connected.length > 0) onFault(action._tag)
         return
       }
       case "ExpireSessions":
-        if ((yield* simulator.endSessions()) > 0) faults++
+        if ((yield* simulator.endSessions()) > 0) onFault(action._tag)
         return
       case "Unmute":
         yield* simulator.unmute()
@@ -315,7 +319,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
       case "Sleep":
         clock.jump(action.millis)
         slept = true
-        faults++
+        onFault(action._tag)
         return
       case "Pause":
         rest.until = clock.currentTimeMillisUnsafe() + action.millis
@@ -328,7 +332,7 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
         return
       case "StoreWrites":
       case "StoreReads": {
-        faults++
+        onFault(action._tag)
         const end = Effect.sync(() => {
           if (action._tag === "StoreWrites") health.writes = undefined
           else health.reads = undefined
@@ -350,14 +354,14 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
         return
       }
       case "Crash": {
-        faults++
+        onFault(action._tag)
         const bot = current()
         if (bot !== undefined) yield* bot.kill
         yield* startAgain(action.down)
         return
       }
       case "Stop": {
-        faults++
+        onFault(action._tag)
         const bot = current()
         if (bot !== undefined) yield* stop(bot)
         yield* startAgain(action.down)

@@ -31,33 +31,36 @@ import * as SimulatedBot from "./SimulatedBot.ts"
 export const shared = (options: MemoryOptions = {}) =>
   Layer.merge(SimulatedBot.discord(options), Persistence.layerBackingMemory)
 
-const alone = Sharding.layer.pipe(
-  Layer.provide(Runners.layerNoop),
-  Layer.provide([MessageStorage.layerNoop, RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
-  Layer.provide(
-    // Nobody else takes its locks, so the engine may look at them seldom, in a test of hours.
-    ShardingConfig.layer(
-      shardingConfig({
-        shardsPerGroup: 4,
-        shardLockExpiration: "1 hour",
-        shardLockRefreshInterval: "20 minutes",
-        refreshAssignmentsInterval: "10 minutes",
-        entityMessagePollInterval: "10 minutes",
-        runnerHealthCheckInterval: "10 minutes"
-      })
+const alone = (shardsPerGroup: number) =>
+  Sharding.layer.pipe(
+    Layer.provide(Runners.layerNoop),
+    Layer.provide([MessageStorage.layerNoop, RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
+    // As with NodeCluster, where the cluster asks in how many parts this machine has it.
+    Layer.provideMerge(
+      // Nobody else takes its locks, so the engine may look at them seldom, in a test of hours.
+      ShardingConfig.layer(
+        shardingConfig({
+          shardsPerGroup,
+          shardLockExpiration: "1 hour",
+          shardLockRefreshInterval: "20 minutes",
+          refreshAssignmentsInterval: "10 minutes",
+          entityMessagePollInterval: "10 minutes",
+          runnerHealthCheckInterval: "10 minutes"
+        })
+      )
     )
   )
-)
 
 /** Begins to start the machine, which leaves with the scope or before: that takes time, which passes meanwhile. */
 export const launch = Effect.fnUntraced(function* <E>(
   program: Effect.Effect<unknown, E, Gateway>,
-  config: Partial<GatewayOptions>
+  config: Partial<GatewayOptions>,
+  shardsPerGroup = 4
 ) {
   const scope = yield* Scope.make()
   const leave = passing(Scope.close(scope, Exit.void))
   yield* Effect.addFinalizer(() => leave)
-  const services = Layer.mergeAll(SessionStore.layerPersisted, IdentifyLimiter.layerMemory, alone).pipe(
+  const services = Layer.mergeAll(SessionStore.layerPersisted, IdentifyLimiter.layerMemory, alone(shardsPerGroup)).pipe(
     Layer.provideMerge(Layer.mergeAll(GatewayConnection.layer, GatewayDirectory.layer, Heartbeat.layer)),
     Layer.provideMerge(GatewayConfig.layer({ token: "simulated-token", compression: "none", ...config }))
   )
@@ -68,9 +71,10 @@ export const launch = Effect.fnUntraced(function* <E>(
 /** Starts the machine. */
 export const start = Effect.fnUntraced(function* <E>(
   program: Effect.Effect<unknown, E, Gateway>,
-  config: Partial<GatewayOptions>
+  config: Partial<GatewayOptions>,
+  shardsPerGroup?: number
 ) {
-  const { leave, starting } = yield* launch(program, config)
+  const { leave, starting } = yield* launch(program, config, shardsPerGroup)
   const context = yield* passing(Fiber.join(starting))
   return { cluster: Context.get(context, GatewayCluster), leave }
 })

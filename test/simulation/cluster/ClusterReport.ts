@@ -51,6 +51,10 @@ export const ofOutcomes = (outcomes: ReadonlyArray<ClusterOutcome>): ClusterRepo
   }
 }
 
+/** Count of the troubles. */
+export const faultsOf = ({ troubles: { Dispatch: _, ...troubles } }: ClusterReport): number =>
+  Object.values(troubles).reduce((total, times) => total + times, 0)
+
 /** Whether there is anything to hold against the cluster. */
 export const hasFailed = ({ failures }: ClusterOutcome): boolean => failures.length > 0
 
