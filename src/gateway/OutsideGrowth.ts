@@ -5,7 +5,7 @@
 import * as Context from "effect/Context"
 import type { Standing } from "./Growth.ts"
 
-/** Whoever sees to the growth of the bot that a gateway is a part of. */
+/** Growth of the bot that a gateway is a part of, which another part of the program sees to. */
 export interface OutsideGrowth {
   /** Given the shards of the gateway, as they are whenever it is called. */
   readonly watch: (standing: () => Standing) => void

@@ -72,13 +72,14 @@ export const make = Effect.fnUntraced(function* (options: {
   const started: Array<Process.Process> = []
   const describe = () => started.map(({ description }) => description).join("\n\n")
 
-  /** Starts a machine, which is killed with the scope if it is still there. */
+  /** Starts a machine, of PROOF_PROGRAM if that is given, which is killed with the scope if it is still there. */
   const start = (env: Process.Environment = {}) =>
     Effect.gen(function* () {
       const port = yield* freePort
       const network = options.network === undefined ? undefined : yield* options.network.attach
       const host = network?.address ?? "127.0.0.1"
-      const [command = "", ...args] = [...(network?.command ?? []), process.execPath, script]
+      const program = env["PROOF_PROGRAM"] ?? script
+      const [command = "", ...args] = [...(network?.command ?? []), process.execPath, program]
       const machine = yield* Process.start(command, args, {
         env: {
           DISCORD_TOKEN: Redacted.value(simulator.token),

@@ -81,6 +81,27 @@ const without = (way: Network.Way, seconds: number, what: string): Trouble => ({
     })
 })
 
+/** The `machine.js` of an earlier release, which `npm run build:test` makes in a checkout of it. */
+const earlier = process.env["PROOF_EARLIER"]
+
+/**
+ * A machine of the one release takes the place of one of the other, which is told to stop or killed in turn: three of the earlier
+ * release by three of this one, and back.
+ */
+const releases: Trouble = {
+  what: "machines of an earlier release are replaced by this one's, one after the other, and back; the old one is told to stop or killed in turn",
+  takes: earlier ?? "PROOF_EARLIER, the machine.js of an earlier release",
+  env: (place) => (earlier !== undefined && Math.floor(place / 3) % 2 === 0 ? { PROOF_PROGRAM: earlier } : {}),
+  cause: (arranged) =>
+    Effect.gen(function* () {
+      const { cluster, machines } = arranged
+      machines.push(yield* arranged.start)
+      yield* cluster.spreadOver(...machines)
+      yield* one(arranged, ({ end, port }) => end(port % 2 === 0 ? "SIGTERM" : "SIGKILL"))
+      machines.shift()
+    })
+}
+
 /** In the log of a machine that cannot reach Discord while others can. */
 const givingAway = "gives its shards"
 
@@ -148,6 +169,7 @@ export const troubles: Record<string, Trouble> = {
     cause: (arranged) => one(arranged, ({ end }) => end("SIGTERM")),
     after: replace
   },
+  releases,
   pause: {
     what: "SIGSTOP of a machine; SIGCONT 15 s after its shards are elsewhere",
     cause: (arranged) => one(arranged, ({ signal }) => signal("SIGSTOP")),
