@@ -216,7 +216,7 @@ const play = Effect.fnUntraced(function* (
   let machines: Array<Machine.Machine> = []
   let started = 0
   const start = Effect.gen(function* () {
-    const machine = yield* Machine.start(world, ++started, scenario.latency)
+    const machine = yield* Machine.start(world, ++started, scenario.latency, scenario.mixed && started % 2 === 0)
     machine.clock.skew = scenario.skews[started % scenario.skews.length] ?? 0
     machines.push(machine)
     tell(() => `${machine.name} starts`)

@@ -36,6 +36,8 @@ export interface ClusterScenario {
   /** Milliseconds that a handler takes, at most. */
   readonly handling: number
   readonly steps: ReadonlyArray<{ readonly after: number; readonly trouble: Trouble }>
+  /** Whether every second machine is of a later release. */
+  readonly mixed: boolean
 }
 
 const trouble = (dice: Dice.Dice): Trouble => {
@@ -75,7 +77,8 @@ export const ofSeed = (seed: number): Effect.Effect<ClusterScenario> =>
         steps: Array.from({ length: dice.integer(4, 16) }, () => ({
           after: dice.magnitude(50, 15_000),
           trouble: trouble(dice)
-        }))
+        })),
+        mixed: dice.chance(0.3)
       }
     })
   ).pipe(Random.withSeed(`cluster ${seed}`))

@@ -36,6 +36,7 @@ import { IdentifyLimiter } from "../../../src/services/IdentifyLimiter.ts"
 import { permanent, usableShare } from "../../../src/services/ShardLease.ts"
 import * as DatabaseLink from "./DatabaseLink.ts"
 import type { Defect } from "./Defect.ts"
+import * as LaterRelease from "./LaterRelease.ts"
 import * as MachineClock from "./MachineClock.ts"
 import { MachineNetwork } from "./MachineNetwork.ts"
 import type { SimulatedDatabase } from "./SimulatedDatabase.ts"
@@ -83,8 +84,8 @@ export interface Machine {
 /** Milliseconds for which a machine acts without its lock being confirmed. */
 const leaseTime = Duration.toMillis(intervals.shardLockExpiration) * usableShare
 
-/** Starts a machine. */
-export const start = Effect.fnUntraced(function* (world: World, number: number, latency: number) {
+/** Starts a machine, of a later release or of this one. */
+export const start = Effect.fnUntraced(function* (world: World, number: number, latency: number, isLater: boolean) {
   const name = `machine-${number}:1`
   const clock = MachineClock.make(world.network.clock)
   const link = DatabaseLink.make(clock, world.network, latency)
@@ -113,20 +114,24 @@ export const start = Effect.fnUntraced(function* (world: World, number: number, 
         const isLate = () => world.network.clock.currentTimeMillisUnsafe() - asked > leaseTime
         return call(() => database.take(name, rows, isLate()))
       }),
-    write: (writes) =>
-      defect === "late-hand-over"
+    write: (writes) => {
+      const stored = isLater
+        ? writes.map((write) => ({ ...write, session: write.session && LaterRelease.storedSession(write.session) }))
+        : writes
+      return defect === "late-hand-over"
         ? Effect.forkIn(
-            Effect.delay(link.call(Effect.sync(() => database.write(writes))), "3 seconds"),
+            Effect.delay(link.call(Effect.sync(() => database.write(stored))), "3 seconds"),
             world.network.scope
           ).pipe(Effect.as(new Set(writes.map(({ shard }) => shard))))
-        : call(() => database.write(writes))
+        : call(() => database.write(stored))
+    }
   })
   const backing = Persistence.BackingPersistence.of({
     make: (store) =>
       Effect.map(world.backing.make(store), (kept) => ({
         get: (key) => link.call(kept.get(key)),
         getMany: (keys) => link.call(kept.getMany(keys)),
-        set: (key, value, ttl) => link.call(kept.set(key, value, ttl)),
+        set: (key, value, ttl) => link.call(kept.set(key, isLater ? LaterRelease.storedPlan(value) : value, ttl)),
         setMany: (entries) => link.call(kept.setMany(entries)),
         remove: (key) => link.call(kept.remove(key)),
         clear: link.call(kept.clear)
