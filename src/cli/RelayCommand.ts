@@ -5,9 +5,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import * as Flags from "./Flags.ts"
-import * as StandardError from "./StandardError.ts"
 
 export const relay = Command.make(
   "relay",
@@ -38,13 +36,7 @@ export const relay = Command.make(
       return yield* check(flags.dashboard)
     }
     const logLevel = yield* GlobalFlag.LogLevel
-    const program = yield* Effect.tryPromise({
-      try: () => import("./RelayProgram.ts"),
-      catch: (cause) =>
-        Predicate.hasProperty(cause, "code") && cause.code === "ERR_MODULE_NOT_FOUND"
-          ? StandardError.failure(new Error("The relay takes the package redis: npm install redis"))
-          : StandardError.failure(new Error("The relay cannot be loaded", { cause }))
-    })
+    const program = yield* Effect.promise(() => import("./RelayProgram.ts"))
     return yield* program.run({ ...flags, logLevel })
   })
 ).pipe(

@@ -1,7 +1,6 @@
 /**
  * Program of `disruption-gateway relay`: connects, and writes to the broker until a failure or a signal.
  */
-import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -13,20 +12,17 @@ import * as Stream from "effect/Stream"
 import { Gateway } from "../gateway/Gateway.ts"
 import * as NodeGateway from "../node/NodeGateway.ts"
 import { GatewayRelay } from "../relay/GatewayRelay.ts"
-import * as RedisBroker from "../relay/RedisBroker.ts"
 import { defaults } from "../relay/RelayBroker.ts"
 import * as RelayHealth from "../relay/RelayHealth.ts"
-import { InvalidConfig } from "../schema/FatalError.ts"
-import { GatewayError } from "../schema/GatewayError.ts"
 import { describeShardEvent, levelOfShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardSelection } from "../schema/ShardSelection.ts"
 import { failureText } from "../services/FailureText.ts"
 import { GatewayConfig } from "../services/GatewayConfig.ts"
 import { GatewayOwner } from "../services/GatewayOwner.ts"
 import { IdentifyLimiter } from "../services/IdentifyLimiter.ts"
-import * as RedisOwner from "../services/RedisOwner.ts"
 import { type Address, urlOf } from "./Address.ts"
 import * as Dashboard from "./Dashboard.ts"
+import * as RelayEngine from "./RelayEngine.ts"
 import * as StandardError from "./StandardError.ts"
 import * as StandardOutput from "./StandardOutput.ts"
 
@@ -47,9 +43,6 @@ const orConfig = <A>(flag: Option.Option<A>, config: Config.Config<A>) =>
 /** The wait between tries while the broker does not answer at the start. */
 const unansweredWait = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])
 
-const noBroker = (description: string) =>
-  Effect.fail(new GatewayError({ reason: new InvalidConfig({ option: "--broker", description }) }))
-
 /** Runs until a failure or a signal. */
 export const run = Effect.fn(
   function* (flags: RelayOptions) {
@@ -57,24 +50,20 @@ export const run = Effect.fn(
     const name = yield* orConfig(flags.name, Config.withDefault(Config.String("RELAY_NAME"), "bot"))
     const partitions = yield* Config.withDefault(Config.Int("RELAY_PARTITIONS"), defaults.partitions)
     const capacity = yield* Config.withDefault(Config.Int("RELAY_CAPACITY"), defaults.capacity)
-    if (url === "") return yield* noBroker("it or RELAY_BROKER says where the broker is: redis://127.0.0.1:6379")
-    const host = URL.canParse(url) ? new URL(url) : undefined
-    if (host === undefined || !/^rediss?:$/.test(host.protocol)) {
-      return yield* noBroker("it takes a URL of Redis: redis://127.0.0.1:6379")
-    }
+    const engine = yield* RelayEngine.engineOf(url)
+    const { host } = new URL(url)
 
-    const redis = NodeRedis.layer({ url })
     const broker = Layer.effectContext(
-      Layer.build(RedisBroker.layer({ name, partitions, capacity }).pipe(Layer.provide(redis))).pipe(
+      Layer.build(engine.broker({ name, partitions, capacity })).pipe(
         Effect.tapError((error) =>
-          Effect.logWarning(`The broker at ${host.host} does not answer, trying again: ${failureText(error)}`)
+          Effect.logWarning(`The broker at ${host} does not answer, trying again: ${failureText(error)}`)
         ),
         Effect.retry(unansweredWait)
       )
     )
     const gateway = Gateway.layer.pipe(
       Layer.provide(GatewayOwner.layer({ instance: NodeGateway.instance })),
-      Layer.provide([RedisOwner.layerWithSessions(name, redis), IdentifyLimiter.layerMemory]),
+      Layer.provide([engine.sessions(name), IdentifyLimiter.layerMemory]),
       Layer.provide(NodeGateway.layerServices),
       Layer.provide(
         GatewayConfig.layerEnvWith({
@@ -88,7 +77,7 @@ export const run = Effect.fn(
     const program = Effect.gen(function* () {
       const { changes } = yield* Gateway
       const relay = yield* GatewayRelay
-      yield* StandardOutput.writeLine(`Relaying to ${host.host} as ${name}`)
+      yield* StandardOutput.writeLine(`Relaying to ${host} as ${name}`)
       if (Option.isSome(flags.dashboard)) {
         const address = yield* Dashboard.serve(
           flags.dashboard.value,

@@ -52,3 +52,6 @@ export const redis = Effect.gen(function* () {
     start
   } satisfies OwnBroker
 })
+
+/** All, by their names. */
+export const all: Readonly<Record<string, Effect.Effect<OwnBroker, never, Scope.Scope> | undefined>> = { redis }

@@ -172,6 +172,7 @@ const judge = (lines: ReadonlyArray<Line>, events: number) => {
 
 /** A relay and consumers on a broker, and the record of the consumers. */
 const makeRun = Effect.fnUntraced(function* (broker: OwnBroker, consumers: number, more: Process.Environment = {}) {
+  const since = performance.now()
   const simulator = yield* DiscordSimulator
   const scope = yield* Effect.scope
   const folder = yield* temporaryFolder
@@ -190,11 +191,12 @@ const makeRun = Effect.fnUntraced(function* (broker: OwnBroker, consumers: numbe
   const relay = new Supervised(scope, "relay", env)
   const bots = Array.from({ length: consumers }, () => new Supervised(scope, "relaybot", env))
   const describe = () => `${relay.description}\n${bots.map(({ description }) => description).join("\n")}`
+  const lines = () => linesIn(record)
   return {
     relay,
     bots,
     describe,
-    lines: () => linesIn(record),
+    lines,
     /** Waits until all shards of the relay are ready with their sessions stored. */
     ready: Effect.gen(function* () {
       yield* until(simulator.sessions, ({ length }) => length === 2, describe)
@@ -202,6 +204,21 @@ const makeRun = Effect.fnUntraced(function* (broker: OwnBroker, consumers: numbe
         () => existsSync(env.PROOF_SESSIONS) && readFileSync(env.PROOF_SESSIONS, "utf8").split("resumeUrl").length > 2,
         describe
       )
+    }),
+    /** Waits until the consumers have handled so many events, and ends. */
+    end: Effect.fnUntraced(function* (events: number) {
+      yield* untilTrue(() => new Set(lines().map(({ n }) => n)).size >= events, describe)
+      for (const bot of bots) yield* bot.stop
+      yield* relay.stop
+      const { identifies, resumes } = yield* simulator.counts
+      return {
+        events,
+        ...judge(lines(), events),
+        identifies,
+        resumes,
+        relayMiB: Math.round(relay.mostMemory),
+        seconds: Math.round((performance.now() - since) / 1000)
+      } satisfies Verdict
     })
   }
 })
@@ -221,10 +238,9 @@ export const kill = (
   consumers = 3
 ): Effect.Effect<Verdict> =>
   Effect.gen(function* () {
-    const since = performance.now()
-    const simulator = yield* DiscordSimulator
     const broker = yield* makeBroker
-    const { bots, describe, lines, ready, relay } = yield* makeRun(broker, consumers)
+    const run = yield* makeRun(broker, consumers)
+    const { bots, describe, lines, ready, relay } = run
     yield* relay.start
     for (const bot of bots) yield* bot.start
     yield* ready
@@ -241,19 +257,7 @@ export const kill = (
       yield* act
       yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(200, 1500)))
     }
-    const events = yield* finish
-    yield* untilTrue(() => new Set(lines().map(({ n }) => n)).size >= events, describe)
-    for (const bot of bots) yield* bot.stop
-    yield* relay.stop
-    const { identifies, resumes } = yield* simulator.counts
-    return {
-      events,
-      ...judge(lines(), events),
-      identifies,
-      resumes,
-      relayMiB: Math.round(relay.mostMemory),
-      seconds: Math.round((performance.now() - since) / 1000)
-    }
+    return yield* run.end(yield* finish)
   }).pipe(Effect.scoped, Effect.provide(discord), Effect.orDie)
 
 /** Has no consumer for a time, and then three. */
@@ -263,28 +267,14 @@ export const abandon = (
   time: Duration.Duration
 ): Effect.Effect<Verdict> =>
   Effect.gen(function* () {
-    const since = performance.now()
-    const simulator = yield* DiscordSimulator
-    const broker = yield* makeBroker
-    const { bots, describe, lines, ready, relay } = yield* makeRun(broker, 3)
+    const run = yield* makeRun(yield* makeBroker, 3)
+    const { bots, ready, relay } = run
     yield* relay.start
     yield* ready
     const finish = yield* makeTraffic(rate, guilds)
     yield* Effect.sleep(time)
     for (const bot of bots) yield* bot.start
-    const events = yield* finish
-    yield* untilTrue(() => new Set(lines().map(({ n }) => n)).size >= events, describe)
-    for (const bot of bots) yield* bot.stop
-    yield* relay.stop
-    const { identifies, resumes } = yield* simulator.counts
-    return {
-      events,
-      ...judge(lines(), events),
-      identifies,
-      resumes,
-      relayMiB: Math.round(relay.mostMemory),
-      seconds: Math.round((performance.now() - since) / 1000)
-    }
+    return yield* run.end(yield* finish)
   }).pipe(Effect.scoped, Effect.provide(discord), Effect.orDie)
 
 /** The records of the same bot on a gateway of its own and behind the relay: the numbers of each guild, in the order of the record. */

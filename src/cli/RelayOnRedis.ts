@@ -1,0 +1,17 @@
+/**
+ * Redis behind the relay of the command.
+ */
+import * as NodeRedis from "@effect/platform-node/NodeRedis"
+import * as Layer from "effect/Layer"
+import * as RedisBroker from "../relay/RedisBroker.ts"
+import * as RedisOwner from "../services/RedisOwner.ts"
+import type { RelayEngine } from "./RelayEngine.ts"
+
+/** Engine at the URL. */
+export const engineAt = (url: string): RelayEngine => {
+  const redis = NodeRedis.layer({ url })
+  return {
+    broker: (options) => Layer.provide(RedisBroker.layer(options), redis),
+    sessions: (name) => RedisOwner.layerWithSessions(name, redis)
+  }
+}
