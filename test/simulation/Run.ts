@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Persistence from "effect/persistence/Persistence"
 import * as Cause from "effect/Cause"
+import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
 import * as References from "effect/References"
 import { TestClock } from "effect/testing"
@@ -268,6 +269,9 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
         if (action.act._tag === "Deafen") {
           for (const { end, id, sessionId, shard } of yield* simulator.connections) {
             if (end !== undefined || sessionId === undefined || shard === undefined || shard !== action.shard) continue
+            // READY names no guild here: a session that went deaf right after it has none that could be asked.
+            const { dispatched = [] } = readSessions().find(({ id }) => id === sessionId) ?? {}
+            if (!dispatched.some(({ d, t }) => t === "MESSAGE_CREATE" && Predicate.hasProperty(d, "guild_id"))) continue
             deafened.push({ at: clock.currentTimeMillisUnsafe(), connection: id, shard })
           }
         }
