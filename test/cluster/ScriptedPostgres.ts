@@ -9,7 +9,7 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Stream from "effect/Stream"
 import * as SqlClient from "effect/sql/SqlClient"
 import { SqlError, UnknownError } from "effect/sql/SqlError"
-import type { Notifying } from "../../src/cluster/ClusterNews.ts"
+import type { Notifying } from "../../src/services/SqlNews.ts"
 
 /** Answers a statement with rows. */
 export type Answer = (statement: string, parameters: ReadonlyArray<unknown>) => ReadonlyArray<object>
