@@ -36,6 +36,13 @@ const kinds: ReadonlyArray<EngineKind> = [
     example: "redis://127.0.0.1:6379",
     packages: ["redis"],
     load: () => import("./RelayOnRedis.ts")
+  },
+  {
+    name: "PostgreSQL",
+    protocols: ["postgres:", "postgresql:"],
+    example: "postgres://bot@127.0.0.1:5432/bot",
+    packages: [],
+    load: () => import("./RelayOnPostgres.ts")
   }
 ]
 

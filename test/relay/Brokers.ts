@@ -1,12 +1,13 @@
 /**
  * Brokers as processes of the test's own, which may be killed.
  */
-import { mkdtempSync, rmSync } from "node:fs"
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
+import { until } from "../support/Patience.ts"
 import * as Process from "../support/Process.ts"
 
 /** A port that is free at the moment. */
@@ -53,5 +54,70 @@ export const redis = Effect.gen(function* () {
   } satisfies OwnBroker
 })
 
+/** Folder of PostgreSQL's programs, of the latest version that is installed. */
+const postgresPrograms = Effect.sync(() => {
+  const versions = "/usr/lib/postgresql"
+  const [latest = ""] = readdirSync(versions).toSorted((one, other) => Number(other) - Number(one))
+  return join(versions, latest, "bin")
+})
+
+/** Ids of the user and the group postgres. */
+const postgresUser = Effect.sync(() => {
+  const [, , user = "", group = ""] =
+    readFileSync("/etc/passwd", "utf8")
+      .split("\n")
+      .find((line) => line.startsWith("postgres:"))
+      ?.split(":") ?? []
+  return { user: Number(user), group: Number(group) }
+})
+
+/** PostgreSQL with a cluster of its own. It does not run as root, who runs it as the user postgres. */
+export const postgres = Effect.gen(function* () {
+  const scope = yield* Effect.scope
+  const port = yield* freePort
+  const folder = yield* temporaryFolder
+  const programs = yield* postgresPrograms
+  const isRoot = globalThis.process.getuid?.() === 0
+  const { group, user } = isRoot ? yield* postgresUser : { group: 0, user: 0 }
+  if (isRoot) yield* Effect.sync(() => chownSync(folder, user, group))
+  const commandOf = (name: string, args: ReadonlyArray<string>): [string, ReadonlyArray<string>] => {
+    const program = join(programs, name)
+    const identity = ["--reuid", String(user), "--regid", String(group), "--clear-groups"]
+    return isRoot ? ["setpriv", [...identity, program, ...args]] : [program, args]
+  }
+  const made = yield* Process.finish(
+    ...commandOf("initdb", ["--pgdata", folder, "--username", "postgres", "--auth", "trust", "--no-sync"])
+  )
+  if (made.code !== 0) return yield* Effect.die(new Error(made.stderr))
+  const settings = [`port=${port}`, "listen_addresses=127.0.0.1", "unix_socket_directories="]
+  const options = ["-D", folder, ...settings.flatMap((setting) => ["-c", setting])]
+  let process: Process.Process | undefined
+  // One that was killed may still have processes that hold its memory, in whose presence the next does not start.
+  const start: Effect.Effect<void> = Process.start(...commandOf("postgres", options)).pipe(
+    Scope.provide(scope),
+    Effect.flatMap((started) => {
+      process = started
+      const isReady = () => started.output.includes("ready to accept connections")
+      return Effect.andThen(
+        until(
+          Effect.sync(() => isReady() || started.hasEnded),
+          (is) => is,
+          () => started.description
+        ),
+        Effect.suspend(() => (isReady() ? Effect.void : Effect.delay(start, "100 millis")))
+      )
+    })
+  )
+  yield* start
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    kill: Effect.suspend(() => (process === undefined ? Effect.void : Effect.asVoid(process.end("SIGKILL")))),
+    start
+  } satisfies OwnBroker
+})
+
 /** All, by their names. */
-export const all: Readonly<Record<string, Effect.Effect<OwnBroker, never, Scope.Scope> | undefined>> = { redis }
+export const all: Readonly<Record<string, Effect.Effect<OwnBroker, never, Scope.Scope> | undefined>> = {
+  redis,
+  postgres
+}

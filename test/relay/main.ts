@@ -1,6 +1,6 @@
 // The proof of the relay at full length: `npm run relay:prove`, or one part of it by name, `npm run relay:prove -- kills`. On another broker
 // than Redis: `-- --broker NAME`; with other numbers of kills, of the relay, of consumers and of the broker: `-- --kills 2,5,1`.
-import { parseArgs } from "node:util"
+import { isDeepStrictEqual, parseArgs } from "node:util"
 import { Console, Duration, Effect } from "effect"
 import * as Brokers from "./Brokers.ts"
 import * as Proof from "./Proof.ts"
@@ -20,7 +20,7 @@ const parts: Record<string, Effect.Effect<unknown>> = {
   kills: Proof.kill(broker, load, { relay, consumer, broker: ofBroker }),
   abandoned: Proof.abandon(broker, load, Duration.minutes(Number(process.env["RELAY_MINUTES"] ?? 10))),
   same: Effect.map(Proof.compare(broker, 10_000, load.guilds), ([direct, relayed]) => ({
-    isSame: JSON.stringify(direct) === JSON.stringify(relayed)
+    isSame: isDeepStrictEqual(direct, relayed)
   }))
 }
 

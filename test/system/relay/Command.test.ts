@@ -1,10 +1,14 @@
 import { fileURLToPath } from "node:url"
+import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
+import * as SqlClient from "effect/sql/SqlClient"
 import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
+import * as Database from "../../cluster/Database.ts"
 import * as CommandLine from "../../support/CommandLine.ts"
-import { hasRedis } from "../../support/LocalServices.ts"
+import { hasPostgres, hasRedis } from "../../support/LocalServices.ts"
 import { until } from "../../support/Patience.ts"
 import * as Process from "../../support/Process.ts"
 
@@ -55,5 +59,63 @@ describe.skipIf(!hasRedis)("disruption-gateway relay", () => {
       assert.include(wrong.stderr, "a URL of Redis")
       assert.notInclude(wrong.stderr, "secret")
     })
+  )
+})
+
+describe.skipIf(!hasPostgres)("disruption-gateway relay on PostgreSQL", () => {
+  it.live("writes what a consumer reads by SQL alone, keeps the sessions, and hands over to a second one", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const database = yield* Database.make
+      const env = { ...(yield* CommandLine.environment), RELAY_BROKER: database.url(), RELAY_NAME: "a bot" }
+      const relay = yield* CommandLine.start(["relay"], { env })
+      yield* relay.says("Relaying to 127.0.0.1:5432 as a bot")
+      yield* until(simulator.sessions, ({ length }) => length === 1)
+      const dispatch = (n: number) => simulator.dispatch("MESSAGE_CREATE", { id: String(n), guild_id: "41" })
+      for (let n = 1; n <= 10; n++) yield* dispatch(n)
+      const sql = PgClient.layer({ url: Redacted.make(database.url()), maxConnections: 1 })
+      const take = SqlClient.SqlClient.use(
+        (sql) => sql<{ readonly id: string }>`
+          WITH handled AS (
+            DELETE FROM disruption_gateway_relay_entries AS entry USING disruption_gateway_relay_bots AS bot
+            WHERE entry.bot = bot.id AND bot.name = 'a bot' RETURNING entry.*
+          )
+          SELECT payload::json -> 'd' ->> 'id' AS id FROM handled
+          WHERE event = 'MESSAGE_CREATE' AND version = 1 ORDER BY partition, position`
+      ).pipe(
+        Effect.provide(sql),
+        Effect.map((rows) => rows.map(({ id }) => Number(id)))
+      )
+      const taken: Array<number> = []
+      const untilTaken = (count: number) =>
+        until(
+          Effect.map(take, (ids) => taken.push(...ids)),
+          (length) => length >= count
+        )
+      yield* untilTaken(10)
+      // The second waits for the first one, and goes on with its sessions.
+      const second = yield* CommandLine.start(["relay"], { env })
+      yield* second.says("Waiting for the sessions")
+      yield* relay.end("SIGTERM")
+      yield* second.says("Resumed session")
+      for (let n = 11; n <= 20; n++) yield* dispatch(n)
+      yield* untilTaken(20)
+      assert.deepStrictEqual(
+        taken,
+        Array.from({ length: 20 }, (_, index) => index + 1)
+      )
+      assert.deepInclude(yield* simulator.counts, { identifies: 1, resumes: 1 })
+      yield* second.end("SIGTERM")
+    }).pipe(Effect.scoped, Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live("says which database does not answer, without its password", () =>
+    Effect.gen(function* () {
+      const env = { DISCORD_TOKEN: "simulated-token", RELAY_BROKER: "postgres://bot:a-secret@127.0.0.1:1/bot" }
+      const relay = yield* CommandLine.start(["relay"], { env })
+      yield* relay.says(/The broker at 127.0.0.1:1 does not answer.*ECONNREFUSED/)
+      yield* relay.end("SIGTERM")
+      assert.notInclude(relay.output, "a-secret")
+    }).pipe(Effect.scoped)
   )
 })

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Brokers from "../../relay/Brokers.ts"
 import * as Proof from "../../relay/Proof.ts"
-import { hasRedis } from "../../support/LocalServices.ts"
+import { hasPostgres, hasRedis } from "../../support/LocalServices.ts"
 
 describe.skipIf(!hasRedis)("a relay on Redis", () => {
   it.live("loses nothing and keeps the order of each guild while it, consumers and Redis are killed", () =>
@@ -26,6 +26,29 @@ describe.skipIf(!hasRedis)("a relay on Redis", () => {
   it.live("brings a bot the same as a gateway of its own does", () =>
     Effect.gen(function* () {
       const [direct, relayed] = yield* Proof.compare(Brokers.redis, 500, 20)
+      assert.strictEqual(Object.keys(direct ?? {}).length, 20)
+      assert.deepStrictEqual(relayed, direct)
+    })
+  )
+})
+
+describe.skipIf(!hasPostgres)("a relay on PostgreSQL", () => {
+  it.live("loses nothing and keeps the order of each guild while it, consumers and PostgreSQL are killed", () =>
+    Effect.gen(function* () {
+      const verdict = yield* Proof.kill(
+        Brokers.postgres,
+        { rate: 200, guilds: 50 },
+        { relay: 2, consumer: 3, broker: 1 }
+      )
+      assert.deepInclude(verdict, { lost: 0, outOfOrder: 0, identifies: 2 })
+      assert.isAtMost(verdict.resumes, 2 * 2)
+      assert.isAbove(verdict.events, 300)
+    })
+  )
+
+  it.live("brings a bot the same as a gateway of its own does", () =>
+    Effect.gen(function* () {
+      const [direct, relayed] = yield* Proof.compare(Brokers.postgres, 500, 20)
       assert.strictEqual(Object.keys(direct ?? {}).length, 20)
       assert.deepStrictEqual(relayed, direct)
     })
