@@ -2,7 +2,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { DiscordSimulator, sampleEvent } from "disruption-gateway/testing"
-import { Console, Effect, Redacted, Stdio } from "effect"
+import { Console, Context, Effect, Layer, Redacted, Stdio } from "effect"
 import { ChildProcess } from "effect/process"
 import { fileURLToPath } from "node:url"
 
@@ -10,6 +10,8 @@ const program = Effect.gen(function* () {
   const { args } = yield* Stdio.Stdio
   const [name = "basic-bot"] = yield* args
   const { apiUrl, dispatch, token } = yield* DiscordSimulator
+  const others = yield* Layer.build(Layer.fresh(DiscordSimulator.serve({ token: "token-of-another-bot" })))
+  const other = Context.get(others, DiscordSimulator)
   const { guild_id: GUILD, channel_id: CHANNEL } = sampleEvent("VOICE_STATE_UPDATE")
   const bot = yield* ChildProcess.make(process.execPath, [fileURLToPath(new URL(`${name}.js`, import.meta.url))], {
     stdin: "inherit",
@@ -21,6 +23,10 @@ const program = Effect.gen(function* () {
       DISCORD_API_URL: apiUrl,
       BOT_TOKEN: Redacted.value(token),
       BOT_API_URL: apiUrl,
+      ALPHA_DISCORD_TOKEN: Redacted.value(token),
+      ALPHA_DISCORD_API_URL: apiUrl,
+      BETA_DISCORD_TOKEN: Redacted.value(other.token),
+      BETA_DISCORD_API_URL: other.apiUrl,
       GUILD: GUILD ?? "",
       CHANNEL: CHANNEL ?? ""
     }

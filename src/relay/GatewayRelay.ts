@@ -37,6 +37,8 @@ import * as RelayRecord from "./RelayRecord.ts"
  * @category models
  */
 export interface RelayStatus {
+  /** Name of the broker. */
+  readonly name: string
   /** Count of dispatches that it has written to the broker. */
   readonly published: number
   /** Count of dispatches that the broker had already. */
@@ -84,7 +86,7 @@ export class GatewayRelay extends Context.Service<
    */
   static readonly layer: Layer.Layer<GatewayRelay, never, Gateway | RelayBroker> = Layer.effect(
     GatewayRelay,
-    Effect.suspend(() => make)
+    RelayBroker.use(({ name }) => Effect.annotateLogs(make, { relay: name }))
   )
 
   /** Relays a gateway until it ends. */
@@ -190,6 +192,7 @@ const make = Effect.gen(function* () {
 
   return GatewayRelay.of({
     status: Effect.sync(() => ({
+      name: broker.name,
       published,
       repeated,
       held: Option.fromUndefinedOr(held),

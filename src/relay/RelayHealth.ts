@@ -13,7 +13,8 @@ import { GatewayRelay } from "./GatewayRelay.ts"
 const headers = { "cache-control": "no-store" }
 
 /**
- * `GET /relay` answers with the relay's state as JSON: 200 while it writes to the broker, and otherwise 503, `held` saying why.
+ * `GET /relay` answers with the relay's state as JSON: 200 while it writes to the broker, and otherwise 503, `held` saying why. `name` is the
+ * broker's, by which the relays of several bots are told apart.
  *
  * @category layers
  * @since 0.1.0
@@ -23,9 +24,9 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | GatewayRel
     HttpRouter.route(
       "GET",
       "/relay",
-      Effect.map(status, ({ broker, held, published, repeated }) =>
+      Effect.map(status, ({ broker, held, name, published, repeated }) =>
         HttpServerResponse.jsonUnsafe(
-          { published, repeated, held: Option.getOrNull(held), broker: Option.getOrNull(broker) },
+          { name, published, repeated, held: Option.getOrNull(held), broker: Option.getOrNull(broker) },
           { status: Option.isNone(held) ? 200 : 503, headers }
         )
       )

@@ -5,7 +5,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Act from "../../../src/simulator/Act.ts"
 import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
@@ -350,6 +352,73 @@ describe("the examples", () => {
         /dispatched, 0 missed, 0 out of order, \d+ handled twice; Discord saw 1 IDENTIFY and 0 RESUMEs/
       )
     })
+  )
+
+  it.live.skipIf(!hasRedis)("relay/bots relays two bots in one process, each to consumers of its own", () =>
+    Effect.gen(function* () {
+      const number = String(10n ** 17n + process.hrtime.bigint())
+      const bots = yield* Effect.forEach(["alpha", "beta"], (name, index) =>
+        Effect.gen(function* () {
+          const id = String(BigInt(number) + BigInt(index))
+          const context = yield* Layer.build(Layer.fresh(DiscordSimulator.serve({ token: tokenOf(id) })))
+          return { name: `${name}_${number}`, id, simulator: Context.get(context, DiscordSimulator) }
+        })
+      )
+      const port = yield* freePort
+      const variables = bots.flatMap(({ name, simulator }) => [
+        [`${name.toUpperCase()}_DISCORD_TOKEN`, Redacted.value(simulator.token)],
+        [`${name.toUpperCase()}_DISCORD_API_URL`, simulator.apiUrl]
+      ])
+      const relay = yield* Process.start(process.execPath, ["examples/dist/relay/bots.js"], {
+        cwd: root,
+        env: {
+          RELAY_NAMES: bots.map(({ name }) => name).join(","),
+          PORT: String(port),
+          ...Object.fromEntries(variables)
+        }
+      })
+      const get = (path: string) =>
+        Effect.orElseSucceed(
+          Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}${path}`).then((answer) => answer.text())),
+          () => ""
+        )
+      const becomes = (path: string, isSo: (text: string) => boolean) =>
+        until(get(path), isSo, () => relay.description)
+      const count = (name: string) => (name.startsWith("alpha") ? 3 : 5)
+      for (const { name, simulator } of bots) {
+        yield* becomes(`/${name}/readyz`, (text) => text.includes("ok"))
+        for (let n = 1; n <= count(name); n++) {
+          yield* simulator.dispatch("MESSAGE_CREATE", { id: String(n), guild_id: `${name.length}1` })
+        }
+      }
+      for (const { id, name } of bots) {
+        // READY, too.
+        yield* becomes(`/${name}/relay`, (text) => text.includes(`"depth":${count(name) + 1}`))
+        assert.include(yield* get(`/${name}/relay`), `"name":"${name}"`)
+        assert.include(yield* get(`/${name}/`), `<title>${name}`)
+        yield* becomes("/metrics", (text) => {
+          return (
+            text.includes(`discord_relay_published_total{relay="${name}"} ${count(name) + 1}`) &&
+            text.includes(`discord_relay_depth{relay="${name}"} ${count(name) + 1}`) &&
+            new RegExp(`discord_gateway_shards\\{[^}]*bot="${id}"[^}]*\\} 1`).test(text)
+          )
+        })
+      }
+      for (const { name } of bots) {
+        const consumer = yield* Process.start(process.execPath, ["examples/dist/relay/bot.js"], {
+          cwd: root,
+          env: { RELAY_BROKER: "redis://127.0.0.1:6379", RELAY_NAME: name }
+        })
+        yield* becomes(`/${name}/relay`, (text) => text.includes('"depth":0'))
+        yield* consumer.end("SIGTERM")
+        assert.deepStrictEqual(
+          consumer.stdout.trim().split("\n"),
+          Array.from({ length: count(name) }, (_, index) => `${index + 1} ${name.length}1`)
+        )
+      }
+      for (const { simulator } of bots) assert.strictEqual((yield* simulator.counts).identifies, 1)
+      yield* relay.end("SIGTERM")
+    }).pipe(Effect.scoped)
   )
 
   it.live("larger-app writes messages with the names of their guilds", () =>
