@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Persistence from "effect/persistence/Persistence"
@@ -11,7 +12,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { Gateway } from "../../src/gateway/Gateway.ts"
-import { GatewayRelay } from "../../src/relay/GatewayRelay.ts"
+import { GatewayRelay, type RelayStatus } from "../../src/relay/GatewayRelay.ts"
 import * as MemoryBroker from "../../src/relay/MemoryBroker.ts"
 import { RelayBroker } from "../../src/relay/RelayBroker.ts"
 import * as RelayGateway from "../../src/relay/RelayGateway.ts"
@@ -20,6 +21,7 @@ import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
+import { tokenOf } from "../support/TwoBots.ts"
 
 const world = (broker: Partial<Parameters<typeof MemoryBroker.layer>[0]> = {}) =>
   SimulatedBot.discord({ forgetsAcknowledged: true }).pipe(
@@ -178,6 +180,100 @@ describe("a relay", () => {
       assertAll(handled, 500)
       assertInOrder(handled)
     }).pipe(Effect.provide(world({ capacity: 50, name: "full" })))
+  )
+})
+
+describe("a relay whose broker takes nothing for twenty minutes", () => {
+  /** The socket is not read in the meantime: acknowledgements of heartbeats wait in it behind dispatches. */
+  const keepsItsConnection = Effect.fnUntraced(function* (takesAgain: Effect.Effect<unknown>) {
+    const simulator = yield* DiscordSimulator
+    yield* relay
+    const handled: Array<Handled> = []
+    yield* TestClock.adjust("1 second")
+    const content = "x".repeat(2000)
+    for (let n = 0; n < 1200; n++) {
+      yield* simulator.dispatch("MESSAGE_CREATE", { id: String(n), guild_id: guilds[n % guilds.length] ?? "", content })
+      yield* TestClock.adjust("1 second")
+    }
+    const { connections, heartbeats, resumes } = yield* simulator.counts
+    assert.deepStrictEqual({ connections, resumes }, { connections: 1, resumes: 0 })
+    assert.isAtLeast(heartbeats, 29)
+    yield* takesAgain
+    yield* consumer("a", handled)
+    yield* TestClock.adjust("2 minutes")
+    assertAll(handled, 1200)
+    assertInOrder(handled)
+    assert.deepInclude(yield* simulator.counts, { connections: 1, identifies: 1 })
+  })
+
+  it.effect("keeps its connection where the broker is full", () =>
+    keepsItsConnection(Effect.void).pipe(Effect.provide(world({ capacity: 50, name: "full" })))
+  )
+
+  it.effect("keeps its connection where the broker does not answer", () =>
+    Effect.gen(function* () {
+      const answers = yield* Latch.make(false)
+      const broker = yield* RelayBroker
+      const unanswering = RelayBroker.of({
+        ...broker,
+        publish: (records) => Effect.andThen(answers.await, broker.publish(records))
+      })
+      yield* Effect.provideService(keepsItsConnection(answers.open), RelayBroker, unanswering)
+    }).pipe(Effect.provide(world()))
+  )
+})
+
+describe("two bots in one process", () => {
+  const token = (n: number) => tokenOf(String(100000000000000000n + BigInt(n)))
+
+  it.effect("are two relays, each with its own gateway, though their layers are put together", () =>
+    Effect.gen(function* () {
+      const discords = yield* Effect.forEach([1, 2], (n) =>
+        Effect.map(
+          Layer.build(Layer.fresh(SimulatedBot.discord({ token: token(n), guilds: n }))),
+          (context) => [n, context] as const
+        )
+      )
+      const statuses = new Map<string, RelayStatus>()
+      const relays = discords.map(([n, context]) =>
+        Layer.fresh(
+          Layer.effectDiscard(
+            GatewayRelay.use(({ status }) =>
+              Effect.forkScoped(
+                Effect.forever(
+                  Effect.delay(
+                    Effect.map(status, (is) => statuses.set(is.name, is)),
+                    "1 second"
+                  )
+                )
+              )
+            )
+          ).pipe(
+            Layer.provide(GatewayRelay.layer),
+            Layer.provide(Gateway.layer),
+            Layer.provide(GatewayConfig.layer({ token: token(n), compression: "none" })),
+            Layer.provide(MemoryBroker.layer({ name: `bot ${n}` })),
+            Layer.provide(Layer.succeedContext(context))
+          )
+        )
+      )
+      yield* Layer.build(Layer.mergeAll(Layer.empty, ...relays))
+      yield* TestClock.adjust("1 minute")
+      for (const [n, context] of discords) {
+        const counts = yield* Effect.provideContext(
+          DiscordSimulator.use(({ counts }) => counts),
+          context
+        )
+        assert.strictEqual(counts.identifies, 1)
+        // READY, and its guilds.
+        assert.strictEqual(statuses.get(`bot ${n}`)?.published, 1 + n)
+      }
+      const metrics = yield* PrometheusMetrics.format()
+      assert.match(metrics, /discord_relay_published_total\{relay="bot 1"\} 2/)
+      assert.match(metrics, /discord_relay_published_total\{relay="bot 2"\} 3/)
+      assert.match(metrics, /discord_gateway_shards\{bot="100000000000000001",state="ready"\} 1/)
+      assert.match(metrics, /discord_gateway_shards\{bot="100000000000000002",state="ready"\} 1/)
+    })
   )
 })
 
