@@ -2,7 +2,7 @@
  * The proof of the relay: relays, consumers and the broker are killed at random while Discord dispatches without pause, and what the
  * consumers wrote down is compared with what was dispatched.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -148,14 +148,47 @@ interface Line {
   readonly guild: string
 }
 
-const linesIn = (path: string): ReadonlyArray<Line> =>
-  (existsSync(path) ? readFileSync(path, "utf8") : "")
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => {
-      const [n, guild = ""] = line.split(" ")
-      return { n: Number(n), guild }
-    })
+/**
+ * The record that the consumers append to. What is there is read once: reading all of it again for each look would hold Discord's
+ * side, which is in this process, for a second and more, and relays would take their connections for dead.
+ */
+class HandledRecord {
+  private readonly path: string
+  private readonly read: Array<Line> = []
+  private readonly numbers = new Set<number>()
+  private file: number | undefined
+  private rest = ""
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  lines(): ReadonlyArray<Line> {
+    if (this.file === undefined && existsSync(this.path)) this.file = openSync(this.path, "r")
+    const chunk = Buffer.alloc(1024 * 1024)
+    for (;;) {
+      const size = this.file === undefined ? 0 : readSync(this.file, chunk)
+      if (size === 0) return this.read
+      const lines = `${this.rest}${chunk.toString("latin1", 0, size)}`.split("\n")
+      this.rest = lines.pop() ?? ""
+      for (const line of lines) {
+        const [n, guild = ""] = line.split(" ")
+        this.read.push({ n: Number(n), guild })
+        this.numbers.add(Number(n))
+      }
+    }
+  }
+
+  /** Count of the events that were handled. */
+  events(): number {
+    this.lines()
+    return this.numbers.size
+  }
+
+  readonly close = Effect.sync(() => {
+    if (this.file !== undefined) closeSync(this.file)
+  })
+}
 
 const judge = (lines: ReadonlyArray<Line>, events: number) => {
   const seen = new Set<number>()
@@ -176,7 +209,11 @@ const makeRun = Effect.fnUntraced(function* (broker: OwnBroker, consumers: numbe
   const simulator = yield* DiscordSimulator
   const scope = yield* Effect.scope
   const folder = yield* temporaryFolder
-  const record = join(folder, "record")
+  const path = join(folder, "record")
+  const record = yield* Effect.acquireRelease(
+    Effect.sync(() => new HandledRecord(path)),
+    ({ close }) => close
+  )
   const env = {
     DISCORD_TOKEN: Redacted.value(simulator.token),
     DISCORD_API_URL: simulator.apiUrl,
@@ -184,14 +221,14 @@ const makeRun = Effect.fnUntraced(function* (broker: OwnBroker, consumers: numbe
     PROOF_BROKER: broker.url,
     PROOF_NAME: "proof",
     PROOF_SESSIONS: join(folder, "sessions.json"),
-    PROOF_RECORD: record,
+    PROOF_RECORD: path,
     PROOF_MODE: "relay",
     ...more
   }
   const relay = new Supervised(scope, "relay", env)
   const bots = Array.from({ length: consumers }, () => new Supervised(scope, "relaybot", env))
   const describe = () => `${relay.description}\n${bots.map(({ description }) => description).join("\n")}`
-  const lines = () => linesIn(record)
+  const lines = () => record.lines()
   return {
     relay,
     bots,
@@ -207,7 +244,7 @@ const makeRun = Effect.fnUntraced(function* (broker: OwnBroker, consumers: numbe
     }),
     /** Waits until the consumers have handled so many events, and ends. */
     end: Effect.fnUntraced(function* (events: number) {
-      yield* untilTrue(() => new Set(lines().map(({ n }) => n)).size >= events, describe)
+      yield* untilTrue(() => record.events() >= events, describe)
       for (const bot of bots) yield* bot.stop
       yield* relay.stop
       const { identifies, resumes } = yield* simulator.counts
