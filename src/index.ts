@@ -68,6 +68,7 @@ export {
   GatewayMoment,
   GatewaySnapshot,
   IdentifyBacklog,
+  RelaySnapshot,
   ShardSnapshot
 } from "./schema/GatewaySnapshot.ts"
 export * as GatewayMetrics from "./schema/GatewayMetrics.ts"

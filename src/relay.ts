@@ -16,6 +16,7 @@ export {
   RelayBrokerError,
   type RelayDeadLetter
 } from "./relay/RelayBroker.ts"
+export * as RelayDashboard from "./relay/RelayDashboard.ts"
 export * as RelayHealth from "./relay/RelayHealth.ts"
 export * as RelayMetrics from "./relay/RelayMetrics.ts"
 export * as RelayGateway from "./relay/RelayGateway.ts"

@@ -6,9 +6,9 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Gateway, GatewayConfig, GatewayOwner, RedisOwner } from "disruption-gateway"
-import { GatewayDashboard, GatewayHealth } from "disruption-gateway/dashboard"
+import { GatewayHealth } from "disruption-gateway/dashboard"
 import { NodeGateway } from "disruption-gateway/node"
-import { GatewayRelay, RedisBroker, RelayHealth } from "disruption-gateway/relay"
+import { GatewayRelay, RedisBroker, RelayDashboard, RelayHealth } from "disruption-gateway/relay"
 import { Config, Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
@@ -43,7 +43,7 @@ const relayOf = (name: string) => {
     HttpRouter.HttpRouter.use((router) => Effect.succeed(router.prefixed(`/${name}`)))
   )
   const Routes = Layer.mergeAll(
-    GatewayDashboard.layerWith({ path: "/", title: name }),
+    RelayDashboard.layerWith({ path: "/", title: name }),
     GatewayHealth.layer,
     RelayHealth.layer
   ).pipe(Layer.provide(Prefixed))

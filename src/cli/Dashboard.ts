@@ -32,15 +32,14 @@ export class AddressUnavailable extends Schema.TaggedError<AddressUnavailable>("
 /** Serves the page, and more routes, until the scope closes. Returns the bound address; port 0 takes any free one. */
 export const serve = (
   address: Address,
-  more: Layer.Layer<never, never, HttpRouter.HttpRouter> = Layer.empty
+  more: Layer.Layer<never, never, HttpRouter.HttpRouter> = Layer.empty,
+  page: (
+    options: GatewayDashboard.DashboardOptions
+  ) => Layer.Layer<never, never, HttpRouter.HttpRouter | Gateway> = GatewayDashboard.layerWith
 ): Effect.Effect<Address, AddressUnavailable, Gateway | Scope.Scope> =>
   Layer.build(
     HttpRouter.serve(
-      Layer.mergeAll(
-        GatewayDashboard.layerWith({ path: "/", hosts: [address.host, hostname()] }),
-        GatewayHealth.layer,
-        more
-      ),
+      Layer.mergeAll(page({ path: "/", hosts: [address.host, hostname()] }), GatewayHealth.layer, more),
       { disableLogger: true, disableListenLog: true }
     ).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { ...address, gracefulShutdownTimeout: 0 })))
   ).pipe(

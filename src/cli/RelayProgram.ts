@@ -13,6 +13,7 @@ import { Gateway } from "../gateway/Gateway.ts"
 import * as NodeGateway from "../node/NodeGateway.ts"
 import { GatewayRelay } from "../relay/GatewayRelay.ts"
 import { defaults } from "../relay/RelayBroker.ts"
+import * as RelayDashboard from "../relay/RelayDashboard.ts"
 import * as RelayHealth from "../relay/RelayHealth.ts"
 import { describeShardEvent, levelOfShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardSelection } from "../schema/ShardSelection.ts"
@@ -79,9 +80,11 @@ export const run = Effect.fn(
       const relay = yield* GatewayRelay
       yield* StandardOutput.writeLine(`Relaying to ${host} as ${name}`)
       if (Option.isSome(flags.dashboard)) {
+        const running = Layer.succeed(GatewayRelay, relay)
         const address = yield* Dashboard.serve(
           flags.dashboard.value,
-          Layer.provide(RelayHealth.layer, Layer.succeed(GatewayRelay, relay))
+          Layer.provide(RelayHealth.layer, running),
+          (options) => Layer.provide(RelayDashboard.layerWith(options), running)
         )
         yield* StandardOutput.writeLine(`Dashboard: ${urlOf(address)}`)
       }

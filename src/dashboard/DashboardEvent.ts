@@ -35,7 +35,7 @@ const moment = ({ at, latency, rate, ready }: GatewayMoment) => [
 export const history = ({ history, since }: GatewaySnapshot): Sse.Event =>
   event("history", { version, since: DateTime.toEpochMillis(since), moments: history.map(moment) })
 
-/** Full state of the shards, the budget and the identify queue. */
+/** Full state of the shards, the budget, the identify queue and the relay. */
 export const update = (snapshot: GatewaySnapshot): Sse.Event =>
   event("update", {
     moment: moment(snapshot),
@@ -54,7 +54,17 @@ export const update = (snapshot: GatewaySnapshot): Sse.Event =>
     budget: Option.getOrNull(
       Option.map(snapshot.budget, (budget) => ({ ...budget, resetAt: DateTime.toEpochMillis(budget.resetAt) }))
     ),
-    queue: { waiting: snapshot.queue.waiting, seconds: Duration.toSeconds(snapshot.queue.time) }
+    queue: { waiting: snapshot.queue.waiting, seconds: Duration.toSeconds(snapshot.queue.time) },
+    relay: Option.getOrNull(
+      Option.map(snapshot.relay, ({ broker, held, name, published }) => ({
+        name,
+        published,
+        held: Option.getOrNull(held),
+        broker: Option.getOrNull(
+          Option.map(broker, ({ age, ...counts }) => ({ ...counts, seconds: Duration.toSeconds(age) }))
+        )
+      }))
+    )
   })
 
 /** Changes of the connections since the last event. */

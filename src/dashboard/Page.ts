@@ -48,6 +48,32 @@ export const page = (title: string): string => `<!doctype html>
           <p class="note" id="budget-note"></p>
         </div>
       </section>
+      <section id="relay" aria-labelledby="relay-title" hidden>
+        <h2 id="relay-title">Relay</h2>
+        <p id="held" role="status" hidden></p>
+        <div class="tiles">
+          <div class="tile">
+            <h3>Not acknowledged</h3>
+            <p class="value" id="depth">–</p>
+            <p class="note" id="age"></p>
+          </div>
+          <div class="tile">
+            <h3>Consumers</h3>
+            <p class="value" id="consumers">–</p>
+            <p class="note" id="consumers-note"></p>
+          </div>
+          <div class="tile">
+            <h3>Dead letters</h3>
+            <p class="value" id="dead">–</p>
+            <p class="note" id="dead-note"></p>
+          </div>
+          <div class="tile">
+            <h3>Written to the broker</h3>
+            <p class="value" id="published">–</p>
+            <p class="note">since the relay's start</p>
+          </div>
+        </div>
+      </section>
       <section aria-labelledby="shards-title">
         <h2 id="shards-title">Shards</h2>
         <ul id="legend"></ul>

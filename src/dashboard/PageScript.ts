@@ -70,16 +70,37 @@ const showFigures = ({ moment, budget }) => {
   setText(byId("budget-note"), "new ones in " + formatTime((budget.resetAt - moment[0]) / 1000));
 };
 
-const showSummary = ({ moment, queue, shards }) => {
+const showSummary = ({ moment, queue, relay, shards }) => {
   const total = shards.length, ready = moment[3];
   const stopped = shards.filter((shard) => state.states[shard[1]] === "stopped").length;
   const headline = byId("headline");
-  headline.className = ready === total && total > 0 ? "good" : stopped > 0 || (ready === 0 && total > 0) ? "bad" : "fair";
+  const held = relay !== null && relay.held !== null;
+  headline.className = ready === total && total > 0 ? (held ? "fair" : "good") : stopped > 0 || (ready === 0 && total > 0) ? "bad" : "fair";
   setText(headline, total === 0 ? "No shards yet"
     : ready === total ? (total === 1 ? "The shard is ready" : "All " + number.format(total) + " shards are ready")
     : number.format(ready) + " of " + count(total, "shard", "shards") + " ready");
-  setText(byId("detail"), queue.waiting === 0 ? ""
+  setText(byId("detail"), queue.waiting === 0 ? (held ? "the relay waits for the broker" : "")
     : count(queue.waiting, "shard waits", "shards wait") + " to identify, " + formatTime(queue.seconds) + " more at least");
+};
+
+const showRelay = (relay) => {
+  byId("relay").hidden = relay === null;
+  if (relay === null) return;
+  const { broker, held } = relay;
+  setText(byId("relay-title"), "Relay " + relay.name);
+  byId("held").hidden = held === null;
+  setText(byId("held"), held ?? "");
+  setText(byId("published"), number.format(relay.published));
+  setText(byId("depth"), broker === null ? "–" : number.format(broker.depth));
+  setText(byId("age"), broker === null ? "the broker does not answer"
+    : broker.depth === 0 ? "nothing waits in the broker" : "the oldest for " + formatTime(broker.seconds));
+  setText(byId("consumers"), broker === null ? "–" : number.format(broker.consumers));
+  const unread = broker !== null && broker.consumers === 0 && broker.depth > 0;
+  byId("consumers-note").classList.toggle("alert", unread);
+  setText(byId("consumers-note"), broker === null ? "" : unread ? "nobody handles what waits" : "heard of lately");
+  setText(byId("dead"), broker === null ? "–" : number.format(broker.deadLetters));
+  byId("dead-note").classList.toggle("alert", broker !== null && broker.deadLetters > 0);
+  setText(byId("dead-note"), broker === null ? "" : broker.deadLetters === 0 ? "none was set aside" : "set aside, with their causes");
 };
 
 const showLegend = ({ shards }) => {
@@ -219,6 +240,7 @@ events.addEventListener("update", ({ data }) => {
   state.shards = update.shards;
   showSummary(update);
   showFigures(update);
+  showRelay(update.relay);
   showLegend(update);
   showGrid(update);
 });

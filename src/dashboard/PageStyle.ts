@@ -30,7 +30,7 @@ body {
 }
 h1, h2, p, ul, ol { margin: 0; padding: 0; }
 h1 { font-size: 1.15rem; font-weight: 650; }
-h2 { font-size: 0.82rem; font-weight: 600; color: var(--quiet); }
+h2, h3 { font-size: 0.82rem; font-weight: 600; color: var(--quiet); margin: 0; }
 header { display: flex; align-items: center; gap: 1rem; margin-bottom: 1rem; }
 header button { margin-left: auto; }
 #connection { color: light-dark(#c02537, #ff7b89); font-weight: 600; }
@@ -52,6 +52,9 @@ section { margin-bottom: 1.5rem; }
 #headline.bad::before { background: var(--stopped); }
 #detail { color: var(--quiet); }
 #figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; margin-top: 0.5rem; }
+#held { margin-top: 0.4rem; font-weight: 600; color: light-dark(#a34a12, #f0a071); }
+.note.alert { color: light-dark(#a34a12, #f0a071); font-weight: 600; }
 .tile { background: var(--tile); border: 1px solid var(--edge); border-radius: 12px; padding: 0.9rem 1rem; min-width: 0; }
 .value { font-size: 1.6rem; font-weight: 600; }
 .plot svg { display: block; width: 100%; height: 60px; margin-top: 0.4rem; border-bottom: 1px solid var(--edge); }

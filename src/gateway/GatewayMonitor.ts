@@ -18,6 +18,7 @@ import type {
   GatewaySnapshot,
   GatewayMoment,
   IdentifyBacklog,
+  RelaySnapshot,
   ShardSnapshot
 } from "../schema/GatewaySnapshot.ts"
 import { describeShardEvent, levelOfShardEvent, type ShardEvent } from "../schema/ShardEvent.ts"
@@ -61,7 +62,10 @@ export class GatewayMonitor extends Context.Service<
  * @since 0.1.0
  * @category models
  */
-export type MonitoredGateway = Pick<Gateway["Service"], "changes" | "identifyBudget" | "info" | "shards">
+export interface MonitoredGateway extends Pick<Gateway["Service"], "changes" | "identifyBudget" | "info" | "shards"> {
+  /** State of the relay that passes the gateway on, where there is one. */
+  readonly relay?: Effect.Effect<RelaySnapshot> | undefined
+}
 
 const every = Duration.seconds(1)
 const momentsKept = 300
@@ -96,7 +100,8 @@ const make = Effect.fnUntraced(function* (
       history: [...history],
       changes: changes.recent(),
       budget: yield* gateway.identifyBudget,
-      queue: queueOf(shards, maxConcurrency)
+      queue: queueOf(shards, maxConcurrency),
+      relay: gateway.relay === undefined ? Option.none() : Option.some(yield* gateway.relay)
     } satisfies GatewaySnapshot
   })
 

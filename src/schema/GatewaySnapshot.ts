@@ -105,6 +105,41 @@ export const IdentifyBacklog = Schema.Struct({
 export interface IdentifyBacklog extends Schema.Schema.Type<typeof IdentifyBacklog> {}
 
 /**
+ * Schema of a relay's snapshot.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const RelaySnapshot = Schema.Struct({
+  /** Name of the broker. */
+  name: Schema.String,
+  /** Dispatches that it has written to the broker. */
+  published: Schema.Int,
+  /** Why it writes nothing at the moment, in a sentence; none while it writes. */
+  held: Schema.OptionFromOptionalKey(Schema.String),
+  /** State of the broker; none where it did not answer the last time. */
+  broker: Schema.OptionFromOptionalKey(
+    Schema.Struct({
+      /** Dispatches that are not acknowledged. */
+      depth: Schema.Int,
+      /** Age of the oldest of them, 0 for none. */
+      age: Schema.DurationFromMillis,
+      deadLetters: Schema.Int,
+      /** Consumers that are heard of. */
+      consumers: Schema.Int
+    })
+  )
+})
+
+/**
+ * A relay's snapshot.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RelaySnapshot extends Schema.Schema.Type<typeof RelaySnapshot> {}
+
+/**
  * Schema of a gateway's snapshot.
  *
  * @category schemas
@@ -122,7 +157,9 @@ export const GatewaySnapshot = Schema.Struct({
   changes: Schema.Array(ConnectionChange),
   /** None before Discord's first answer. */
   budget: Schema.OptionFromOptionalKey(IdentifyBudget),
-  queue: IdentifyBacklog
+  queue: IdentifyBacklog,
+  /** The relay that passes the gateway on; none for a bot without one. */
+  relay: Schema.OptionFromOptionalKey(RelaySnapshot)
 })
 
 /**

@@ -43,6 +43,7 @@ const snapshot = (shards: ReadonlyArray<ShardSnapshot>, more: Partial<GatewaySna
     })),
     budget: Option.some({ total: 1000, remaining: 984, resetAt: DateTime.add(at, { seconds: 1 }) }),
     queue: { waiting: 0, time: Duration.zero },
+    relay: Option.none(),
     ...more
   }
 }

@@ -116,7 +116,8 @@ const snapshot: GatewaySnapshot = {
   history: [{ ...moment, latency: Option.none() }, moment],
   changes: [{ number: 1, at, shard: 3, level: "Warn", text: "Disconnected" }],
   budget: Option.some({ total: 1000, remaining: 984, resetAt: DateTime.add(at, { hours: 24 }) }),
-  queue: { waiting: 4, time: Duration.seconds(20) }
+  queue: { waiting: 4, time: Duration.seconds(20) },
+  relay: Option.none()
 }
 
 /** By way of JSON text, and back. */

@@ -10,6 +10,10 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import * as GatewayDashboard from "../../src/dashboard/GatewayDashboard.ts"
 import * as NodeGateway from "../../src/node/NodeGateway.ts"
+import { GatewayRelay } from "../../src/relay/GatewayRelay.ts"
+import * as MemoryBroker from "../../src/relay/MemoryBroker.ts"
+import type { BrokerOptions } from "../../src/relay/RelayBroker.ts"
+import * as RelayDashboard from "../../src/relay/RelayDashboard.ts"
 import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 
@@ -25,6 +29,23 @@ export const layer = (shards: number, options?: GatewayDashboard.DashboardOption
     Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: 0 })),
     Layer.provideMerge(gateway),
     Layer.provideMerge(DiscordSimulator.serve({ shards, maxConcurrency: shards })),
+    Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
+  )
+}
+
+/** A relay on a broker in memory, with its dashboard. */
+export const relay = (options: BrokerOptions) => {
+  const gateway = Layer.unwrap(
+    Effect.map(DiscordSimulator, ({ apiUrl, token }) =>
+      NodeGateway.layer.pipe(Layer.provide(GatewayConfig.layer({ apiUrl, token, buffer: 10 })))
+    )
+  )
+  return HttpRouter.serve(RelayDashboard.layer, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: 0 })),
+    Layer.provide(GatewayRelay.layer),
+    Layer.provideMerge(gateway),
+    Layer.provideMerge(MemoryBroker.layer(options)),
+    Layer.provideMerge(DiscordSimulator.serve()),
     Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
   )
 }
