@@ -16,22 +16,20 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import { failureText } from "../services/FailureText.ts"
-import * as MonotonicTime from "../services/MonotonicTime.ts"
-import { Signal } from "../services/Signal.ts"
-import * as SqlNews from "../services/SqlNews.ts"
 import * as TimeLimit from "../services/TimeLimit.ts"
 import {
   type BrokerOptions,
   type ChannelMessage,
   defaults,
-  type LeasedPartition,
   type PartitionEntries,
-  type Published,
   RelayBroker,
   RelayBrokerError
 } from "./RelayBroker.ts"
 import * as RelayRecord from "./RelayRecord.ts"
 import type { RelayEntry } from "./RelayRecord.ts"
+import * as SqlLeases from "./SqlLeases.ts"
+import * as SqlPublishing from "./SqlPublishing.ts"
+import * as SqlRelayNews from "./SqlRelayNews.ts"
 import * as SqlRelayTables from "./SqlRelayTables.ts"
 
 /**
@@ -56,12 +54,7 @@ export const layer = (options: BrokerOptions): Layer.Layer<RelayBroker, RelayBro
 /** Time limit of a statement. */
 const statementTime = Duration.seconds(10)
 
-/** Interval at which the tables are read where no news is heard. */
-const pollInterval = Duration.millis(250)
-
-/** The same where it is: a connection whose peer is gone hears none. */
-const longestQuiet = Duration.seconds(5)
-
+/** Interval at which what is too old is removed, and counts are summed up. */
 const cleaningInterval = Duration.seconds(10)
 
 /** The wait between tries while the database does not answer. */
@@ -85,186 +78,12 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, client: SqlCli
   /** Fails as brokers do, and after a time. */
   const run = <A>(effect: Effect.Effect<A, SqlError | RelayBrokerError>) => withinTime(Effect.mapError(effect, failed))
 
-  const capacity = options.capacity ?? defaults.capacity
-  const { id: bot, partitions } = yield* run(
-    Effect.andThen(
-      SqlRelayTables.open(sql),
-      SqlRelayTables.botOf(sql, options.name, options.partitions ?? defaults.partitions)
-    )
-  )
-  const table = {
-    bots: sql(SqlRelayTables.names.bots),
-    entries: sql(SqlRelayTables.names.entries),
-    counts: sql(SqlRelayTables.names.counts),
-    sequences: sql(SqlRelayTables.names.sequences),
-    leases: sql(SqlRelayTables.names.leases),
-    consumers: sql(SqlRelayTables.names.consumers),
-    messages: sql(SqlRelayTables.names.messages),
-    texts: sql(SqlRelayTables.names.texts),
-    deadLetters: sql(SqlRelayTables.names.deadLetters)
-  }
-  const channelName = `disruption_gateway_relay_${bot}`
+  const tables = yield* run(SqlRelayTables.openFor(sql, options.name, options.partitions ?? defaults.partitions))
+  const { bot, partitions, table } = tables
+  const news = yield* SqlRelayNews.make(client, bot)
+  const publish = SqlPublishing.make(tables, options.capacity ?? defaults.capacity)
 
-  // -------------------------------------------------------------------------------------------------------------------
-  // News: the partitions that have new entries, or "messages"
-  // -------------------------------------------------------------------------------------------------------------------
-
-  interface Waiting {
-    readonly isFor: (news: string) => boolean
-    readonly signal: Signal
-  }
-  const waiting = new Set<Waiting>()
-  /** Partitions in which there was nothing after a position, and of which there was no news since. */
-  const quiet = new Map<number, { readonly position: string | undefined; readonly since: number }>()
-
-  const onNews = (news: string) => {
-    for (const { isFor, signal } of waiting) if (isFor(news)) signal.notify()
-  }
-  const news = yield* SqlNews.make(client, channelName, (payload) => {
-    if (payload === messagesNews) return onNews(messagesNews)
-    if (payload === undefined || payload === allNews) {
-      quiet.clear()
-      for (const { signal } of waiting) signal.notify()
-      return
-    }
-    for (const partition of payload.split(",")) {
-      quiet.delete(Number(partition))
-      onNews(partition)
-    }
-  })
-
-  /** Looks until there is something, again with each news for it, for a while at most. */
-  const lookFor = Effect.fnUntraced(function* <A>(
-    look: Effect.Effect<ReadonlyArray<A>, RelayBrokerError>,
-    isFor: (news: string) => boolean,
-    wait: Duration.Duration
-  ) {
-    const own = { isFor, signal: new Signal() }
-    yield* Effect.acquireRelease(
-      Effect.sync(() => waiting.add(own)),
-      () => Effect.sync(() => waiting.delete(own))
-    )
-    const until = (yield* MonotonicTime.now) + Duration.toMillis(wait)
-    for (;;) {
-      own.signal.reset()
-      const found = yield* look
-      const rest = until - (yield* MonotonicTime.now)
-      if (found.length > 0 || rest <= 0) return found
-      const interval = Duration.toMillis(news.isHeard() ? longestQuiet : pollInterval)
-      yield* Effect.timeoutOption(own.signal.wait, Duration.millis(Math.min(rest, interval)))
-    }
-  }, Effect.scoped)
-
-  // -------------------------------------------------------------------------------------------------------------------
-  // Publishing
-  // -------------------------------------------------------------------------------------------------------------------
-
-  /** Sessions that have a row, which a statement can lock. */
-  const known = new Set<string>()
-
-  const depth = sql`SELECT coalesce(sum(count), 0)::float8 FROM ${table.counts} WHERE bot = ${bot}`
-
-  const know = (sessions: ReadonlyArray<string>) =>
-    sql`
-      INSERT INTO ${table.sequences} (bot, session, sequence)
-      SELECT ${bot}, session, 0 FROM unnest(${sessions.toSorted()}::text[]) AS session
-      ON CONFLICT (bot, session) DO NOTHING`.pipe(
-      Effect.andThen(
-        Effect.sync(() => {
-          if (known.size > 1000) known.clear()
-          for (const session of sessions) known.add(session)
-        })
-      )
-    )
-
-  /**
-   * The row of the bot is locked first, until the commit, and the rows of the sessions are read as they are under that lock. So no two
-   * relays write at once, and a batch that an earlier relay was writing when it was killed is there or is not.
-   */
-  const write = (records: ReadonlyArray<RelayRecord.RelayRecord>, sessions: ReadonlyArray<string>) =>
-    sql<{ readonly opened: number; readonly sessions: number; readonly added: number }>`
-      WITH opened AS (
-        UPDATE ${table.bots} SET position = position + ${records.length}
-        WHERE id = ${bot} AND (${depth}) < ${capacity}
-        RETURNING position - ${records.length} AS start
-      ),
-      seen AS (
-        SELECT seen.session, seen.sequence, opened.start FROM opened, ${table.sequences} AS seen
-        WHERE seen.bot = ${bot} AND seen.session = ANY(${sessions}::text[])
-        FOR UPDATE OF seen
-      ),
-      records AS (
-        SELECT * FROM unnest(
-          ${records.map(sessionOf)}::text[],
-          ${records.map(({ sequence }) => String(sequence))}::bigint[],
-          ${records.map(({ partition }) => String(partition))}::integer[],
-          ${records.map(({ name }) => name)}::text[],
-          ${records.map(({ text }) => text)}::text[]
-        ) WITH ORDINALITY AS record (session, sequence, partition, event, payload, place)
-      ),
-      ranked AS (
-        SELECT records.*, seen.start, greatest(seen.sequence, max(records.sequence) OVER (
-          PARTITION BY records.session ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        )) AS last
-        FROM records JOIN seen USING (session)
-        WHERE (SELECT count(*) FROM seen) = ${sessions.length}
-      ),
-      fresh AS (SELECT * FROM ranked WHERE sequence > last),
-      written AS (
-        INSERT INTO ${table.entries} (bot, partition, position, version, id, event, payload)
-        SELECT ${bot}, partition, start + place, ${RelayRecord.version}, session || ':' || sequence, event, payload
-        FROM fresh
-      ),
-      marked AS (
-        INSERT INTO ${table.sequences} AS stored (bot, session, sequence)
-        SELECT ${bot}, session, max(sequence) FROM fresh GROUP BY session
-        ON CONFLICT (bot, session) DO UPDATE SET sequence = excluded.sequence, written = now()
-      ),
-      told AS (
-        SELECT pg_notify(${channelName}, CASE WHEN length(list) > 4000 THEN ${allNews} ELSE list END)
-        FROM (SELECT string_agg(DISTINCT partition::text, ',') AS list FROM fresh) AS partitions
-        WHERE list IS NOT NULL
-      )
-      SELECT
-        (SELECT count(*) FROM opened)::integer AS opened,
-        (SELECT count(*) FROM seen)::integer AS sessions,
-        (SELECT count(*) FROM fresh)::integer AS added,
-        (SELECT count(*) FROM told)::integer AS told`
-
-  const publish = (
-    records: ReadonlyArray<RelayRecord.RelayRecord>
-  ): Effect.Effect<Published, SqlError | RelayBrokerError> =>
-    Effect.gen(function* () {
-      const sessions = [...new Set(records.map(sessionOf))].toSorted()
-      for (;;) {
-        const unknown = sessions.filter((session) => !known.has(session))
-        if (unknown.length > 0) yield* know(unknown)
-        const [written] = yield* write(records, sessions)
-        if (written?.opened === 1) {
-          if (written.sessions === sessions.length) {
-            return { _tag: "Written", added: written.added, repeated: records.length - written.added }
-          }
-          // Rows that were too old, and removed.
-          known.clear()
-          continue
-        }
-        const [found] = yield* sql<{ readonly depth: number }>`
-          SELECT (${depth}) AS depth FROM ${table.bots} WHERE id = ${bot}`
-        if (found === undefined) {
-          return yield* new RelayBrokerError({ description: `it has no bot of the name ${options.name} any more` })
-        }
-        if (found.depth >= capacity) return { _tag: "Full", depth: found.depth }
-      }
-    })
-
-  // -------------------------------------------------------------------------------------------------------------------
-  // Reading
-  // -------------------------------------------------------------------------------------------------------------------
-
-  const entriesAfter = (
-    after: ReadonlyArray<readonly [partition: number, position: string | undefined]>,
-    limit: number
-  ) =>
+  const entriesAfter = (after: SqlRelayNews.Question, limit: number) =>
     sql<RelayEntry & { readonly partition: number }>`
       SELECT wanted.partition, entry.position::text AS position, entry.version, entry.id, entry.event AS name,
         entry.payload AS text
@@ -279,39 +98,19 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, client: SqlCli
       ) AS entry
       ORDER BY wanted.partition, entry.position`
 
-  /** Reads those in which there may be something. */
-  const readNow = Effect.fnUntraced(function* (after: ReadonlyMap<number, string | undefined>, limit: number) {
-    const since = yield* MonotonicTime.now
-    const overdue = new Set<number>()
-    const asked = [...after].filter(([partition, position]) => {
-      const known = quiet.get(partition)
-      if (known === undefined || known.position !== position || !news.isHeard()) return true
-      // A connection whose peer is gone hears nothing, and is not told so.
-      const isOverdue = since - known.since >= Duration.toMillis(longestQuiet)
-      if (isOverdue) overdue.add(partition)
-      return isOverdue
-    })
-    if (asked.length === 0) return []
-    // Before the question: what is told while it is asked may be missing in the answer.
-    for (const [partition, position] of asked) quiet.set(partition, { position, since })
-    const forget = Effect.sync(() => {
-      for (const [partition] of asked) quiet.delete(partition)
-    })
-    const rows = yield* Effect.onError(run(entriesAfter(asked, limit)), () => forget)
-    const read = new Map<number, Array<RelayEntry>>()
-    for (const { partition, ...entry } of rows) {
-      const entries = read.get(partition)
-      if (entries === undefined) read.set(partition, [entry])
-      else entries.push(entry)
-    }
-    for (const partition of read.keys()) quiet.delete(partition)
-    if (overdue.size > 0 && [...read.keys()].some((partition) => overdue.has(partition))) yield* news.expect
-    return [...read].map(([partition, entries]): PartitionEntries => ({ partition, entries }))
-  })
-
-  // -------------------------------------------------------------------------------------------------------------------
-  // Channels
-  // -------------------------------------------------------------------------------------------------------------------
+  const readNow = (after: ReadonlyMap<number, string | undefined>, limit: number) =>
+    Effect.map(
+      news.askWhereNew(after, (question) => run(entriesAfter(question, limit))),
+      (rows): ReadonlyArray<PartitionEntries> => {
+        const read = new Map<number, Array<RelayEntry>>()
+        for (const { partition, ...entry } of rows) {
+          const entries = read.get(partition)
+          if (entries === undefined) read.set(partition, [entry])
+          else entries.push(entry)
+        }
+        return [...read].map(([partition, entries]) => ({ partition, entries }))
+      }
+    )
 
   const messagesAfter = (channel: string, last: string) =>
     sql<ChannelMessage>`
@@ -330,13 +129,15 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, client: SqlCli
       Effect.map(fromStart ? Effect.succeed("0") : run(positionNow), (start) => {
         let last = start
         const look = Effect.suspend(() => run(messagesAfter(channel, last)))
-        const next = lookFor(look, (payload) => payload === messagesNews, longestQuiet).pipe(
-          Effect.retry(unansweredWait),
-          Effect.map((messages) => {
-            last = messages.at(-1)?.position ?? last
-            return messages
-          })
-        )
+        const next = news
+          .lookFor(look, (told) => told === SqlRelayNews.messagesNews, SqlRelayNews.longestQuiet)
+          .pipe(
+            Effect.retry(unansweredWait),
+            Effect.map((messages) => {
+              last = messages.at(-1)?.position ?? last
+              return messages
+            })
+          )
         return Stream.flatMap(Stream.fromEffectRepeat(next), Stream.fromIterable)
       })
     )
@@ -369,49 +170,6 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, client: SqlCli
   )
   yield* Effect.forkScoped(Effect.repeat(Effect.ignore(clean), Schedule.spaced(cleaningInterval)))
 
-  // -------------------------------------------------------------------------------------------------------------------
-  // Leases
-  // -------------------------------------------------------------------------------------------------------------------
-
-  const lease = (consumer: string, seconds: number) =>
-    sql<LeaseRow>`
-      WITH joined AS (
-        INSERT INTO ${table.consumers} (bot, consumer, expires)
-        VALUES (${bot}, ${consumer}, now() + ${seconds}::float8 * INTERVAL '1 second')
-        ON CONFLICT (bot, consumer) DO UPDATE SET expires = excluded.expires
-      ),
-      share AS (
-        SELECT ceil(${partitions}::float8 / (1 + count(*)))::integer AS size FROM ${table.consumers}
-        WHERE bot = ${bot} AND consumer <> ${consumer} AND expires > now()
-      ),
-      possible AS (
-        SELECT partition, epoch, losses, consumer FROM ${table.leases}
-        WHERE bot = ${bot} AND (consumer = ${consumer} OR consumer IS NULL OR expires <= now())
-        ORDER BY partition FOR UPDATE
-      ),
-      own AS (SELECT count(*)::integer AS count FROM possible WHERE consumer = ${consumer}),
-      taken AS (
-        SELECT partition, epoch + 1 AS epoch, losses + CASE WHEN consumer IS NULL THEN 0 ELSE 1 END AS losses
-        FROM possible WHERE consumer IS DISTINCT FROM ${consumer}
-        ORDER BY partition LIMIT (SELECT greatest(0, size - count) FROM share, own)
-      ),
-      held AS (
-        SELECT partition, epoch, losses FROM possible WHERE consumer = ${consumer}
-        UNION ALL SELECT partition, epoch, losses FROM taken
-      ),
-      renewed AS (
-        UPDATE ${table.leases} AS stored
-        SET consumer = ${consumer}, epoch = held.epoch, losses = held.losses,
-          expires = now() + ${seconds}::float8 * INTERVAL '1 second'
-        FROM held WHERE stored.bot = ${bot} AND stored.partition = held.partition
-      )
-      SELECT (SELECT greatest(0, count - size) FROM share, own) AS surplus, held.partition, held.epoch::text AS epoch,
-        held.losses, (
-          SELECT entry.position::text FROM ${table.entries} AS entry
-          WHERE entry.bot = ${bot} AND entry.partition = held.partition ORDER BY entry.position DESC LIMIT 1
-        ) AS last
-      FROM (SELECT 1) AS one LEFT JOIN held ON TRUE ORDER BY held.partition`
-
   const status = sql<{
     readonly depth: number
     readonly age: number
@@ -419,7 +177,7 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, client: SqlCli
     readonly consumers: number
   }>`
     SELECT
-      (${depth}) AS depth,
+      (${SqlPublishing.depthOf(tables)}) AS depth,
       coalesce((
         SELECT greatest(0, extract(EPOCH FROM clock_timestamp() - min(written)) * 1000)
         FROM generate_series(0, ${partitions}::integer - 1) AS numbers (partition)
@@ -435,7 +193,7 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, client: SqlCli
     name: options.name,
     partitions,
     publish: (records) => run(publish(records)),
-    read: (after, { limit, wait }) => lookFor(readNow(after, limit), (payload) => after.has(Number(payload)), wait),
+    read: (after, { limit, wait }) => news.lookFor(readNow(after, limit), (told) => after.has(Number(told)), wait),
     acknowledge: (positions) => {
       const handled = [...positions].flatMap(([partition, own]) => own.map((position) => ({ partition, position })))
       return Effect.asVoid(
@@ -459,28 +217,8 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, client: SqlCli
           FROM lost WHERE stored.bot = ${bot} AND stored.partition = lost.partition`)
       )
     },
-    lease: (consumer, time) =>
-      Effect.map(run(lease(consumer, Duration.toSeconds(time))), (rows) => ({
-        surplus: rows[0]?.surplus ?? 0,
-        held: rows.flatMap(({ epoch, last, losses, partition }): ReadonlyArray<LeasedPartition> =>
-          partition === null ? [] : [{ partition, epoch: Number(epoch), losses: losses ?? 0, last: last ?? undefined }]
-        )
-      })),
-    release: (consumer, released) =>
-      Effect.asVoid(
-        run(sql`
-          WITH given AS (
-            SELECT lease.partition FROM ${table.leases} AS lease, unnest(
-              ${released.map(({ partition }) => String(partition))}::integer[],
-              ${released.map(({ epoch }) => String(epoch))}::bigint[]
-            ) AS given (partition, epoch)
-            WHERE lease.bot = ${bot} AND lease.consumer = ${consumer} AND lease.partition = given.partition
-              AND lease.epoch = given.epoch
-            ORDER BY lease.partition FOR UPDATE OF lease
-          )
-          UPDATE ${table.leases} AS stored SET consumer = NULL
-          FROM given WHERE stored.bot = ${bot} AND stored.partition = given.partition`)
-      ),
+    lease: (consumer, time) => run(SqlLeases.lease(tables, consumer, time)),
+    release: (consumer, released) => Effect.asVoid(run(SqlLeases.release(tables, consumer, released))),
     leave: (consumer) =>
       Effect.asVoid(run(sql`DELETE FROM ${table.consumers} WHERE bot = ${bot} AND consumer = ${consumer}`)),
     setAside: ({ attempts, cause, id, name, text }) =>
@@ -515,7 +253,7 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, client: SqlCli
             INSERT INTO ${table.messages} (bot, channel, position, text)
             SELECT ${bot}, ${channel}, position, ${text} FROM opened
           )
-          SELECT pg_notify(${channelName}, ${messagesNews})`)
+          SELECT pg_notify(${SqlRelayNews.channelOf(bot)}, ${SqlRelayNews.messagesNews})`)
       ),
     follow: (channel, { fromStart }) => follow(channel, fromStart),
     claim: (channel, position) =>
@@ -540,19 +278,3 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, client: SqlCli
     remove: (name) => Effect.asVoid(run(sql`DELETE FROM ${table.texts} WHERE bot = ${bot} AND name = ${name}`))
   })
 })
-
-interface LeaseRow {
-  readonly surplus: number
-  /** Null in the one row of a consumer that holds nothing. */
-  readonly partition: number | null
-  readonly epoch: string | null
-  readonly losses: number | null
-  readonly last: string | null
-}
-
-/** News of messages, and of more partitions than a notification can name. */
-const messagesNews = "messages"
-const allNews = "all"
-
-/** Name of a record's session and shard. */
-const sessionOf = ({ session, shard }: RelayRecord.RelayRecord) => `${session}:${shard}`

@@ -4,13 +4,14 @@
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import type * as Statement from "effect/sql/Statement"
 import { RelayBrokerError } from "./RelayBroker.ts"
 
 /** Version of the tables. It is raised by a change that an earlier release would read or write wrongly. */
 const version = 1
 
 /** Names of the tables. */
-export const names = {
+const names = {
   schema: "disruption_gateway_relay_schema",
   bots: "disruption_gateway_relay_bots",
   entries: "disruption_gateway_relay_entries",
@@ -24,7 +25,7 @@ export const names = {
 }
 
 /** Creates the tables where they are not there yet, and refuses those of a later release. */
-export const open = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
+const open = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   yield* Effect.flatMap(isThere(sql), (is) => (is ? Effect.void : sql.withTransaction(create(sql))))
   const [schema] = yield* sql<{ readonly version: number }>`SELECT version FROM ${sql(names.schema)}`
   const found = schema?.version ?? 0
@@ -147,13 +148,44 @@ const tables = (sql: SqlClient.SqlClient) => [
 ]
 
 /** A bot of the database. */
-export interface Bot {
+interface Bot {
   readonly id: number
   readonly partitions: number
 }
 
+/** The tables, and which of their rows are the bot's. */
+export interface BotTables {
+  readonly sql: SqlClient.SqlClient
+  readonly table: { readonly [Name in keyof typeof names]: Statement.Identifier }
+  readonly bot: number
+  readonly partitions: number
+}
+
+/** Opens the tables for the bot of this name, which keeps the partitions that it was made with. */
+export const openFor = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, name: string, wanted: number) {
+  yield* open(sql)
+  const { id, partitions } = yield* botOf(sql, name, wanted)
+  return {
+    sql,
+    table: {
+      schema: sql(names.schema),
+      bots: sql(names.bots),
+      entries: sql(names.entries),
+      counts: sql(names.counts),
+      sequences: sql(names.sequences),
+      leases: sql(names.leases),
+      consumers: sql(names.consumers),
+      messages: sql(names.messages),
+      texts: sql(names.texts),
+      deadLetters: sql(names.deadLetters)
+    },
+    bot: id,
+    partitions
+  } satisfies BotTables
+})
+
 /** The bot of this name, with the partitions that it was made with; these, where there is none yet. */
-export const botOf = (
+const botOf = (
   sql: SqlClient.SqlClient,
   name: string,
   partitions: number

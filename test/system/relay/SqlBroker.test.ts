@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Schedule from "effect/Schedule"
@@ -13,10 +14,11 @@ import * as Stream from "effect/Stream"
 import { RelayBroker } from "../../../src/relay/RelayBroker.ts"
 import type { RelayRecord } from "../../../src/relay/RelayRecord.ts"
 import * as SqlBroker from "../../../src/relay/SqlBroker.ts"
+import * as SqlNews from "../../../src/services/SqlNews.ts"
 import { contract } from "../../relay/BrokerContract.ts"
 import * as PostgresSchema from "../../relay/PostgresSchema.ts"
 import { hasPostgres } from "../../support/LocalServices.ts"
-import { until } from "../../support/Patience.ts"
+import { until, untilTrue } from "../../support/Patience.ts"
 
 const recordOf = (session: string, sequence: number): RelayRecord => ({
   session,
@@ -211,6 +213,50 @@ describe.skipIf(!hasPostgres)("a broker on PostgreSQL", () => {
       // One whose answer was lost may be there twice: calls have ids.
       const texts = new Set((yield* Fiber.join(messages)).map(({ text }) => text))
       assert.isAbove(texts.size, count / 40)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("finds what it is not told of: by looking now and then, and soon where it knows that it hears nothing", () =>
+    Effect.gen(function* () {
+      const schema = yield* PostgresSchema.make
+      const relay = yield* processOf(schema)
+      const readerOn = (change: (client: SqlClient.SqlClient) => object) =>
+        Effect.map(
+          Layer.build(
+            Layer.fresh(
+              SqlBroker.layer({ name: "a bot" }).pipe(
+                Layer.provide(
+                  Layer.effect(
+                    SqlClient.SqlClient,
+                    Effect.map(SqlClient.SqlClient, (client) => Object.assign(client, change(client)))
+                  )
+                ),
+                Layer.provide(schema.client())
+              )
+            )
+          ),
+          (context) => Context.get(context, RelayBroker)
+        )
+      let listening = 0
+      // A connection that is gone without a word, and then one that is not.
+      const deaf = yield* readerOn((client) => {
+        if (!SqlNews.isNotifying(client)) return {}
+        const { listen } = client
+        return { listen: (channel: string) => (listening++ === 0 ? Queue.unbounded() : listen(channel)) }
+      })
+      const without = yield* readerOn((client) => (Reflect.deleteProperty(client, "listen"), {}))
+      const reading = (broker: RelayBroker["Service"], after: string | undefined) =>
+        Effect.forkScoped(broker.read(new Map([[0, after]]), { limit: 10, wait: Duration.minutes(1) }))
+      yield* untilTrue(() => listening === 1)
+      const readings = [yield* reading(deaf, undefined), yield* reading(without, undefined)]
+      yield* relay.publish([recordOf("one", 4)])
+      const [first, second] = yield* Fiber.joinAll(readings)
+      assert.deepStrictEqual(first, second)
+      assert.strictEqual(first?.[0]?.entries.length, 1)
+      yield* untilTrue(() => listening > 1)
+      const next = yield* reading(deaf, first?.[0]?.entries[0]?.position)
+      yield* relay.publish([recordOf("one", 8)])
+      assert.strictEqual((yield* Fiber.join(next))[0]?.entries[0]?.id, "one:0:8")
     }).pipe(Effect.scoped)
   )
 
