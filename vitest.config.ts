@@ -29,6 +29,7 @@ export default defineConfig({
       { find: /^disruption-gateway\/cluster$/, replacement: source("cluster") },
       { find: /^disruption-gateway\/node$/, replacement: source("node") },
       { find: /^disruption-gateway\/relay$/, replacement: source("relay") },
+      { find: /^disruption-gateway\/relay\/nats$/, replacement: source("nats") },
       { find: /^disruption-gateway\/testing$/, replacement: source("testing") }
     ]
   },

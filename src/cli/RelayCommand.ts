@@ -12,7 +12,9 @@ export const relay = Command.make(
   {
     broker: Flag.String("broker").pipe(
       Flag.withMetavar("<url>"),
-      Flag.withDescription("The broker: redis://127.0.0.1:6379, postgres://bot@127.0.0.1:5432/bot (or RELAY_BROKER)"),
+      Flag.withDescription(
+        "The broker: redis://127.0.0.1:6379, postgres://bot@127.0.0.1:5432/bot, nats://127.0.0.1:4222 (or RELAY_BROKER)"
+      ),
       Flag.optional
     ),
     name: Flag.String("name").pipe(

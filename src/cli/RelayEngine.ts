@@ -43,6 +43,13 @@ const kinds: ReadonlyArray<EngineKind> = [
     example: "postgres://bot@127.0.0.1:5432/bot",
     packages: [],
     load: () => import("./RelayOnPostgres.ts")
+  },
+  {
+    name: "NATS",
+    protocols: ["nats:", "tls:"],
+    example: "nats://127.0.0.1:4222",
+    packages: [],
+    load: () => import("./RelayOnNats.ts")
   }
 ]
 
@@ -65,7 +72,7 @@ const load = ({ load, name, packages }: EngineKind) =>
     try: load,
     catch: (cause) =>
       failed(
-        Predicate.hasProperty(cause, "code") && cause.code === "ERR_MODULE_NOT_FOUND"
+        Predicate.hasProperty(cause, "code") && cause.code === "ERR_MODULE_NOT_FOUND" && packages.length > 0
           ? `${name} takes packages that are not installed: npm install ${packages.join(" ")}`
           : `what talks to ${name} cannot be loaded: ${failureText(cause)}`
       )

@@ -148,8 +148,8 @@ export class RelayBroker extends Context.Service<
     readonly name: string
     readonly partitions: number
     /**
-     * Appends records in one step, all or none. A record whose sequence is not above the last one of its session and shard is there
-     * already, and is left out.
+     * Appends records in their order. A record whose sequence is not above the last one of its session and shard is there already, and
+     * is left out. So those that a failure has left, the first ones or all, are left out when they are published again.
      */
     readonly publish: (records: ReadonlyArray<RelayRecord>) => Effect.Effect<Published, RelayBrokerError>
     /** Entries after these positions, `limit` at most of each partition. Waits for the first for `wait` at most. */

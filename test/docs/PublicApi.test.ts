@@ -75,14 +75,22 @@ describe("the public API", () => {
     assert.deepStrictEqual(untagged, [])
   })
 
-  it("has effect and the optional @effect/platform-node of the program, and no copy of its own", () => {
+  it("has effect, and the optional @effect/platform-node and client of NATS, of the program, and no copy of its own", () => {
     const manifest: {
       readonly dependencies: Record<string, string>
       readonly peerDependencies: Record<string, string>
       readonly peerDependenciesMeta: Record<string, { readonly optional: boolean }>
     } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
-    assert.deepStrictEqual(manifest.peerDependencies, { "@effect/platform-node": "^4.1.0", effect: "^4.1.0" })
-    assert.deepStrictEqual(manifest.peerDependenciesMeta, { "@effect/platform-node": { optional: true } })
+    const optional = {
+      "@effect/platform-node": "^4.1.0",
+      "@nats-io/jetstream": "^3.4.0",
+      "@nats-io/transport-node": "^3.4.0"
+    }
+    assert.deepStrictEqual(manifest.peerDependencies, { ...optional, effect: "^4.1.0" })
+    assert.deepStrictEqual(
+      manifest.peerDependenciesMeta,
+      Object.fromEntries(Object.keys(optional).map((peer) => [peer, { optional: true }]))
+    )
     for (const peer of Object.keys(manifest.peerDependencies)) assert.notProperty(manifest.dependencies, peer)
   })
 })

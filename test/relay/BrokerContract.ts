@@ -8,7 +8,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { type BrokerOptions, RelayBroker } from "../../src/relay/RelayBroker.ts"
-import type { RelayRecord } from "../../src/relay/RelayRecord.ts"
+import type { RelayEntry, RelayRecord } from "../../src/relay/RelayRecord.ts"
 import { until } from "../support/Patience.ts"
 
 const record = (sequence: number, partition = sequence % 4, session = "a session"): RelayRecord => ({
@@ -29,6 +29,20 @@ const everything = Effect.gen(function* () {
   const broker = yield* RelayBroker
   const all = new Map(Array.from({ length: broker.partitions }, (_, partition) => [partition, undefined]))
   return yield* broker.read(all, noWait)
+})
+
+/** So many entries of a partition, however many reads they take. */
+const readOf = Effect.fnUntraced(function* (partition: number, after: string | undefined, count: number) {
+  const broker = yield* RelayBroker
+  const entries: Array<RelayEntry> = []
+  while (entries.length < count) {
+    const [read] = yield* broker.read(new Map([[partition, entries.at(-1)?.position ?? after]]), {
+      limit: count - entries.length,
+      wait: Duration.minutes(1)
+    })
+    entries.push(...(read?.entries ?? []))
+  }
+  return entries
 })
 
 /** Registers the tests. Each name is of a broker of its own. */
@@ -110,17 +124,15 @@ export const contract = (layerOf: (options: Omit<BrokerOptions, "name">) => Laye
     "hands out what comes while it is waited for, and what is behind a position",
     Effect.gen(function* () {
       const broker = yield* RelayBroker
-      const reading = yield* Effect.forkChild(
-        broker.read(new Map([[1, undefined]]), { limit: 2, wait: Duration.minutes(1) })
-      )
+      const reading = yield* Effect.forkChild(readOf(1, undefined, 2))
       yield* Effect.sleep("50 millis")
       yield* broker.publish([record(1), record(5), record(9)])
-      const [read] = yield* Fiber.join(reading)
+      const read = yield* Fiber.join(reading)
       assert.deepStrictEqual(
-        read?.entries.map(({ id }) => id),
+        read.map(({ id }) => id),
         ["a session:3:1", "a session:3:5"]
       )
-      const [rest] = yield* broker.read(new Map([[1, read?.entries[1]?.position]]), noWait)
+      const [rest] = yield* broker.read(new Map([[1, read[1]?.position]]), noWait)
       assert.deepStrictEqual(
         rest?.entries.map(({ id }) => id),
         ["a session:3:9"]

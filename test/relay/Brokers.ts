@@ -32,27 +32,47 @@ export interface OwnBroker {
   readonly start: Effect.Effect<void>
 }
 
-/** Redis with its data on the disk. */
-export const redis = Effect.gen(function* () {
+/** A broker by its program, which says `ready` when it can be asked. */
+const make = Effect.fnUntraced(function* (
+  program: string,
+  argumentsOf: (port: string, folder: string) => ReadonlyArray<string>,
+  ready: string,
+  scheme: string
+) {
   const scope = yield* Effect.scope
-  const port = yield* freePort
-  const folder = yield* temporaryFolder
-  const options = ["--port", String(port), "--dir", folder, "--appendonly", "yes", "--save", "", "--bind", "127.0.0.1"]
+  const port = String(yield* freePort)
+  const args = argumentsOf(port, yield* temporaryFolder)
   let process: Process.Process | undefined
-  const start = Process.start("redis-server", options).pipe(
+  const start = Process.start(program, args).pipe(
     Scope.provide(scope),
-    Effect.tap((started) => started.says("Ready to accept connections")),
+    Effect.tap((started) => started.says(ready)),
     Effect.map((started) => {
       process = started
     })
   )
   yield* start
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `${scheme}://127.0.0.1:${port}`,
     kill: Effect.suspend(() => (process === undefined ? Effect.void : Effect.asVoid(process.end("SIGKILL")))),
     start
   } satisfies OwnBroker
 })
+
+/** Redis with its data on the disk. */
+export const redis = make(
+  "redis-server",
+  (port, folder) => ["--port", port, "--dir", folder, "--appendonly", "yes", "--save", "", "--bind", "127.0.0.1"],
+  "Ready to accept connections",
+  "redis"
+)
+
+/** NATS with its data on the disk. */
+export const nats = make(
+  "nats-server",
+  (port, folder) => ["--addr", "127.0.0.1", "--port", port, "--jetstream", "--store_dir", folder],
+  "Server is ready",
+  "nats"
+)
 
 /** Folder of PostgreSQL's programs, of the latest version that is installed. */
 const postgresPrograms = Effect.sync(() => {
@@ -119,5 +139,6 @@ export const postgres = Effect.gen(function* () {
 /** All, by their names. */
 export const all: Readonly<Record<string, Effect.Effect<OwnBroker, never, Scope.Scope> | undefined>> = {
   redis,
-  postgres
+  postgres,
+  nats
 }

@@ -24,3 +24,4 @@ const available = async (name: string, port: number) => {
 
 export const hasRedis = await available("Redis", 6379)
 export const hasPostgres = await available("PostgreSQL", 5432)
+export const hasNats = await available("NATS", 4222)

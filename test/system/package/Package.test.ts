@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { type Installed, install, run, tsc } from "../../support/Packed.ts"
@@ -15,6 +16,11 @@ const firstProgram = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? ""
 const entries = Object.keys(manifest.exports)
   .filter((entry) => entry !== "./package.json")
   .map((entry) => entry.replace(/^\./, "disruption-gateway"))
+
+/** The entry whose client is installed only where it is used. */
+const natsEntry = "disruption-gateway/relay/nats"
+
+const root = fileURLToPath(new URL("../../..", import.meta.url))
 
 describe("the package, installed into an empty folder", () => {
   let installed: Installed | undefined
@@ -61,10 +67,25 @@ describe("the package, installed into an empty folder", () => {
   it(
     "can be imported, every entry, with source maps to the sources that it brings",
     inFolder(async (folder) => {
-      const imports = entries.map((entry) => `await import("${entry}")`).join(";")
+      const imports = entries
+        .filter((entry) => entry !== natsEntry)
+        .map((entry) => `await import("${entry}")`)
+        .join(";")
       const { code, output } = await run(process.execPath, ["--input-type=module", "--eval", imports], { cwd: folder })
       assert.strictEqual(code, 0, output)
       assert.isTrue(existsSync(join(folder, "node_modules/disruption-gateway/src/index.ts")))
+    })
+  )
+
+  it(
+    "says what the relay on NATS takes where it is not installed, and can be imported where it is",
+    inFolder(async (folder) => {
+      const load = ["--input-type=module", "--eval", `await import("${natsEntry}")`]
+      const without = await run(process.execPath, load, { cwd: folder })
+      assert.match(without.output, /Cannot find package '@nats-io\/[\w-]+'/)
+      // In this folder it is, and the package finds itself by its name.
+      const { code, output } = await run(process.execPath, load, { cwd: root })
+      assert.strictEqual(code, 0, output)
     })
   )
 

@@ -1,14 +1,16 @@
 import { fileURLToPath } from "node:url"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
+import { connect } from "@nats-io/transport-node"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
 import { DiscordSimulator } from "../../../src/simulator/DiscordSimulator.ts"
 import * as Database from "../../cluster/Database.ts"
+import * as NatsStreams from "../../relay/NatsStreams.ts"
 import * as CommandLine from "../../support/CommandLine.ts"
-import { hasPostgres, hasRedis } from "../../support/LocalServices.ts"
+import { hasNats, hasPostgres, hasRedis } from "../../support/LocalServices.ts"
 import { until } from "../../support/Patience.ts"
 import * as Process from "../../support/Process.ts"
 
@@ -46,6 +48,38 @@ describe.skipIf(!hasRedis)("disruption-gateway relay", () => {
       assert.strictEqual(consumer.stdout, Array.from({ length: 20 }, (_, index) => `${index + 1} 41\n`).join(""))
       assert.deepInclude(yield* simulator.counts, { identifies: 1, resumes: 1 })
       yield* second.end("SIGTERM")
+    }).pipe(Effect.scoped, Effect.provide(DiscordSimulator.serve()))
+  )
+
+  it.live.skipIf(!hasNats)("keeps its sessions in NATS, too, and hands over to a second one", () =>
+    Effect.gen(function* () {
+      const simulator = yield* DiscordSimulator
+      const name = `command_${(yield* Random.nextIntBetween(0, 2 ** 40)).toString(36)}`
+      const servers = "nats://127.0.0.1:4222"
+      const env = { ...(yield* CommandLine.environment), RELAY_BROKER: servers, RELAY_NAME: name }
+      yield* Effect.acquireRelease(
+        Effect.promise(() => connect({ servers })),
+        (connection) =>
+          Effect.andThen(
+            NatsStreams.remove(connection, name),
+            Effect.promise(() => connection.close())
+          )
+      )
+      const relay = yield* CommandLine.start(["relay"], { env })
+      yield* relay.says(`Relaying to 127.0.0.1:4222 as ${name}`)
+      yield* until(simulator.sessions, ({ length }) => length === 1)
+      yield* simulator.dispatch("MESSAGE_CREATE", { id: "1", guild_id: "41" })
+      const second = yield* CommandLine.start(["relay"], { env })
+      yield* second.says("Waiting for the sessions")
+      yield* relay.end("SIGTERM")
+      yield* second.says("Resumed session")
+      // One that is killed is followed when its lease has run out.
+      const third = yield* CommandLine.start(["relay"], { env })
+      yield* third.says("Waiting for the sessions")
+      yield* second.end("SIGKILL")
+      yield* third.says("Resumed session")
+      assert.deepInclude(yield* simulator.counts, { identifies: 1, resumes: 2 })
+      yield* third.end("SIGTERM")
     }).pipe(Effect.scoped, Effect.provide(DiscordSimulator.serve()))
   )
 

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Brokers from "../../relay/Brokers.ts"
 import * as Proof from "../../relay/Proof.ts"
-import { hasPostgres, hasRedis } from "../../support/LocalServices.ts"
+import { hasNats, hasPostgres, hasRedis } from "../../support/LocalServices.ts"
 
 describe.skipIf(!hasRedis)("a relay on Redis", () => {
   it.live("loses nothing and keeps the order of each guild while it, consumers and Redis are killed", () =>
@@ -51,6 +51,17 @@ describe.skipIf(!hasPostgres)("a relay on PostgreSQL", () => {
       const [direct, relayed] = yield* Proof.compare(Brokers.postgres, 500, 20)
       assert.strictEqual(Object.keys(direct ?? {}).length, 20)
       assert.deepStrictEqual(relayed, direct)
+    })
+  )
+})
+
+describe.skipIf(!hasNats)("a relay on NATS", () => {
+  it.live("loses nothing and keeps the order of each guild while it, consumers and NATS are killed", () =>
+    Effect.gen(function* () {
+      const verdict = yield* Proof.kill(Brokers.nats, { rate: 200, guilds: 50 }, { relay: 3, consumer: 5, broker: 1 })
+      assert.deepInclude(verdict, { lost: 0, outOfOrder: 0, identifies: 2 })
+      assert.isAtMost(verdict.resumes, 2 * 3)
+      assert.isAbove(verdict.events, 500)
     })
   )
 })

@@ -1,0 +1,8 @@
+/**
+ * `disruption-gateway/relay/nats`: the relay's broker on NATS, and the owner of its sessions.
+ *
+ * An entry of its own, as the client of NATS is installed only where it is used.
+ */
+export * as NatsBroker from "./relay/NatsBroker.ts"
+export { NatsClient } from "./relay/NatsClient.ts"
+export * as NatsOwner from "./relay/NatsOwner.ts"

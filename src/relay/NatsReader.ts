@@ -1,0 +1,226 @@
+/**
+ * Reads subjects of a stream behind positions: by a consumer of the server's for each subject, which acknowledges nothing and ends by
+ * itself, and so changes nothing.
+ *
+ * It goes on where the last read ended, with what the server has sent meanwhile. Whoever asks for another position, or after a loss of the
+ * connection, gets a new one from there: nothing is lost by a read that was interrupted.
+ */
+import { AckPolicy, DeliverPolicy } from "@nats-io/jetstream"
+import { createInbox, type Msg, type MsgHdrs, nanos, type Subscription } from "@nats-io/transport-node"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as MonotonicTime from "../services/MonotonicTime.ts"
+import type { NatsApi, NatsError } from "./NatsApi.ts"
+
+/** A message of a stream. */
+export interface StoredMessage {
+  readonly position: string
+  readonly headers: MsgHdrs | undefined
+  readonly text: string
+}
+
+/** Messages of a subject, in order. */
+export interface SubjectMessages<K> {
+  readonly key: K
+  readonly messages: ReadonlyArray<StoredMessage>
+}
+
+/** Milliseconds for which the server waits with an answer to a pull. */
+const pullTime = 5000
+
+/** Milliseconds after which a pull without an answer counts as lost. */
+const pullLimit = 7000
+
+/** Milliseconds after which a consumer that nobody asks ends. */
+const idleTime = 30_000
+
+/** Milliseconds for what the server says to have, where nobody wants to wait. */
+const settleTime = 2000
+
+/** A consumer at the server. */
+class Reading {
+  /** Position of the last message that was handed out. */
+  after: number
+  readonly messages: Array<Msg> = []
+  /** Count of messages that the server has behind the last one here. */
+  pending: number
+  /** Messages that are asked for, and until when. */
+  pull = { count: 0, until: 0 }
+  isOver = false
+  usedAt = 0
+  private readonly consumer: string
+  private readonly subscription: Subscription
+  private readonly stream: string
+  private readonly api: NatsApi
+
+  constructor(api: NatsApi, stream: string, consumer: string, after: number, pending: number, onNews: () => void) {
+    this.api = api
+    this.stream = stream
+    this.consumer = consumer
+    this.after = after
+    this.pending = pending
+    this.subscription = api.connection.subscribe(createInbox(), {
+      callback: (error, message) => {
+        const status = error === null ? message.headers?.code : 503
+        if (status === undefined || status === 0) {
+          this.messages.push(message)
+          this.pull.count--
+          this.pending = pendingOf(message)
+        } else if (status === 404 || status === 408) this.pull.count = 0
+        // The consumer is gone, or its server.
+        else if (status >= 400) this.isOver = true
+        onNews()
+      }
+    })
+  }
+
+  /** Asks for as many messages as are missing, unless it has asked. */
+  ask(limit: number, now: number): void {
+    this.usedAt = now
+    if (this.pull.count > 0 && now >= this.pull.until) this.isOver = true
+    const count = limit - this.messages.length
+    if (this.isOver || count <= 0 || this.pull.count > 0) return
+    this.pull = { count, until: now + pullLimit }
+    this.api.connection.publish(
+      `$JS.API.CONSUMER.MSG.NEXT.${this.stream}.${this.consumer}`,
+      JSON.stringify({ batch: count, expires: nanos(pullTime) }),
+      { reply: this.subscription.getSubject() }
+    )
+  }
+
+  /** True where it has as many messages as it may, or as the server has. */
+  hasAll(limit: number): boolean {
+    return this.isOver || this.pending === 0 || this.messages.length >= limit
+  }
+
+  /** True where there are messages, and no more are on their way. */
+  hasNews(limit: number): boolean {
+    return this.isOver || (this.messages.length > 0 && (this.hasAll(limit) || this.pull.count <= 0))
+  }
+
+  /** Hands messages out. */
+  take(limit: number): ReadonlyArray<StoredMessage> {
+    return this.messages.splice(0, limit).map((message) => {
+      this.after = positionOf(message)
+      return { position: String(this.after), headers: message.headers, text: message.string() }
+    })
+  }
+
+  /** Ends the consumer, here and at the server. */
+  close(): void {
+    this.isOver = true
+    if (this.api.connection.isClosed()) return
+    this.subscription.unsubscribe()
+    this.api.connection.publish(`$JS.API.CONSUMER.DELETE.${this.stream}.${this.consumer}`)
+  }
+}
+
+/**
+ * Numbers at the end of a message's reply subject: `$JS.ACK.<stream>.<consumer>.<delivered>.<position>.<count>.<time>.<pending>`, with a
+ * domain and an account behind ACK, and a random part at the end, where servers are later.
+ */
+const numberOf = ({ reply = "" }: Msg, index: number) => {
+  const tokens = reply.split(".")
+  return Number(tokens[tokens.length === 9 ? index : index + 2])
+}
+
+const positionOf = (message: Msg) => numberOf(message, 5)
+const pendingOf = (message: Msg) => numberOf(message, 8)
+
+/** Reader of a stream, until the scope closes. */
+export const make = Effect.fnUntraced(function* <K>(api: NatsApi, stream: string, subjectOf: (key: K) => string) {
+  const clock = yield* Clock.Clock
+  const now = () => MonotonicTime.of(clock)
+  const readings = new Map<K, Reading>()
+  const waiting = new Set<() => void>()
+  const onNews = () => {
+    for (const look of waiting) look()
+  }
+
+  const removeListener = api.onLost(() => {
+    for (const reading of readings.values()) reading.isOver = true
+    onNews()
+  })
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      removeListener()
+      for (const reading of readings.values()) reading.close()
+    })
+  )
+
+  const open = (key: K, position: number) =>
+    Effect.map(
+      api.ask(() =>
+        api.manager.consumers.add(stream, {
+          ack_policy: AckPolicy.None,
+          deliver_policy: DeliverPolicy.StartSequence,
+          opt_start_seq: position + 1,
+          filter_subject: subjectOf(key),
+          inactive_threshold: nanos(idleTime),
+          mem_storage: true,
+          num_replicas: 1
+        })
+      ),
+      ({ name, num_pending }) => {
+        readings.get(key)?.close()
+        const reading = new Reading(api, stream, name, position, num_pending, onNews)
+        readings.set(key, reading)
+        return reading
+      }
+    )
+
+  /** Waits until something is so, for a time at most. */
+  const waitUntil = (isSo: () => boolean, time: Duration.Duration) =>
+    Effect.timeoutOption(
+      Effect.callback<void>((resume) => {
+        const look = () => {
+          if (!isSo()) return
+          waiting.delete(look)
+          resume(Effect.void)
+        }
+        waiting.add(look)
+        look()
+        return Effect.sync(() => waiting.delete(look))
+      }),
+      time
+    )
+
+  const closeIdle = () => {
+    const before = now() - idleTime / 2
+    for (const [key, reading] of readings) {
+      if (reading.usedAt > before) continue
+      reading.close()
+      readings.delete(key)
+    }
+  }
+
+  /** Messages behind positions, as `RelayBroker.read` has them. */
+  return Effect.fnUntraced(function* (
+    after: ReadonlyMap<K, string | undefined>,
+    { limit, wait }: { readonly limit: number; readonly wait: Duration.Duration }
+  ): Effect.fn.Return<ReadonlyArray<SubjectMessages<K>>, NatsError> {
+    const isAtOnce = Duration.isZero(wait)
+    const asked = yield* Effect.forEach(
+      after,
+      ([key, text]) => {
+        const position = Number(text ?? 0)
+        const reading = readings.get(key)
+        // Only a new one knows the messages of this moment.
+        return isAtOnce || reading === undefined || reading.isOver || reading.after !== position
+          ? Effect.map(open(key, position), (opened) => ({ key, reading: opened }))
+          : Effect.succeed({ key, reading })
+      },
+      { concurrency: "unbounded" }
+    )
+    for (const { reading } of asked) reading.ask(limit, now())
+    closeIdle()
+    yield* isAtOnce
+      ? waitUntil(() => asked.every(({ reading }) => reading.hasAll(limit)), Duration.millis(settleTime))
+      : waitUntil(() => asked.some(({ reading }) => reading.hasNews(limit)), wait)
+    return asked.flatMap(({ key, reading }) => {
+      const messages = reading.take(limit)
+      return messages.length === 0 ? [] : [{ key, messages }]
+    })
+  })
+})
