@@ -155,11 +155,8 @@ export const make = Effect.fnUntraced(function* (
     for (const partition of held) {
       if (!partitions.has(partition.partition)) partitions.set(partition.partition, new ConsumedPartition(partition))
     }
-    // Those with the least in hand are given back soonest; one that is being given back is, unless it is to be kept after all.
-    const byHand = [...partitions.values()].toSorted(
-      (one, other) => Number(other.isDraining) - Number(one.isDraining) || one.inHand - other.inHand
-    )
-    for (const [index, partition] of byHand.entries()) partition.isDraining = index < surplus
+    const givenBack = new Set(toGiveBack([...partitions.values()], surplus))
+    for (const partition of partitions.values()) partition.isDraining = givenBack.has(partition)
     if (partitions.size > 0) assigned.openUnsafe()
     else assigned.closeUnsafe()
   }
@@ -263,6 +260,22 @@ export const make = Effect.fnUntraced(function* (
     partitions: () => readable().length
   } satisfies RelayConsumer
 })
+
+/**
+ * The partitions to give back. One that is being given back is, unless it is to be kept after all. The others are of all kinds, busy and
+ * quiet: those with the least in hand would be given back soonest, and the consumer that gets them would have nothing to do.
+ */
+const toGiveBack = (
+  partitions: ReadonlyArray<ConsumedPartition>,
+  surplus: number
+): ReadonlyArray<ConsumedPartition> => {
+  const byHand = partitions.toSorted((one, other) => one.inHand - other.inHand)
+  const draining = byHand.filter(({ isDraining }) => isDraining).slice(0, surplus)
+  const rest = byHand.filter(({ isDraining }) => !isDraining)
+  const more = surplus - draining.length
+  const evenly = Array.from({ length: more }, (_, n) => rest[Math.floor(((n + 0.5) * rest.length) / more)])
+  return [...draining, ...evenly.filter((partition) => partition !== undefined)]
+}
 
 /** Keeps an entry that cannot be handed out, and says so. */
 const setAside = (broker: RelayBroker["Service"], { id, name, text }: RelayEntry, cause: string, attempts: number) =>

@@ -343,6 +343,37 @@ describe("a consumer", () => {
     }).pipe(Effect.provide(world()))
   )
 
+  it.effect("that comes later gets its share of the guilds, not of the partitions that have none", () =>
+    Effect.gen(function* () {
+      yield* relay
+      const handled = new Map<string, number>()
+      const start = Effect.fnUntraced(function* (by: string) {
+        const { context } = yield* begin(RelayGateway.layer({ consumer: by }))
+        const gateway = yield* Effect.provideContext(Gateway, context)
+        const work = Effect.delay(
+          Effect.sync(() => handled.set(by, (handled.get(by) ?? 0) + 1)),
+          "1500 millis"
+        )
+        yield* Effect.forkScoped(gateway.handle({ MESSAGE_CREATE: () => work }, { concurrency: 64 }))
+      })
+      yield* start("a")
+      yield* TestClock.adjust("2 seconds")
+      const busy = (seconds: number) =>
+        Effect.forEach(
+          Array.from({ length: seconds }, (_, n) => n),
+          () => Effect.andThen(dispatchMany(0, guilds.length), TestClock.adjust("1 second")),
+          { discard: true }
+        )
+      yield* busy(5)
+      yield* start("b")
+      yield* busy(10)
+      handled.clear()
+      yield* busy(10)
+      const [a = 0, b = 0] = ["a", "b"].map((by) => handled.get(by))
+      assert.isAbove(Math.min(a, b), (a + b) / 4, `a ${a}, b ${b}`)
+    }).pipe(Effect.provide(world()))
+  )
+
   it.effect("keeps what a handler gives up as a dead letter with its cause", () =>
     Effect.gen(function* () {
       yield* relay
