@@ -11,6 +11,7 @@ export default defineConfig({
     program: "test/delivery/programs.ts",
     owner: "test/owner/bot.ts",
     relay: "test/relay/relay.ts",
+    relayfleet: "test/relay/fleet.ts",
     relaybot: "test/relay/bot.ts",
     relayprove: "test/relay/main.ts",
     growth: "test/growth/main.ts",

@@ -2,7 +2,7 @@
  * The proof of the relay: relays, consumers and the broker are killed at random while Discord dispatches without pause, and what the
  * consumers wrote down is compared with what was dispatched.
  */
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -16,6 +16,7 @@ import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import { until, untilTrue } from "../support/Patience.ts"
 import * as Process from "../support/Process.ts"
 import type { OwnBroker } from "./Brokers.ts"
+import { HandledRecord, judge } from "./HandledRecord.ts"
 
 /** Result of a run, by events. */
 export interface Verdict {
@@ -141,66 +142,6 @@ class Supervised {
     this.isWanted = false
     return this.current === undefined ? Effect.void : Effect.asVoid(this.current.end("SIGTERM"))
   })
-}
-
-interface Line {
-  readonly n: number
-  readonly guild: string
-}
-
-/**
- * The record that the consumers append to. What is there is read once: reading all of it again for each look would hold Discord's
- * side, which is in this process, for a second and more, and relays would take their connections for dead.
- */
-class HandledRecord {
-  private readonly path: string
-  private readonly read: Array<Line> = []
-  private readonly numbers = new Set<number>()
-  private file: number | undefined
-  private rest = ""
-
-  constructor(path: string) {
-    this.path = path
-  }
-
-  lines(): ReadonlyArray<Line> {
-    if (this.file === undefined && existsSync(this.path)) this.file = openSync(this.path, "r")
-    const chunk = Buffer.alloc(1024 * 1024)
-    for (;;) {
-      const size = this.file === undefined ? 0 : readSync(this.file, chunk)
-      if (size === 0) return this.read
-      const lines = `${this.rest}${chunk.toString("latin1", 0, size)}`.split("\n")
-      this.rest = lines.pop() ?? ""
-      for (const line of lines) {
-        const [n, guild = ""] = line.split(" ")
-        this.read.push({ n: Number(n), guild })
-        this.numbers.add(Number(n))
-      }
-    }
-  }
-
-  /** Count of the events that were handled. */
-  events(): number {
-    this.lines()
-    return this.numbers.size
-  }
-
-  readonly close = Effect.sync(() => {
-    if (this.file !== undefined) closeSync(this.file)
-  })
-}
-
-const judge = (lines: ReadonlyArray<Line>, events: number) => {
-  const seen = new Set<number>()
-  const last = new Map<string, number>()
-  let [doubled, outOfOrder] = [0, 0]
-  for (const { guild, n } of lines) {
-    if (seen.has(n)) doubled++
-    else if (n < (last.get(guild) ?? -1)) outOfOrder++
-    seen.add(n)
-    last.set(guild, Math.max(n, last.get(guild) ?? -1))
-  }
-  return { lost: events - seen.size, doubled, outOfOrder }
 }
 
 /** A relay and consumers on a broker, and the record of the consumers. */

@@ -10,6 +10,8 @@ import { Broker } from "./BrokerOfEnvironment.ts"
 
 const bot = Effect.gen(function* () {
   const path = yield* Config.String("PROOF_RECORD")
+  // Milliseconds of a handler, at most twice this.
+  const work = yield* Config.withDefault(Config.Int("PROOF_WORK"), 1)
   const file = yield* Effect.acquireRelease(
     Effect.sync(() => openSync(path, "a")),
     (file) => Effect.sync(() => closeSync(file))
@@ -20,7 +22,7 @@ const bot = Effect.gen(function* () {
     {
       MESSAGE_CREATE: ({ d: { guild_id, id } }) =>
         Effect.andThen(
-          Effect.sleep(Number(id) % 3),
+          Effect.sleep((Number(id) % 3) * work),
           Effect.sync(() => {
             writeSync(file, `${id} ${guild_id} ${process.pid}\n`)
           })

@@ -1,0 +1,19 @@
+// One relay of a fleet: a machine of a cluster, whose shards write to the broker that the environment names.
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { Config, Effect, Layer, Logger } from "effect"
+import { GatewayCluster, NodeCluster } from "../../src/cluster.ts"
+import { GatewayConfig } from "../../src/index.ts"
+import { GatewayRelay } from "../../src/relay.ts"
+import { Broker } from "./BrokerOfEnvironment.ts"
+
+const Machine = NodeCluster.layerEnv.pipe(
+  Layer.provide(PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })),
+  Layer.provideMerge(GatewayConfig.layerEnv)
+)
+
+GatewayCluster.run(GatewayRelay.run).pipe(
+  Effect.provide(Layer.mergeAll(Machine, Broker)),
+  Effect.provide(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])),
+  NodeRuntime.runMain({ disableErrorReporting: false })
+)
