@@ -13,7 +13,6 @@ const Machine = NodeCluster.layerEnv.pipe(
 )
 
 GatewayCluster.run(GatewayRelay.run).pipe(
-  Effect.provide(Layer.mergeAll(Machine, Broker)),
-  Effect.provide(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])),
+  Effect.provide(Layer.mergeAll(Machine, Broker, Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)]))),
   NodeRuntime.runMain({ disableErrorReporting: false })
 )

@@ -125,7 +125,7 @@ describe.skipIf(!hasRedis || !hasPostgres)("a fleet of relays", () => {
         )
         yield* until(presences, (count) => count === total, describe)
         assert.strictEqual((yield* Effect.flip(gateway.reshard(8))).reason._tag, "InvalidConfig")
-      }).pipe(Effect.provide(RelayGateway.layer({ connect: "manual" })), Effect.provide(broker))
+      }).pipe(Effect.provide(RelayGateway.layer({ connect: "manual" }).pipe(Layer.provide(broker))))
 
       yield* second.end("SIGKILL")
       yield* allGo
