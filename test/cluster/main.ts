@@ -4,7 +4,7 @@
 // lost, or Discord's limits were broken.
 import { existsSync, readFileSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Console, Duration, Effect, Exit, Random } from "effect"
+import { Cause, Console, Duration, Effect, Exit, Random, Schedule } from "effect"
 import * as Arr from "effect/Array"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
 import * as Database from "./Database.ts"
@@ -422,6 +422,11 @@ const idle = Effect.fnUntraced(
     const database = yield* Database.make
     const cluster = yield* Machines.make({ shards, databaseUrl: database.url() })
     const machines = yield* Effect.forEach(Array.from({ length: count }), () => cluster.start())
+    // Thousands take minutes, in which looking at all of them often would slow their Discord down.
+    yield* Effect.repeat(cluster.connected, {
+      until: ({ size }) => size === shards,
+      schedule: Schedule.spaced("2 seconds")
+    })
     yield* count > 1 ? cluster.spreadOver(...machines) : cluster.allConnected
     yield* Effect.sleep("10 seconds")
     const cpu = Effect.map(database.backends, (backends) => ({
