@@ -24,7 +24,9 @@ describe("the API reference", () => {
     const entries = Object.keys(exports).filter((entry) => entry !== "./package.json")
     assert.include(entries, "./cluster")
     for (const entry of entries) {
-      const page = `${root}docs/reference/site/modules/${entry === "." ? "index" : entry.slice(2)}.html`
+      // A page has the name of the file in src.
+      const name = entry === "." ? "index" : entry.slice(entry.lastIndexOf("/") + 1)
+      const page = `${root}docs/reference/site/modules/${name}.html`
       assert.isTrue(existsSync(page), `${entry} has no page ${page}`)
     }
     assert.include(readFileSync(`${root}docs/reference/site/modules/cluster.html`, "utf8"), "GatewayCluster")
