@@ -33,13 +33,14 @@ const ackFrame = textFrame('{"t":null,"s":null,"op":11,"d":null}')
 const beatFrame = textFrame(beatText)
 const live = { helloFrame: textFrame(helloText), readyFrame: textFrame(readyText) }
 
-const pour = (socket, bytes) => {
+const pour = (socket, bytes, onEnd = () => {}) => {
   let at = 0
   const next = () => {
     while (at < bytes.length) {
       const chunk = bytes.subarray(at, (at += 65536))
       if (!socket.write(chunk)) return socket.once("drain", next)
     }
+    onEnd()
   }
   next()
 }
@@ -126,10 +127,17 @@ const converse = (ws, socket, run, name, compression) => {
   let identified = false
   let greeted = false
   let isHalfway = false
+  let isPouring = false
+  let owesAck = false
   const begin = () => {
     socket.write(readyFrame)
-    if (seconds !== undefined) pace(socket, Number(seconds))
-    else if (name !== "none") pour(socket, body)
+    if (seconds !== undefined) return pace(socket, Number(seconds))
+    if (name === "none") return
+    isPouring = true
+    pour(socket, body, () => {
+      isPouring = false
+      if (owesAck) socket.write(ackFrame)
+    })
   }
   // In one packet with the answer to the upgrade, cloudstorm would not see it: with a thousand connections at once that
   // takes longer. discordeno identifies without it.
@@ -155,8 +163,9 @@ const converse = (ws, socket, run, name, compression) => {
       return process.send({ run, halfway: true })
     }
     // A compressed stream was made as a whole: nothing can be put into it. The interval is so long that no second
-    // heartbeat falls into a measurement.
-    if (compression === "none") socket.write(ackFrame)
+    // heartbeat falls into a measurement. The first one comes at any time of it, perhaps in the midst of a frame.
+    if (compression === "none" && isPouring) owesAck = true
+    else if (compression === "none") socket.write(ackFrame)
     if (name === "none" || seconds !== undefined) return
     if (d === sequence) process.send({ run, read: true })
     // @discordjs/ws counts a little later than it answers.
