@@ -3,6 +3,7 @@
  */
 import { availableParallelism } from "node:os"
 import { Worker } from "node:worker_threads"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as ClusterRun from "./cluster/ClusterRun.ts"
 import type { Defect } from "./cluster/Defect.ts"
@@ -35,6 +36,9 @@ export const runClusters = (
 ): Effect.Effect<ReadonlyArray<ClusterRun.ClusterOutcome>> =>
   onAllCores({ kind: "cluster", defect }, seeds, onOutcome, ClusterRun.died)
 
+/** Seeds after which a thread is followed by another one: processes that were killed wait in it for ever, with all that they hold. */
+const seedsOfThread = 100
+
 const onAllCores = <Outcome>(
   job: Job,
   seeds: ReadonlyArray<number>,
@@ -44,8 +48,13 @@ const onAllCores = <Outcome>(
   const threads = Math.min(availableParallelism(), seeds.length)
   const shares = Array.from({ length: threads }, (_, thread) => seeds.filter((_, index) => index % threads === thread))
   return Effect.map(
-    Effect.forEach(shares, (share) => onThread({ job, seeds: share }, onOutcome, died), { concurrency: "unbounded" }),
-    (outcomes) => outcomes.flat()
+    Effect.forEach(
+      shares,
+      (share) =>
+        Effect.forEach(Arr.chunksOf(share, seedsOfThread), (seeds) => onThread({ job, seeds }, onOutcome, died)),
+      { concurrency: "unbounded" }
+    ),
+    (outcomes) => outcomes.flat(2)
   )
 }
 
