@@ -430,8 +430,8 @@ const idle = Effect.fnUntraced(
     yield* count > 1 ? cluster.spreadOver(...machines) : cluster.allConnected
     yield* Effect.sleep("10 seconds")
     const cpu = Effect.map(database.backends, (backends) => ({
-      backends: cpuTime(backends),
-      machines: cpuTime(machines.map(({ pid }) => pid))
+      backends: cpuTimes(backends),
+      machines: cpuTimes(machines.map(({ pid }) => pid))
     }))
     const time = 30
     const before = yield* cpu
@@ -443,8 +443,8 @@ const idle = Effect.fnUntraced(
     const row = [
       `${shards} on ${count}`,
       done.toFixed(1),
-      share(after.backends - before.backends),
-      share((after.machines - before.machines) / count)
+      share(spent(before.backends, after.backends)),
+      share(spent(before.machines, after.machines) / count)
     ]
     yield* Console.log(row.join("; "))
     yield* Table.writeRow("idle", row)
@@ -453,15 +453,21 @@ const idle = Effect.fnUntraced(
   (effect, shards) => Effect.provide(effect, discord(shards, Math.min(shards, 256)))
 )
 
-/** Ticks of 10 ms that processes have computed for so far. */
-const cpuTime = (pids: ReadonlyArray<number>): number =>
-  pids.reduce((sum, pid) => {
-    if (!existsSync(`/proc/${pid}/stat`)) return sum
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-      .replace(/^.*\) /, "")
-      .split(" ")
-    return sum + Number(fields[11]) + Number(fields[12])
-  }, 0)
+/** Ticks of 10 ms that processes have computed for so far, by their pids. */
+const cpuTimes = (pids: ReadonlyArray<number>): ReadonlyMap<number, number> =>
+  new Map(
+    pids.flatMap((pid) => {
+      if (!existsSync(`/proc/${pid}/stat`)) return []
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /, "")
+        .split(" ")
+      return [[pid, Number(fields[11]) + Number(fields[12])] as const]
+    })
+  )
+
+/** Ticks between the two. A backend that has ended meanwhile counts for none. */
+const spent = (before: ReadonlyMap<number, number>, after: ReadonlyMap<number, number>): number =>
+  [...after].reduce((sum, [pid, ticks]) => sum + ticks - (before.get(pid) ?? 0), 0)
 
 const redis = "redis://127.0.0.1:6379"
 
