@@ -181,6 +181,8 @@ const make = <E, R>(program: Effect.Effect<unknown, E, R>) =>
       .pipe(
         Effect.mapError((error) => (error instanceof UnsupportedVersion ? new GatewayError({ reason: error }) : error))
       )
+    // An earlier release stored it before it was refused.
+    yield* checkParts(first)
     let plan = first
     const placement =
       first.parts === undefined ? { version: first.version } : { version: first.version, parts: first.parts }

@@ -107,22 +107,13 @@ export const make = Effect.fnUntraced(function* (connection: NatsConnection) {
     orElse: () => lost
   })
 
+  const untilLost = Effect.callback<never, NatsError>((resume) => {
+    const remove = onLost(() => resume(lost))
+    return Effect.sync(remove)
+  })
+
   const ask = <A>(request: () => Promise<A>): Effect.Effect<A, NatsError> =>
-    Effect.andThen(
-      untilConnected,
-      Effect.callback<A, NatsError>((resume) => {
-        const remove = onLost(() => resume(lost))
-        // Some of the client's functions throw at once.
-        void Promise.resolve()
-          .then(request)
-          .then(
-            (answer) => resume(Effect.succeed(answer)),
-            (error) => resume(Effect.fail(failed(error)))
-          )
-          .finally(remove)
-        return Effect.sync(remove)
-      })
-    )
+    Effect.andThen(untilConnected, Effect.raceFirst(Effect.tryPromise({ try: request, catch: failed }), untilLost))
 
   const manager = yield* ask(() => jetstreamManager(connection, { timeout: answerTime }))
   const publisher = jetstream(connection, { timeout: answerTime })
