@@ -74,10 +74,10 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
-/** Dispatches a message every 5 ms, until the effect that it gives is run, which gives their number. */
-export const load = Effect.gen(function* () {
+/** Dispatches a message every 5 ms, counted from here on, until the effect that it gives is run, which gives the number that is next. */
+export const loadFrom = Effect.fnUntraced(function* (first: number) {
   const simulator = yield* DiscordSimulator
-  let n = 0
+  let n = first
   const dispatching = yield* Effect.forkScoped(
     Effect.forever(
       Effect.delay(
@@ -88,3 +88,6 @@ export const load = Effect.gen(function* () {
   )
   return Effect.map(Fiber.interrupt(dispatching), () => n)
 })
+
+/** Dispatches a message every 5 ms, until the effect that it gives is run, which gives their number. */
+export const load = loadFrom(0)

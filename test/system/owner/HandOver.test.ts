@@ -91,11 +91,15 @@ for (const place of Instances.stores) {
         const instances = yield* Instances.make(place, Duration.seconds(3))
         const paused = yield* instances.start
         yield* paused.says("READY")
-        const ended = yield* Instances.load
+        const endedAtFirst = yield* Instances.load
         yield* paused.until(({ stdout }) => numbersIn(stdout).length > 200, "handle messages")
         const next = yield* instances.start
         yield* next.says(`process ${paused.pid} on`)
+        // With nothing in hand: a handler that has begun before a pause ends after it, and nobody can take that back.
+        const atFirst = yield* endedAtFirst
+        yield* paused.until(({ stdout }) => numbersIn(stdout).includes(atFirst - 1), "handle all messages")
         yield* paused.signal("SIGSTOP")
+        const ended = yield* Instances.loadFrom(atFirst)
         yield* next.until(({ stdout }) => numbersIn(stdout).length > 500, "handle messages")
         yield* paused.signal("SIGCONT")
         const { code, stderr, stdout } = yield* paused.ending
