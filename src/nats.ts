@@ -3,6 +3,6 @@
  *
  * An entry of its own, as the client of NATS is installed only where it is used.
  */
-export * as NatsBroker from "./relay/NatsBroker.ts"
-export { NatsClient } from "./relay/NatsClient.ts"
-export * as NatsOwner from "./relay/NatsOwner.ts"
+export * as NatsBroker from "./relay/nats/NatsBroker.ts"
+export { NatsClient } from "./relay/nats/NatsClient.ts"
+export * as NatsOwner from "./relay/nats/NatsOwner.ts"

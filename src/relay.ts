@@ -3,7 +3,7 @@
  */
 export { GatewayRelay, type RelayStatus } from "./relay/GatewayRelay.ts"
 export * as MemoryBroker from "./relay/MemoryBroker.ts"
-export * as RedisBroker from "./relay/RedisBroker.ts"
+export * as RedisBroker from "./relay/redis/RedisBroker.ts"
 export {
   type BrokerOptions,
   type BrokerStatus,
@@ -21,4 +21,4 @@ export * as RelayHealth from "./relay/RelayHealth.ts"
 export * as RelayMetrics from "./relay/RelayMetrics.ts"
 export * as RelayGateway from "./relay/RelayGateway.ts"
 export * as RelayRecord from "./relay/RelayRecord.ts"
-export * as SqlBroker from "./relay/SqlBroker.ts"
+export * as SqlBroker from "./relay/sql/SqlBroker.ts"

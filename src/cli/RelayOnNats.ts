@@ -2,9 +2,9 @@
  * NATS behind the relay of the command.
  */
 import * as Layer from "effect/Layer"
-import * as NatsBroker from "../relay/NatsBroker.ts"
-import { NatsClient } from "../relay/NatsClient.ts"
-import * as NatsOwner from "../relay/NatsOwner.ts"
+import * as NatsBroker from "../relay/nats/NatsBroker.ts"
+import { NatsClient } from "../relay/nats/NatsClient.ts"
+import * as NatsOwner from "../relay/nats/NatsOwner.ts"
 import type { RelayEngine } from "./RelayEngine.ts"
 
 /** Engine at the URL: `nats://host`, `nats://user:password@host`, `nats://token@host`, `tls://…`. */

@@ -4,7 +4,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as SqlBroker from "../relay/SqlBroker.ts"
+import * as SqlBroker from "../relay/sql/SqlBroker.ts"
 import * as SqlOwner from "../services/SqlOwner.ts"
 import type { RelayEngine } from "./RelayEngine.ts"
 

@@ -3,7 +3,7 @@
  */
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import * as Layer from "effect/Layer"
-import * as RedisBroker from "../relay/RedisBroker.ts"
+import * as RedisBroker from "../relay/redis/RedisBroker.ts"
 import * as RedisOwner from "../services/RedisOwner.ts"
 import type { RelayEngine } from "./RelayEngine.ts"
 

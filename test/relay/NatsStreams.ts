@@ -4,7 +4,7 @@
 import { jetstreamManager } from "@nats-io/jetstream"
 import type { NatsConnection } from "@nats-io/transport-node"
 import * as Effect from "effect/Effect"
-import { namesOf } from "../../src/relay/NatsNames.ts"
+import { namesOf } from "../../src/relay/nats/NatsNames.ts"
 
 /** Deletes the streams of a name. */
 export const remove = (connection: NatsConnection, name: string) => {

@@ -3,7 +3,7 @@ import { describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import * as RedisBroker from "../../../src/relay/RedisBroker.ts"
+import * as RedisBroker from "../../../src/relay/redis/RedisBroker.ts"
 import { contract } from "../../relay/BrokerContract.ts"
 import { hasRedis } from "../../support/LocalServices.ts"
 

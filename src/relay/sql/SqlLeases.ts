@@ -4,7 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { LeasedPartition, Leases } from "./RelayBroker.ts"
+import type { LeasedPartition, Leases } from "../RelayBroker.ts"
 import type { BotTables } from "./SqlRelayTables.ts"
 
 interface LeaseRow {

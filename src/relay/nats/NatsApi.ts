@@ -17,7 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { failureText } from "../services/FailureText.ts"
+import { failureText } from "../../services/FailureText.ts"
 
 /** The server refused, or did not answer. */
 export class NatsError extends Schema.TaggedError<NatsError>("disruption-gateway/NatsError")("NatsError", {

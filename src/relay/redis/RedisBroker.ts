@@ -14,7 +14,7 @@ import * as Redis from "effect/persistence/Redis"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { failureText } from "../services/FailureText.ts"
+import { failureText } from "../../services/FailureText.ts"
 import {
   type BrokerOptions,
   type ChannelMessage,
@@ -22,10 +22,10 @@ import {
   type PartitionEntries,
   RelayBroker,
   RelayBrokerError
-} from "./RelayBroker.ts"
+} from "../RelayBroker.ts"
 import * as RedisRelayScripts from "./RedisRelayScripts.ts"
-import * as RelayRecord from "./RelayRecord.ts"
-import type { RelayEntry } from "./RelayRecord.ts"
+import * as RelayRecord from "../RelayRecord.ts"
+import type { RelayEntry } from "../RelayRecord.ts"
 
 /**
  * A broker on Redis.

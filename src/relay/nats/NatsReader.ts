@@ -10,7 +10,7 @@ import { createInbox, type Msg, type MsgHdrs, nanos, type Subscription } from "@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as MonotonicTime from "../services/MonotonicTime.ts"
+import * as MonotonicTime from "../../services/MonotonicTime.ts"
 import type { NatsApi, NatsError } from "./NatsApi.ts"
 
 /** A message of a stream. */

@@ -7,8 +7,8 @@ import { connect, type NatsConnection, type NodeConnectionOptions } from "@nats-
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { failureText } from "../services/FailureText.ts"
-import { RelayBrokerError } from "./RelayBroker.ts"
+import { failureText } from "../../services/FailureText.ts"
+import { RelayBrokerError } from "../RelayBroker.ts"
 
 /**
  * The connection to NATS.
@@ -16,7 +16,9 @@ import { RelayBrokerError } from "./RelayBroker.ts"
  * @since 0.1.0
  * @category services
  */
-export class NatsClient extends Context.Service<NatsClient, NatsConnection>()("disruption-gateway/relay/NatsClient") {
+export class NatsClient extends Context.Service<NatsClient, NatsConnection>()(
+  "disruption-gateway/relay/nats/NatsClient"
+) {
   /**
    * Connects, and again whenever the connection is lost. The options are those of the client: `servers`, `token`, `user`, `pass`, `tls`, …
    * Fails where no server answers.

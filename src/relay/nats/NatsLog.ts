@@ -15,8 +15,8 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { codes, isConflict, type NatsApi, NatsError } from "./NatsApi.ts"
-import type { Published } from "./RelayBroker.ts"
-import * as RelayRecord from "./RelayRecord.ts"
+import type { Published } from "../RelayBroker.ts"
+import * as RelayRecord from "../RelayRecord.ts"
 
 /** The mark in front of records. */
 const Mark = Schema.Struct({

@@ -7,10 +7,10 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
-import * as MonotonicTime from "../services/MonotonicTime.ts"
-import { Signal } from "../services/Signal.ts"
-import * as SqlNews from "../services/SqlNews.ts"
-import type { RelayBrokerError } from "./RelayBroker.ts"
+import * as MonotonicTime from "../../services/MonotonicTime.ts"
+import { Signal } from "../../services/Signal.ts"
+import * as SqlNews from "../../services/SqlNews.ts"
+import type { RelayBrokerError } from "../RelayBroker.ts"
 
 /** Notification of messages. */
 export const messagesNews = "messages"

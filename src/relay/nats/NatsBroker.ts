@@ -16,7 +16,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as LeaseTable from "./LeaseTable.ts"
+import * as LeaseTable from "../LeaseTable.ts"
 import * as NatsApi from "./NatsApi.ts"
 import * as NatsCell from "./NatsCell.ts"
 import { NatsClient } from "./NatsClient.ts"
@@ -31,9 +31,9 @@ import {
   RelayBroker,
   RelayBrokerError,
   type RelayDeadLetter
-} from "./RelayBroker.ts"
-import * as RelayRecord from "./RelayRecord.ts"
-import type { RelayEntry } from "./RelayRecord.ts"
+} from "../RelayBroker.ts"
+import * as RelayRecord from "../RelayRecord.ts"
+import type { RelayEntry } from "../RelayRecord.ts"
 
 /**
  * Options of a broker on NATS.

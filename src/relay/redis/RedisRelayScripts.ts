@@ -4,8 +4,8 @@
  * All keys begin with the same hash tag, so that they are on one node of a Redis cluster.
  */
 import * as Redis from "effect/persistence/Redis"
-import type { LeasedPartition } from "./RelayBroker.ts"
-import { type RelayRecord, version } from "./RelayRecord.ts"
+import type { LeasedPartition } from "../RelayBroker.ts"
+import { type RelayRecord, version } from "../RelayRecord.ts"
 
 /** Number of partitions: the stored one, or else this one from now on. */
 export const open = Redis.script((prefix: string, partitions: number, format: number) => [prefix, partitions, format], {

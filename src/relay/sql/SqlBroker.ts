@@ -15,8 +15,8 @@ import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
-import { failureText } from "../services/FailureText.ts"
-import * as TimeLimit from "../services/TimeLimit.ts"
+import { failureText } from "../../services/FailureText.ts"
+import * as TimeLimit from "../../services/TimeLimit.ts"
 import {
   type BrokerOptions,
   type ChannelMessage,
@@ -24,9 +24,9 @@ import {
   type PartitionEntries,
   RelayBroker,
   RelayBrokerError
-} from "./RelayBroker.ts"
-import * as RelayRecord from "./RelayRecord.ts"
-import type { RelayEntry } from "./RelayRecord.ts"
+} from "../RelayBroker.ts"
+import * as RelayRecord from "../RelayRecord.ts"
+import type { RelayEntry } from "../RelayRecord.ts"
 import * as SqlLeases from "./SqlLeases.ts"
 import * as SqlPublishing from "./SqlPublishing.ts"
 import * as SqlRelayNews from "./SqlRelayNews.ts"

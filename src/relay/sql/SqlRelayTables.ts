@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Statement from "effect/sql/Statement"
-import { RelayBrokerError } from "./RelayBroker.ts"
+import { RelayBrokerError } from "../RelayBroker.ts"
 
 /** Version of the tables. It is raised by a change that an earlier release would read or write wrongly. */
 const version = 1

@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { type Published, RelayBrokerError } from "./RelayBroker.ts"
-import * as RelayRecord from "./RelayRecord.ts"
+import { type Published, RelayBrokerError } from "../RelayBroker.ts"
+import * as RelayRecord from "../RelayRecord.ts"
 import { allNews, channelOf } from "./SqlRelayNews.ts"
 import type { BotTables } from "./SqlRelayTables.ts"
 
