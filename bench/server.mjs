@@ -157,8 +157,9 @@ const converse = (ws, socket, run, name, compression) => {
       if (greeted) begin()
     }
     if (op !== 1) return
-    // The stream is being written: an answer would come into the midst of a frame.
+    // The stream is being written: an answer would come into the midst of a frame. An earlier one is a client's own.
     if (name === "long" && !isHalfway) {
+      if (d === null || d < sequence / 2) return
       isHalfway = true
       return process.send({ run, halfway: true })
     }
@@ -169,7 +170,7 @@ const converse = (ws, socket, run, name, compression) => {
     if (name === "none" || seconds !== undefined) return
     if (d === sequence) process.send({ run, read: true })
     // @discordjs/ws counts a little later than it answers.
-    else if (compression === "none") setTimeout(() => socket.write(beatFrame), 20)
+    else if (compression === "none" && !isPouring) setTimeout(() => socket.write(beatFrame), 20)
   })
 }
 

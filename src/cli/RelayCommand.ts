@@ -48,7 +48,8 @@ export const relay = Command.make(
       "  programs with RelayGateway.layer, or any that read the format in docs/relay.md. Sessions are kept in the broker, too:\n" +
       "  started again, it resumes; of two with one name the second waits until the first has ended.\n\n" +
       "  The environment says what the flags do not: DISCORD_TOKEN, DISCORD_INTENTS, DISCORD_SHARDS, DISCORD_API_URL,\n" +
-      "  RELAY_BROKER, RELAY_NAME, RELAY_PARTITIONS (64), RELAY_CAPACITY (1000000). A URL with a password belongs there."
+      "  RELAY_BROKER, RELAY_NAME, RELAY_PARTITIONS (64), RELAY_CAPACITY (1000000), RELAY_REPLICAS (1; of a NATS cluster).\n" +
+      "  A URL with a password belongs there."
   ),
   Command.withExamples([
     { command: "DISCORD_TOKEN=… disruption-gateway relay --broker redis://127.0.0.1:6379", description: "On Redis" },

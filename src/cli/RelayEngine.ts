@@ -1,6 +1,7 @@
 /**
  * The engine behind a broker, by the URL that names it. Each is loaded only when it is used, as its client may not be installed.
  */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
@@ -13,11 +14,16 @@ import type { SessionStore } from "../services/SessionStore.ts"
 
 /** Engine at a URL. */
 export interface RelayEngine {
+  /** Host and port, for people. */
+  readonly address: string
   /** The broker, which is connected when the layer is built. */
   readonly broker: (options: BrokerOptions) => Layer.Layer<RelayBroker, Error>
   /** The sessions of a bot and their owner, which are connected at the first call. */
   readonly sessions: (name: string) => Layer.Layer<OwnerStore | SessionStore>
 }
+
+/** URLs of the servers of one engine. */
+export type Urls = Arr.NonEmptyReadonlyArray<string>
 
 /** Kind of engine. */
 interface EngineKind {
@@ -26,7 +32,9 @@ interface EngineKind {
   readonly example: string
   /** Packages that the command does not contain. */
   readonly packages: ReadonlyArray<string>
-  readonly load: () => Promise<{ readonly engineAt: (url: string) => RelayEngine }>
+  /** True where it takes the URLs of several servers, which keep copies by themselves. */
+  readonly hasSeveralServers: boolean
+  readonly load: () => Promise<{ readonly engineAt: (urls: Urls, replicas: number) => RelayEngine }>
 }
 
 const kinds: ReadonlyArray<EngineKind> = [
@@ -35,6 +43,7 @@ const kinds: ReadonlyArray<EngineKind> = [
     protocols: ["redis:", "rediss:"],
     example: "redis://127.0.0.1:6379",
     packages: ["redis"],
+    hasSeveralServers: false,
     load: () => import("./RelayOnRedis.ts")
   },
   {
@@ -42,6 +51,7 @@ const kinds: ReadonlyArray<EngineKind> = [
     protocols: ["postgres:", "postgresql:"],
     example: "postgres://bot@127.0.0.1:5432/bot",
     packages: [],
+    hasSeveralServers: false,
     load: () => import("./RelayOnPostgres.ts")
   },
   {
@@ -49,23 +59,32 @@ const kinds: ReadonlyArray<EngineKind> = [
     protocols: ["nats:", "tls:"],
     example: "nats://127.0.0.1:4222",
     packages: [],
+    hasSeveralServers: true,
     load: () => import("./RelayOnNats.ts")
   }
 ]
 
-const urls = kinds.map(({ example, name }) => `a URL of ${name} (${example})`).join(" or ")
+const examples = kinds.map(({ example, name }) => `a URL of ${name} (${example})`).join(" or ")
 
-const failed = (description: string) =>
-  new GatewayError({ reason: new InvalidConfig({ option: "--broker", description }) })
+const failed = (description: string, option = "--broker") =>
+  new GatewayError({ reason: new InvalidConfig({ option, description }) })
 
-/** Engine that the URL names. */
-export const engineOf = (url: string): Effect.Effect<RelayEngine, GatewayError> => {
-  if (url === "") return Effect.fail(failed(`it or RELAY_BROKER says where the broker is: ${urls}`))
-  const protocol = URL.canParse(url) ? new URL(url).protocol : ""
-  const kind = kinds.find(({ protocols }) => protocols.includes(protocol))
-  if (kind === undefined) return Effect.fail(failed(`it takes ${urls}`))
-  return Effect.map(load(kind), ({ engineAt }) => engineAt(url))
+/** Engine that a URL names, or several with commas between. It keeps everything on so many of its servers. */
+export const engineOf = (text: string, replicas = 1): Effect.Effect<RelayEngine, GatewayError> => {
+  if (text === "") return Effect.fail(failed(`it or RELAY_BROKER says where the broker is: ${examples}`))
+  const urls = text.split(/,(?=\w+:\/\/)/)
+  const kind = urls.every((url) => URL.canParse(url)) && kinds.find((kind) => urls.every((url) => isOf(kind, url)))
+  if (kind === undefined || kind === false || !Arr.isReadonlyArrayNonEmpty(urls)) {
+    return Effect.fail(failed(`it takes ${examples}`))
+  }
+  if (urls.length > 1 && !kind.hasSeveralServers) return Effect.fail(failed(`of ${kind.name} it takes one URL`))
+  if (replicas !== 1 && !kind.hasSeveralServers) {
+    return Effect.fail(failed(`${kind.name} copies by its own settings, and not by this one`, "RELAY_REPLICAS"))
+  }
+  return Effect.map(load(kind), ({ engineAt }) => engineAt(urls, replicas))
 }
+
+const isOf = ({ protocols }: EngineKind, url: string) => protocols.includes(new URL(url).protocol)
 
 const load = ({ load, name, packages }: EngineKind) =>
   Effect.tryPromise({

@@ -41,8 +41,8 @@ export interface RelayOptions {
 const orConfig = <A>(flag: Option.Option<A>, config: Config.Config<A>) =>
   Option.match(flag, { onNone: () => config, onSome: (value) => Config.succeed(value) })
 
-/** The wait between tries while the broker does not answer at the start. */
-const unansweredWait = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])
+/** The wait between tries to open the broker. */
+const openingWait = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])
 
 /** Runs until a failure or a signal. */
 export const run = Effect.fn(
@@ -51,15 +51,16 @@ export const run = Effect.fn(
     const name = yield* orConfig(flags.name, Config.withDefault(Config.String("RELAY_NAME"), "bot"))
     const partitions = yield* Config.withDefault(Config.Int("RELAY_PARTITIONS"), defaults.partitions)
     const capacity = yield* Config.withDefault(Config.Int("RELAY_CAPACITY"), defaults.capacity)
-    const engine = yield* RelayEngine.engineOf(url)
-    const { host } = new URL(url)
+    const replicas = yield* Config.withDefault(Config.Int("RELAY_REPLICAS"), 1)
+    const engine = yield* RelayEngine.engineOf(url, replicas)
+    const { address } = engine
 
     const broker = Layer.effectContext(
       Layer.build(engine.broker({ name, partitions, capacity })).pipe(
         Effect.tapError((error) =>
-          Effect.logWarning(`The broker at ${host} does not answer, trying again: ${failureText(error)}`)
+          Effect.logWarning(`The broker at ${address} cannot be opened, trying again: ${failureText(error)}`)
         ),
-        Effect.retry(unansweredWait)
+        Effect.retry(openingWait)
       )
     )
     const gateway = Gateway.layer.pipe(
@@ -78,15 +79,15 @@ export const run = Effect.fn(
     const program = Effect.gen(function* () {
       const { changes } = yield* Gateway
       const relay = yield* GatewayRelay
-      yield* StandardOutput.writeLine(`Relaying to ${host} as ${name}`)
+      yield* StandardOutput.writeLine(`Relaying to ${address} as ${name}`)
       if (Option.isSome(flags.dashboard)) {
         const running = Layer.succeed(GatewayRelay, relay)
-        const address = yield* Dashboard.serve(
+        const dashboard = yield* Dashboard.serve(
           flags.dashboard.value,
           Layer.provide(RelayHealth.layer, running),
           (options) => Layer.provide(RelayDashboard.layerWith(options), running)
         )
-        yield* StandardOutput.writeLine(`Dashboard: ${urlOf(address)}`)
+        yield* StandardOutput.writeLine(`Dashboard: ${urlOf(dashboard)}`)
       }
       yield* Effect.forkScoped(
         Stream.runForEach(changes, (change) =>

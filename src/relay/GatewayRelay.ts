@@ -9,24 +9,19 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import type { Forwarded } from "../gateway/Forwarding.ts"
 import { Gateway } from "../gateway/Gateway.ts"
-import type { MembersRequest } from "../gateway/MemberRequests.ts"
-import { durationText } from "../schema/DurationText.ts"
 import type { GatewayError } from "../schema/GatewayError.ts"
-import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
-import { route, SendEvent } from "../schema/SendEvent.ts"
+import * as Identities from "../schema/Identity.ts"
 import * as MonotonicTime from "../services/MonotonicTime.ts"
-import { type BrokerStatus, RelayBroker, type RelayBrokerError } from "./RelayBroker.ts"
+import * as CallAnswers from "./CallAnswers.ts"
+import { HeldGateways } from "./HeldGateways.ts"
+import { type BrokerStatus, RelayBroker, type RelayBrokerError, unansweredWait } from "./RelayBroker.ts"
 import * as RelayCalls from "./RelayCall.ts"
-import type { RelayAnswer, RelayCall } from "./RelayCall.ts"
 import * as RelayMetrics from "./RelayMetrics.ts"
 import * as RelayRecord from "./RelayRecord.ts"
 
@@ -52,14 +47,14 @@ export interface RelayStatus {
 /** Interval at which a relay tells of itself. */
 const tellEvery = Duration.seconds(1)
 
+/** Time after which the state of a relay that is gone is removed, and how often that is looked for. */
+const forgottenAfter = Duration.minutes(10)
+
 /** Interval of the tries to write to a broker that is full. */
 const fullWait = Duration.millis(200)
 
-/** The wait between tries while the broker does not answer. */
-const unansweredWait = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
-
 /**
- * The relay.
+ * The relay of a process: of one gateway, or of several, as the shards of a cluster have one each.
  *
  * @since 0.1.0
  * @category services
@@ -69,8 +64,10 @@ export class GatewayRelay extends Context.Service<
   {
     /** State of the relay, as of the last second. */
     readonly status: Effect.Effect<RelayStatus>
-    /** Waits for the gateway's end, and fails as it did. */
+    /** Waits for the end of `layer`'s gateway, and fails as it did. */
     readonly end: Effect.Effect<never, GatewayError>
+    /** Relays this gateway, too, until it ends. */
+    readonly relay: Effect.Effect<never, GatewayError, Gateway>
   }
 >()("disruption-gateway/relay/GatewayRelay") {
   /**
@@ -86,7 +83,33 @@ export class GatewayRelay extends Context.Service<
    */
   static readonly layer: Layer.Layer<GatewayRelay, never, Gateway | RelayBroker> = Layer.effect(
     GatewayRelay,
-    RelayBroker.use(({ name }) => Effect.annotateLogs(make, { relay: name }))
+    Effect.gen(function* () {
+      const ended = yield* Deferred.make<never, GatewayError>()
+      const all = yield* make
+      yield* all.relay.pipe(
+        Effect.onError((cause) => Deferred.failCause(ended, cause)),
+        Effect.forkScoped
+      )
+      return GatewayRelay.of({ ...all, end: Deferred.await(ended) })
+    })
+  )
+
+  /**
+   * Relays the gateways that run `GatewayRelay.relay`: the shards of a cluster on this machine. They share what a relay has beside what it
+   * writes: it tells of itself once a second, however many they are, and reads the calls of consumers once.
+   *
+   * ```ts
+   * GatewayCluster.run(GatewayRelay.relay).pipe(Effect.provide(GatewayRelay.layerShared))
+   * ```
+   */
+  static readonly layerShared: Layer.Layer<GatewayRelay, never, RelayBroker> = Layer.effect(
+    GatewayRelay,
+    Effect.suspend(() => make)
+  )
+
+  /** Relays a gateway until it ends, as one of those of `layerShared`. */
+  static readonly relay: Effect.Effect<never, GatewayError, Gateway | GatewayRelay> = Effect.suspend(() =>
+    GatewayRelay.use(({ relay }) => relay)
   )
 
   /** Relays a gateway until it ends. */
@@ -96,83 +119,80 @@ export class GatewayRelay extends Context.Service<
 }
 
 const make = Effect.gen(function* () {
-  const gateway = yield* Gateway
   const broker = yield* RelayBroker
   const name = (yield* Random.nextIntBetween(0, 2 ** 48)).toString(36)
-  const ended = yield* Deferred.make<never, GatewayError>()
+  const gateways = new Set<Gateway["Service"]>()
   const metrics = yield* makeMetrics(broker.name)
+  const held = new HeldGateways()
   let published = 0
   let repeated = 0
-  let held: string | undefined
   let brokerStatus: BrokerStatus | undefined
 
-  /** Tells once why nothing is written, and when it is again. */
-  const hold = (why: string) =>
-    Effect.suspend(() => {
-      if (held === why) return Effect.void
-      held = why
-      return Effect.logWarning(why)
-    })
-  const letGo = (since: number) =>
-    Effect.suspend(() => {
-      if (held === undefined) return Effect.void
-      held = undefined
-      return Effect.flatMap(MonotonicTime.now, (now) =>
-        Effect.logInfo(`Writing to the broker again after ${durationText(Duration.millis(now - since))}`)
-      )
-    })
-
-  const publish = (records: ReadonlyArray<RelayRecord.RelayRecord>): Effect.Effect<void> =>
+  const publish = (gateway: Gateway["Service"], records: ReadonlyArray<RelayRecord.RelayRecord>): Effect.Effect<void> =>
     Effect.flatMap(MonotonicTime.now, (since) => {
       const attempt: Effect.Effect<void, RelayBrokerError> = Effect.flatMap(broker.publish(records), (answer) => {
         if (answer._tag === "Full") {
           return Effect.andThen(
-            hold(`The broker holds ${answer.depth} dispatches, as many as it may: reading from Discord pauses`),
+            held.hold(
+              gateway,
+              "full",
+              `The broker holds ${answer.depth} dispatches, as many as it may: reading from Discord pauses`
+            ),
             Effect.andThen(Effect.sleep(fullWait), attempt)
           )
         }
         published += answer.added
         repeated += answer.repeated
         metrics.onPublished(answer)
-        return held === undefined ? Effect.void : letGo(since)
+        return held.letGo(gateway, since)
       })
       return attempt.pipe(
-        Effect.tapError((error) => hold(`${error.message}: nothing is lost, reading from Discord pauses`)),
+        Effect.tapError((error) =>
+          held.hold(gateway, "away", `${error.message}: nothing is lost, reading from Discord pauses`)
+        ),
         Effect.retry(unansweredWait),
         // The schedule has no end.
         Effect.orDie
       )
     })
 
-  const write = (batch: ReadonlyArray<Forwarded>) =>
-    publish(batch.map((forwarded) => RelayRecord.recordOf(forwarded, broker.partitions)))
+  const tellChanges = (gateway: Gateway["Service"]) =>
+    Stream.runForEach(gateway.changes, (change) =>
+      Effect.ignore(
+        Effect.flatMap(RelayCalls.texts.change.encode(change), (text) => broker.post(RelayCalls.channels.changes, text))
+      )
+    )
 
-  yield* gateway.forward(write).pipe(
-    Effect.onError((cause) => Deferred.failCause(ended, cause)),
-    Effect.forkScoped
-  )
+  const relay = Effect.gen(function* () {
+    const gateway = yield* Gateway
+    yield* Effect.acquireRelease(
+      Effect.sync(() => gateways.add(gateway)),
+      () =>
+        Effect.sync(() => {
+          gateways.delete(gateway)
+          held.remove(gateway)
+        })
+    )
+    yield* Effect.forkScoped(tellChanges(gateway))
+    return yield* gateway.forward((batch) =>
+      publish(
+        gateway,
+        batch.map((forwarded) => RelayRecord.recordOf(forwarded, broker.partitions))
+      )
+    )
+  }).pipe(Effect.scoped, Effect.annotateLogs({ relay: broker.name }))
 
   // The rest is for consumers to look at and to ask: where the broker does not answer it is done again.
-  const state = Effect.gen(function* () {
-    const shards = yield* gateway.shards
-    const sessions = yield* Effect.forEach(shards, ({ shard }) => gateway.session(shard.id))
-    const text = yield* RelayCalls.texts.state.encode({
-      version: 1,
-      at: yield* Clock.currentTimeMillis,
-      shards,
-      sessions: sessions.flatMap(Option.toArray),
-      identity: yield* gateway.identity,
-      budget: yield* gateway.identifyBudget,
-      info: yield* Effect.orElseSucceed(gateway.info, Option.none)
-    })
+  const look = Effect.gen(function* () {
+    const text = yield* RelayCalls.texts.state.encode(yield* stateOf(gateways))
     yield* broker.put(RelayCalls.stateOf(name), text)
     brokerStatus = yield* broker.status
   })
-  const observe = Effect.suspend(() => metrics.observe(held !== undefined, brokerStatus))
+  const observe = Effect.suspend(() => metrics.observe(held.why !== undefined, brokerStatus))
   yield* Effect.addFinalizer(() =>
     Effect.ignore(Effect.timeoutOption(broker.remove(RelayCalls.stateOf(name)), "1 second"))
   )
-  yield* state.pipe(
+  yield* look.pipe(
     Effect.tapError(() => Effect.sync(() => (brokerStatus = undefined))),
     Effect.ignore,
     Effect.andThen(observe),
@@ -180,26 +200,63 @@ const make = Effect.gen(function* () {
     Effect.forever,
     Effect.forkScoped
   )
-  yield* gateway.changes.pipe(
-    Stream.runForEach((change) =>
-      Effect.ignore(
-        Effect.flatMap(RelayCalls.texts.change.encode(change), (text) => broker.post(RelayCalls.channels.changes, text))
-      )
-    ),
+  yield* forgetGone(broker).pipe(
+    Effect.ignore,
+    Effect.andThen(Effect.sleep(forgottenAfter)),
+    Effect.forever,
     Effect.forkScoped
   )
-  yield* answerCalls(gateway, broker)
+  yield* Effect.forkScoped(CallAnswers.answer(broker, gateways))
 
   return GatewayRelay.of({
     status: Effect.sync(() => ({
       name: broker.name,
       published,
       repeated,
-      held: Option.fromUndefinedOr(held),
+      held: Option.fromUndefinedOr(held.why),
       broker: Option.fromUndefinedOr(brokerStatus)
     })),
-    end: Deferred.await(ended)
+    end: Effect.never,
+    relay
   })
+}).pipe((making) => RelayBroker.use(({ name }) => Effect.annotateLogs(making, { relay: name })))
+
+/** State of a relay with these gateways. */
+const stateOf = Effect.fnUntraced(function* (gateways: Iterable<Gateway["Service"]>) {
+  const of = yield* Effect.forEach(
+    gateways,
+    Effect.fnUntraced(function* (gateway) {
+      const shards = yield* gateway.shards
+      const sessions = yield* Effect.forEach(shards, ({ shard }) => gateway.session(shard.id))
+      return {
+        shards,
+        sessions: sessions.flatMap(Option.toArray),
+        identity: yield* gateway.identity,
+        budget: yield* gateway.identifyBudget,
+        info: yield* Effect.orElseSucceed(gateway.info, Option.none)
+      }
+    })
+  )
+  return {
+    version: 1,
+    at: yield* Clock.currentTimeMillis,
+    shards: of.flatMap(({ shards }) => shards),
+    sessions: of.flatMap(({ sessions }) => sessions),
+    identity: Identities.ofShards(of.flatMap(({ identity }) => Option.toArray(identity))),
+    budget: Option.firstSomeOf(of.map(({ budget }) => budget)),
+    info: Option.firstSomeOf(of.map(({ info }) => info))
+  } satisfies RelayCalls.RelayState
+})
+
+/** Removes what relays have told of themselves that were killed long ago. */
+const forgetGone = Effect.fnUntraced(function* (broker: RelayBroker["Service"]) {
+  const before = (yield* Clock.currentTimeMillis) - Duration.toMillis(forgottenAfter)
+  for (const [name, text] of yield* broker.texts) {
+    if (!RelayCalls.isState(name)) continue
+    // One that cannot be read is of a later release.
+    const state = yield* Effect.option(RelayCalls.texts.state.decode(text))
+    if (Option.isSome(state) && state.value.at < before) yield* broker.remove(name)
+  }
 })
 
 /** Feeds the metrics of a relay. */
@@ -230,96 +287,4 @@ const makeMetrics = (relay: string) =>
           gauges.consumers.updateUnsafe(status.consumers, context)
         })
     })
-  })
-
-/** Makes the calls of consumers, in their order. */
-const answerCalls = Effect.fnUntraced(function* (gateway: Gateway["Service"], broker: RelayBroker["Service"]) {
-  const fork = yield* FiberSet.makeRuntime<never, void, never>()
-
-  const answer = (call: RelayCall, what: RelayAnswer["what"]) =>
-    RelayCalls.texts.answer.encode({ to: call.id, what }).pipe(
-      Effect.flatMap((text) => broker.post(RelayCalls.channels.answersTo(call.from), text)),
-      Effect.retry({ times: 5, schedule: unansweredWait }),
-      Effect.ignore
-    )
-
-  const done = (call: RelayCall, effect: Effect.Effect<void, GatewayError>) =>
-    Effect.matchEffect(effect, {
-      onSuccess: () => answer(call, { _tag: "Done" }),
-      onFailure: (error) => answer(call, { _tag: "Failed", error })
-    })
-
-  const perform = (call: RelayCall): Effect.Effect<void> => {
-    const { what } = call
-    switch (what._tag) {
-      case "Send":
-        return eventOf(what).pipe(
-          Effect.flatMap((event) =>
-            done(
-              call,
-              Effect.flatMap(Clock.currentTimeMillis, (now) =>
-                gateway.send(event, { shard: what.shard, timeout: Duration.millis(Math.max(1, call.until - now)) })
-              )
-            )
-          ),
-          Effect.ignore
-        )
-      case "RequestMembers":
-        return done(
-          call,
-          Effect.suspend(() => {
-            const request: MembersRequest = JSON.parse(what.request)
-            return Stream.runForEach(
-              gateway.requestGuildMembers(request, { timeout: Duration.millis(what.timeout) }),
-              (chunk) => answer(call, { _tag: "Members", chunk: JSON.stringify(chunk) })
-            )
-          })
-        )
-      case "Restart":
-        return done(call, gateway.restart(what.shard))
-      case "Reshard":
-        return done(call, gateway.reshard(what.total))
-    }
-  }
-
-  yield* broker.follow(RelayCalls.channels.calls, { fromStart: true }).pipe(
-    Stream.runForEach(({ position, text }) =>
-      Effect.gen(function* () {
-        const call = yield* RelayCalls.texts.call.decode(text)
-        if (call.until <= (yield* Clock.currentTimeMillis)) return
-        const { isFor, isForAll } = yield* addressOf(call, gateway)
-        if (!isFor || (!isForAll && !(yield* broker.claim(RelayCalls.channels.calls, position)))) return
-        fork(perform(call))
-      }).pipe(Effect.catch((error) => Effect.logWarning("A call of a consumer is left out", error)))
-    ),
-    Effect.retry(unansweredWait),
-    Effect.forkScoped
-  )
-})
-
-const eventOf = ({ frame, raw }: { readonly frame: string; readonly raw: boolean }) =>
-  Effect.map(RelayCalls.decodeFrame(frame), (event) => (raw ? SendEvent.raw(event.op, event.d) : event))
-
-/**
- * Whether a call is for this relay, of which there may be several with other shards, and whether it is for all of them. One with
- * all shards also answers for shards that there are not.
- */
-const addressOf = (call: RelayCall, gateway: Gateway["Service"]) =>
-  Effect.gen(function* () {
-    const shards = (yield* gateway.shards).map(({ shard }) => shard)
-    const [first] = shards
-    if (first === undefined) return { isFor: false, isForAll: false }
-    const own = new Set(shards.map(({ id }) => id))
-    const { what } = call
-    if (own.size >= first.total || what._tag === "Reshard") return { isFor: true, isForAll: false }
-    if (what._tag === "Restart") return { isFor: own.has(what.shard), isForAll: false }
-    const event =
-      what._tag === "Send"
-        ? yield* eventOf(what)
-        : SendEvent.raw(GatewayOpcode.RequestGuildMembers, JSON.parse(what.request))
-    const routes = route(event, what._tag === "Send" ? what.shard : undefined, { ids: [...own], total: first.total })
-    return {
-      isFor: routes.some(([id]) => own.has(id)),
-      isForAll: event.op === GatewayOpcode.PresenceUpdate && (what._tag !== "Send" || what.shard === undefined)
-    }
   })

@@ -9,6 +9,7 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type { RelayEntry, RelayRecord } from "./RelayRecord.ts"
@@ -132,6 +133,9 @@ export interface BrokerOptions {
   /** Limit to the entries that are not acknowledged, over all partitions. At it the relay waits. Default: 1,000,000. */
   readonly capacity?: number | undefined
 }
+
+/** The wait between tries while a broker does not answer. */
+export const unansweredWait = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
 
 /** Defaults of the options. */
 export const defaults = { partitions: 64, capacity: 1_000_000 }

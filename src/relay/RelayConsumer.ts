@@ -10,7 +10,6 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import * as Semaphore from "effect/Semaphore"
-import * as Schedule from "effect/Schedule"
 import * as DeliveryLog from "../gateway/DeliveryLog.ts"
 import type { Wanted } from "../gateway/Wanted.ts"
 import { type Payload, payloadOf } from "../schema/Payload.ts"
@@ -18,7 +17,13 @@ import * as MonotonicTime from "../services/MonotonicTime.ts"
 import { momentOf, TimedLease, usableShare } from "../services/ShardLease.ts"
 import { Signal } from "../services/Signal.ts"
 import { ConsumedPartition, EntryMark } from "./ConsumedPartition.ts"
-import type { Leases, PartitionEntries, RelayBroker, RelayBrokerError } from "./RelayBroker.ts"
+import {
+  type Leases,
+  type PartitionEntries,
+  type RelayBroker,
+  type RelayBrokerError,
+  unansweredWait
+} from "./RelayBroker.ts"
 import * as RelayRecord from "./RelayRecord.ts"
 import type { RelayEntry } from "./RelayRecord.ts"
 
@@ -49,9 +54,6 @@ const readWait = Duration.millis(200)
 
 /** Time at the end for what is handled to reach the broker, and the leases to be given back. */
 const endTime = Duration.seconds(5)
-
-/** The wait between tries while the broker does not answer. */
-const unansweredWait = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
 
 /** Starts a consumer, which ends with the scope. */
 export const make = Effect.fnUntraced(function* (

@@ -13,7 +13,6 @@ import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Deliveries from "../gateway/Deliveries.ts"
@@ -32,7 +31,7 @@ import { encodeSendEvent } from "../schema/SendEvent.ts"
 import { ShardEvent } from "../schema/ShardEvent.ts"
 import type { ShardStatus } from "../schema/ShardStatus.ts"
 import { textOfPayload } from "../schema/UnparsedPayload.ts"
-import { RelayBroker, type RelayBrokerError } from "./RelayBroker.ts"
+import { RelayBroker, type RelayBrokerError, unansweredWait } from "./RelayBroker.ts"
 import * as RelayCalls from "./RelayCall.ts"
 import type { RelayAnswer, RelayCall, RelayState } from "./RelayCall.ts"
 import * as RelayConsumer from "./RelayConsumer.ts"
@@ -109,9 +108,6 @@ const silentAfter = Duration.seconds(5)
 
 /** Interval of the look at what relays tell. */
 const lookEvery = Duration.seconds(1)
-
-/** The wait between tries while the broker does not answer. */
-const unansweredWait = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
 
 const failWith = (reason: GatewayErrorReason) => Effect.fail(new GatewayError({ reason }))
 

@@ -88,7 +88,7 @@ export const matrix = (clients: ReadonlyArray<Client>, themes: ReadonlyArray<The
 const reasonsOf = (clients: ReadonlyArray<Client>, incident: Incident, results: Results): ReadonlyArray<string> => {
   const failures = clients.flatMap((client) => {
     const outcome = results.get(client, incident)
-    return outcome?._tag === "Failed" ? [`- ${client.name}: ${escaped(outcome.reason)}.`] : []
+    return outcome?._tag === "Failed" ? [`- ${client.name}: ${escaped(outcome.reason.replace(/\.$/, ""))}.`] : []
   })
   return failures.length === 0 ? [] : ["", ...failures]
 }

@@ -1,5 +1,5 @@
 /**
- * The broker that the environment names: PROOF_BROKER is its URL, PROOF_NAME the bot's name.
+ * The broker that the environment names: PROOF_BROKER is its URL, PROOF_NAME the bot's name, PROOF_REPLICAS how many servers keep it.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -11,7 +11,8 @@ export const Broker = Layer.unwrap(
     const url = yield* Config.String("PROOF_BROKER")
     const name = yield* Config.String("PROOF_NAME")
     const capacity = yield* Config.withDefault(Config.Int("PROOF_CAPACITY"), 1_000_000)
-    const engine = yield* RelayEngine.engineOf(url)
+    const replicas = yield* Config.withDefault(Config.Int("PROOF_REPLICAS"), 1)
+    const engine = yield* RelayEngine.engineOf(url, replicas)
     return engine.broker({ name, capacity })
   })
 )

@@ -28,6 +28,8 @@ const temporaryFolder = Effect.acquireRelease(
 /** A broker that can be killed and started again on the same data. */
 export interface OwnBroker {
   readonly url: string
+  /** How many servers keep everything. */
+  readonly replicas: number
   readonly kill: Effect.Effect<void>
   readonly start: Effect.Effect<void>
 }
@@ -53,6 +55,7 @@ const make = Effect.fnUntraced(function* (
   yield* start
   return {
     url: `${scheme}://127.0.0.1:${port}`,
+    replicas: 1,
     kill: Effect.suspend(() => (process === undefined ? Effect.void : Effect.asVoid(process.end("SIGKILL")))),
     start
   } satisfies OwnBroker
@@ -73,6 +76,37 @@ export const nats = make(
   "Server is ready",
   "nats"
 )
+
+/** Three servers of NATS that keep copies of everything. They are killed in turn, one at a time. */
+export const natsCluster = Effect.gen(function* () {
+  const scope = yield* Effect.scope
+  const ports = yield* Effect.all([freePort, freePort, freePort].map((free) => Effect.zip(free, freePort)))
+  const routes = ports.map(([, route]) => `nats://127.0.0.1:${route}`).join(",")
+  const starts = yield* Effect.forEach(ports, ([port, route], index) =>
+    Effect.map(temporaryFolder, (folder) =>
+      Process.start("nats-server", [
+        ...["--addr", "127.0.0.1", "--port", String(port), "--jetstream", "--store_dir", folder],
+        ...["--server_name", `server${index}`, "--cluster_name", "proof", "--routes", routes],
+        ...["--cluster", `nats://127.0.0.1:${route}`]
+      ]).pipe(Scope.provide(scope))
+    )
+  )
+  const servers = yield* Effect.all(starts)
+  for (const server of servers) yield* server.says("metadata leader")
+  let turn = 0
+  return {
+    url: ports.map(([port]) => `nats://127.0.0.1:${port}`).join(","),
+    replicas: 3,
+    kill: Effect.suspend(() => servers[turn]?.end("SIGKILL") ?? Effect.void).pipe(Effect.asVoid),
+    start: Effect.suspend(() => {
+      const place = turn
+      turn = (turn + 1) % servers.length
+      return Effect.map(starts[place] ?? Effect.die(new Error("there is no such server")), (server) => {
+        servers[place] = server
+      })
+    })
+  } satisfies OwnBroker
+})
 
 /** Folder of PostgreSQL's programs, of the latest version that is installed. */
 const postgresPrograms = Effect.sync(() => {
@@ -131,6 +165,7 @@ export const postgres = Effect.gen(function* () {
   yield* start
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    replicas: 1,
     kill: Effect.suspend(() => (process === undefined ? Effect.void : Effect.asVoid(process.end("SIGKILL")))),
     start
   } satisfies OwnBroker
@@ -140,5 +175,6 @@ export const postgres = Effect.gen(function* () {
 export const all: Readonly<Record<string, Effect.Effect<OwnBroker, never, Scope.Scope> | undefined>> = {
   redis,
   postgres,
-  nats
+  nats,
+  "nats-cluster": natsCluster
 }

@@ -160,6 +160,7 @@ const makeRun = Effect.fnUntraced(function* (broker: OwnBroker, consumers: numbe
     DISCORD_API_URL: simulator.apiUrl,
     DISCORD_SHARDS: "2",
     PROOF_BROKER: broker.url,
+    PROOF_REPLICAS: String(broker.replicas),
     PROOF_NAME: "proof",
     PROOF_SESSIONS: join(folder, "sessions.json"),
     PROOF_RECORD: path,

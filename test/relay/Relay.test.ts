@@ -20,11 +20,12 @@ import { SendEvent } from "../../src/schema/SendEvent.ts"
 import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
 import { SessionStore } from "../../src/services/SessionStore.ts"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import type { MemoryOptions } from "../../src/simulator/SimulatorOptions.ts"
 import * as SimulatedBot from "../support/SimulatedBot.ts"
 import { tokenOf } from "../support/TwoBots.ts"
 
-const world = (broker: Partial<Parameters<typeof MemoryBroker.layer>[0]> = {}) =>
-  SimulatedBot.discord({ forgetsAcknowledged: true }).pipe(
+const world = (broker: Partial<Parameters<typeof MemoryBroker.layer>[0]> = {}, discord: MemoryOptions = {}) =>
+  SimulatedBot.discord({ forgetsAcknowledged: true, ...discord }).pipe(
     Layer.provideMerge(Persistence.layerBackingMemory),
     Layer.provideMerge(MemoryBroker.layer({ name: "test", ...broker }))
   )
@@ -219,6 +220,121 @@ describe("a relay whose broker takes nothing for twenty minutes", () => {
         publish: (records) => Effect.andThen(answers.await, broker.publish(records))
       })
       yield* Effect.provideService(keepsItsConnection(answers.open), RelayBroker, unanswering)
+    }).pipe(Effect.provide(world()))
+  )
+})
+
+describe("a relay of several gateways", () => {
+  const shards = [0, 1, 2, 3]
+
+  it.effect("is one for the broker, and makes each call on the gateway that has the shard", () =>
+    Effect.gen(function* () {
+      const broker = yield* RelayBroker
+      const asked = { put: 0, calls: 0, claim: 0 }
+      const counted = RelayBroker.of({
+        ...broker,
+        put: (name, text) =>
+          Effect.andThen(
+            Effect.sync(() => asked.put++),
+            broker.put(name, text)
+          ),
+        claim: (channel, position) =>
+          Effect.andThen(
+            Effect.sync(() => asked.claim++),
+            broker.claim(channel, position)
+          ),
+        follow: (channel, options) => {
+          if (channel === "calls") asked.calls++
+          return broker.follow(channel, options)
+        }
+      })
+      const simulator = yield* DiscordSimulator
+      const of = yield* Layer.build(Layer.provide(GatewayRelay.layerShared, Layer.succeed(RelayBroker, counted)))
+      const gatewayOf = (id: number) =>
+        Gateway.layer.pipe(
+          Layer.provide(Layer.fresh(SessionStore.layerPersisted)),
+          Layer.provide(
+            GatewayConfig.layer({ token: "simulated-token", compression: "none", shards: { ids: [id], total: 4 } })
+          )
+        )
+      const relaying = yield* Effect.forEach(shards, (id) =>
+        Effect.forkScoped(Effect.provide(Effect.provideContext(GatewayRelay.relay, of), Layer.fresh(gatewayOf(id))))
+      )
+      yield* TestClock.adjust("10 seconds")
+      const before = { ...asked }
+      const handled: Array<Handled> = []
+      const { gateway } = yield* consumer("a", handled)
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual({ ...asked, put: asked.put - before.put }, { put: 10, calls: 1, claim: 0 })
+      assert.deepStrictEqual(
+        (yield* gateway.shards).map(({ shard, state }) => [shard.toString(), state]),
+        shards.map((id) => [`${id}/4`, "ready"])
+      )
+      yield* dispatchMany(0, 100)
+      yield* TestClock.adjust("2 seconds")
+      assertAll(handled, 100)
+      assertInOrder(handled)
+
+      /** Opcodes of the payloads that each shard was sent. */
+      const sent = Effect.map(simulator.connections, (connections) =>
+        shards.map((id) =>
+          connections
+            .filter(({ shard }) => shard === id)
+            .flatMap(({ frames }) => frames.map(({ op }) => op))
+            .filter((op) => op === 3 || op === 4)
+        )
+      )
+      const guild = guilds.find((guild) => (BigInt(guild) >> 22n) % 4n === 2n) ?? ""
+      const state = { channel_id: null, self_deaf: false, self_mute: false }
+      yield* gateway.send(SendEvent.updateVoiceState({ guild_id: guild, ...state }))
+      yield* gateway.send(
+        SendEvent.updatePresence({ since: null, activities: [], status: PresenceUpdateStatus.Idle, afk: false })
+      )
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* sent, [[3], [3], [4, 3], [3]])
+      // That is for all who have one, and nobody takes it for itself.
+      assert.strictEqual(asked.claim, 1)
+      const unknown = yield* Effect.flip(
+        gateway.send(SendEvent.updateVoiceState({ guild_id: guild, ...state }), { shard: 7 })
+      )
+      assert.strictEqual(unknown.reason._tag, "UnknownShard")
+
+      // One that has gone is another process's: its calls are left to that.
+      const [first] = relaying
+      if (first !== undefined) yield* Fiber.interrupt(first)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(
+        (yield* gateway.shards).map(({ shard }) => shard.id),
+        [1, 2, 3]
+      )
+      const restarting = yield* Effect.forkScoped(Effect.exit(gateway.restart(0)))
+      yield* TestClock.adjust("29 seconds")
+      assert.isUndefined(restarting.pollUnsafe())
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(restarting.pollUnsafe()?._tag, "Success")
+      // While their Discord is still there.
+      yield* Fiber.interruptAll(relaying)
+    }).pipe(Effect.provide(world({}, { maxConcurrency: 16 })))
+  )
+
+  it.effect("forgets what relays told of themselves that were killed", () =>
+    Effect.gen(function* () {
+      const { texts } = yield* RelayBroker
+      const names = Effect.map(texts, (texts) => [...texts.keys()])
+      // Killed: nothing of it is taken back.
+      const killed = yield* relay
+      yield* TestClock.adjust("1 second")
+      const [first = ""] = yield* names
+      const text = (yield* texts).get(first) ?? ""
+      yield* killed.end
+      yield* RelayBroker.use(({ put }) => put(first, text))
+      yield* relay
+      yield* TestClock.adjust("5 minutes")
+      assert.lengthOf(yield* names, 2)
+      yield* TestClock.adjust("20 minutes")
+      const left = yield* names
+      assert.lengthOf(left, 1)
+      assert.notInclude(left, first)
     }).pipe(Effect.provide(world()))
   )
 })

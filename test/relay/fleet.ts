@@ -12,7 +12,9 @@ const Machine = NodeCluster.layerEnv.pipe(
   Layer.provideMerge(GatewayConfig.layerEnv)
 )
 
-GatewayCluster.run(GatewayRelay.run).pipe(
-  Effect.provide(Layer.mergeAll(Machine, Broker, Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)]))),
+const Relay = Layer.provide(GatewayRelay.layerShared, Broker)
+
+GatewayCluster.run(GatewayRelay.relay).pipe(
+  Effect.provide(Layer.mergeAll(Machine, Relay, Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)]))),
   NodeRuntime.runMain({ disableErrorReporting: false })
 )

@@ -13,7 +13,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as LeaseTable from "../LeaseTable.ts"
@@ -30,7 +29,8 @@ import {
   type LeasedPartition,
   RelayBroker,
   RelayBrokerError,
-  type RelayDeadLetter
+  type RelayDeadLetter,
+  unansweredWait
 } from "../RelayBroker.ts"
 import * as RelayRecord from "../RelayRecord.ts"
 import type { RelayEntry } from "../RelayRecord.ts"
@@ -42,7 +42,7 @@ import type { RelayEntry } from "../RelayRecord.ts"
  * @category models
  */
 export interface NatsBrokerOptions extends BrokerOptions {
-  /** Number of servers that keep each stream, where the streams are made. Default: 1. */
+  /** Number of servers of a NATS cluster that keep each stream, where the streams are made: 1, 3 or 5. Default: 1. */
   readonly replicas?: number | undefined
 }
 
@@ -77,9 +77,6 @@ const channelLength = 1000
 /** Time for which a read of a channel waits. */
 const longestWait = Duration.seconds(5)
 
-/** The wait between tries while NATS does not answer. */
-const awhile = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
-
 const Meta = Schema.Struct({ version: Schema.Int, partitions: Schema.Int })
 
 const DeadLetter = Schema.fromJsonString(
@@ -100,6 +97,7 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
   const { ask, manager, publisher } = api
   const names = namesOf(options.name)
 
+  const replicas = options.replicas ?? 1
   const stream = (name: string, subjects: ReadonlyArray<string>, more: Partial<StreamConfig> = {}) =>
     api.open({
       name,
@@ -107,7 +105,7 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
       storage: StorageType.File,
       retention: RetentionPolicy.Limits,
       discard: DiscardPolicy.Old,
-      num_replicas: options.replicas ?? 1,
+      num_replicas: replicas,
       ...more
     })
   // Entries are never dropped, and repetitions recognised by their marks: the server has to remember no ids.
@@ -116,7 +114,7 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
     allow_direct: true,
     duplicate_window: nanos(1000)
   })
-  yield* stream(names.state, [names.states], { max_msgs_per_subject: 1 })
+  yield* NatsCell.openStream(api, names.state, names.states, replicas)
   yield* stream(names.channels, [names.anyChannel], {
     max_msgs_per_subject: channelLength,
     max_age: nanos(Duration.toMillis(channelTime))
@@ -174,7 +172,7 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
               ({ state }) => String(state.last_seq)
             )
         const next = Effect.suspend(() => read(new Map([[channel, last]]), { limit: 100, wait: longestWait })).pipe(
-          Effect.retry(awhile),
+          Effect.retry(unansweredWait),
           Effect.map((read) => {
             const messages = read.flatMap(({ messages }) => messages)
             last = messages.at(-1)?.position ?? last

@@ -1,6 +1,7 @@
 /**
  * A value in a stream that keeps the last message of each subject: read, changed and written by compare-and-set.
  */
+import { StorageType } from "@nats-io/jetstream"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -21,6 +22,16 @@ export interface NatsCell<A> {
     change: (stored: Stored<A>) => readonly [answer: B, value: A | undefined]
   ) => Effect.Effect<B, NatsError>
 }
+
+/** Creates a stream of values, on so many servers, unless there is one of its name. */
+export const openStream = (api: NatsApi, name: string, subjects: string, replicas: number) =>
+  api.open({
+    name,
+    subjects: [subjects],
+    storage: StorageType.File,
+    max_msgs_per_subject: 1,
+    num_replicas: replicas
+  })
 
 /** The wait of those who were too late. */
 const conflictWait = Schedule.jittered(Schedule.spaced("5 millis"))

@@ -5,7 +5,6 @@
  *
  * @since 0.1.0
  */
-import { StorageType } from "@nats-io/jetstream"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -35,6 +34,17 @@ const Session = Schema.Struct({ epoch: Schema.Int, session: Schema.optionalKey(S
 const Beside = Schema.Struct({ epoch: Schema.Int, texts: Schema.Record(Schema.String, Schema.String) })
 
 /**
+ * Options of the owner and the sessions in NATS.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NatsOwnerOptions {
+  /** Number of servers that keep them, as `NatsBroker` has it: whichever comes first makes the stream that both use. Default: 1. */
+  readonly replicas?: number | undefined
+}
+
+/**
  * Keeps the owner and the sessions of this name in NATS, where nothing is taken from an instance that is no owner any more: a fencing
  * token says so, and not a clock. The client is connected at the first call, and again after a failure.
  *
@@ -50,20 +60,19 @@ const Beside = Schema.Struct({ epoch: Schema.Int, texts: Schema.Record(Schema.St
  */
 export const layerWithSessions = <E, R>(
   name: string,
-  client: Layer.Layer<NatsClient, E, R>
-): Layer.Layer<OwnerStore | SessionStore, never, R> => LateOwner.layer(Layer.provide(layer(name), client))
+  client: Layer.Layer<NatsClient, E, R>,
+  options: NatsOwnerOptions = {}
+): Layer.Layer<OwnerStore | SessionStore, never, R> => LateOwner.layer(Layer.provide(layer(name, options), client))
 
-const layer = (name: string): Layer.Layer<OwnerStore | FencedSessions, NatsApi.NatsError, NatsClient> =>
+const layer = (
+  name: string,
+  { replicas }: NatsOwnerOptions
+): Layer.Layer<OwnerStore | FencedSessions, NatsApi.NatsError, NatsClient> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const api = yield* NatsApi.make(yield* NatsClient)
       const names = namesOf(name)
-      yield* api.open({
-        name: names.state,
-        subjects: [names.states],
-        storage: StorageType.File,
-        max_msgs_per_subject: 1
-      })
+      yield* NatsCell.openStream(api, names.state, names.states, replicas ?? 1)
       return Context.make(OwnerStore, ownerIn(api, names)).pipe(Context.add(FencedSessions, sessionsIn(api, names)))
     })
   )

@@ -12,7 +12,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redis from "effect/persistence/Redis"
 import * as Predicate from "effect/Predicate"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { failureText } from "../../services/FailureText.ts"
 import {
@@ -21,7 +20,8 @@ import {
   defaults,
   type PartitionEntries,
   RelayBroker,
-  RelayBrokerError
+  RelayBrokerError,
+  unansweredWait
 } from "../RelayBroker.ts"
 import * as RedisRelayScripts from "./RedisRelayScripts.ts"
 import * as RelayRecord from "../RelayRecord.ts"
@@ -95,7 +95,7 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, redis: Redis.R
       Effect.map(fromStart ? Effect.succeed("0-0") : run(lastOf(redis, channelOf(name))), (start) => {
         let last = start
         const next = Effect.suspend(() => read([[channelOf(name), last]], 100, longestWait)).pipe(
-          Effect.retry(awhile),
+          Effect.retry(unansweredWait),
           Effect.map((streams) => {
             const messages = (streams[0]?.entries ?? []).map(({ fields, position }) => ({
               position,
@@ -198,9 +198,6 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, redis: Redis.R
     remove: (name) => Effect.asVoid(run(redis.send("HDEL", `${prefix}:texts`, name)))
   })
 })
-
-/** The wait between tries while Redis does not answer. */
-const awhile = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
 
 const lastOf = (redis: Redis.Redis["Service"], key: string) =>
   Effect.map(redis.send("XREVRANGE", key, "+", "-", "COUNT", "1"), (answer) => entriesOf(answer)[0]?.position ?? "0-0")

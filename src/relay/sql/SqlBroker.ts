@@ -23,7 +23,8 @@ import {
   defaults,
   type PartitionEntries,
   RelayBroker,
-  RelayBrokerError
+  RelayBrokerError,
+  unansweredWait
 } from "../RelayBroker.ts"
 import * as RelayRecord from "../RelayRecord.ts"
 import type { RelayEntry } from "../RelayRecord.ts"
@@ -56,9 +57,6 @@ const statementTime = Duration.seconds(10)
 
 /** Interval at which what is too old is removed, and counts are summed up. */
 const cleaningInterval = Duration.seconds(10)
-
-/** The wait between tries while the database does not answer. */
-const unansweredWait = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
 
 const failed = (error: SqlError | RelayBrokerError) =>
   error._tag === "SqlError" ? new RelayBrokerError({ description: failureText(error) }) : error

@@ -167,6 +167,46 @@ describe.skipIf(!hasNats)("a broker on NATS", () => {
       }).pipe(Effect.scoped)
   )
 
+  it.live("takes and hands out everything while each of three servers is killed in turn", () =>
+    Effect.gen(function* () {
+      const servers = yield* Brokers.natsCluster
+      const broker = NatsBroker.layer({ name: "a bot", partitions: 1, replicas: servers.replicas }).pipe(
+        Layer.provide(NatsClient.layer({ servers: servers.url.split(",") }))
+      )
+      yield* Effect.gen(function* () {
+        const { publish, read } = yield* RelayBroker
+        const found: Array<string> = []
+        let last: string | undefined
+        const readUpTo = (count: number) =>
+          until(
+            Effect.map(
+              Effect.suspend(() =>
+                Effect.eventually(read(new Map([[0, last]]), { limit: 100, wait: Duration.millis(200) }))
+              ),
+              ([one]) => {
+                found.push(...(one?.entries ?? []).map(({ id }) => id))
+                last = one?.entries.at(-1)?.position ?? last
+                return found.length
+              }
+            ),
+            (length) => length >= count
+          )
+        for (let first = 1; first < 601; first += 200) {
+          yield* Effect.eventually(publish(records(first, first + 100)))
+          yield* servers.kill
+          // Two of three are enough.
+          yield* Effect.eventually(publish(records(first + 50, first + 200)))
+          yield* readUpTo(first + 199)
+          yield* servers.start
+        }
+        assert.deepStrictEqual(
+          found,
+          from(1, 601).map((sequence) => `a session:0:${sequence}`)
+        )
+      }).pipe(Effect.provide(broker))
+    }).pipe(Effect.scoped)
+  )
+
   it.live("goes on reading when its server is back", () =>
     Effect.gen(function* () {
       const server = yield* Brokers.nats

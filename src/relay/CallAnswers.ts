@@ -1,0 +1,136 @@
+/**
+ * Makes the calls of consumers on the gateways of a process, and answers them.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Stream from "effect/Stream"
+import type { Gateway } from "../gateway/Gateway.ts"
+import type { MembersRequest } from "../gateway/MemberRequests.ts"
+import type { GatewayError } from "../schema/GatewayError.ts"
+import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
+import { route, SendEvent } from "../schema/SendEvent.ts"
+import { type RelayBroker, unansweredWait } from "./RelayBroker.ts"
+import * as RelayCalls from "./RelayCall.ts"
+import type { RelayAnswer, RelayCall } from "./RelayCall.ts"
+
+type OneGateway = Gateway["Service"]
+
+/** Gateways that a call is for. */
+interface Address {
+  readonly gateways: ReadonlyArray<OneGateway>
+  /** True where each process makes it, and not the first that takes it. */
+  readonly isForAll: boolean
+}
+
+/** Makes the calls in their order, on whichever of the gateways are there at that moment. */
+export const answer = Effect.fnUntraced(function* (broker: RelayBroker["Service"], gateways: ReadonlySet<OneGateway>) {
+  const fork = yield* FiberSet.makeRuntime<never, void, never>()
+
+  const tell = (call: RelayCall, what: RelayAnswer["what"]) =>
+    RelayCalls.texts.answer.encode({ to: call.id, what }).pipe(
+      Effect.flatMap((text) => broker.post(RelayCalls.channels.answersTo(call.from), text)),
+      Effect.retry({ times: 5, schedule: unansweredWait }),
+      Effect.ignore
+    )
+
+  const make = (call: RelayCall, gateways: ReadonlyArray<OneGateway>) =>
+    Effect.matchEffect(
+      Effect.forEach(
+        gateways,
+        (gateway) => made(gateway, call, (chunk) => tell(call, { _tag: "Members", chunk: JSON.stringify(chunk) })),
+        { concurrency: "unbounded", discard: true }
+      ),
+      {
+        onSuccess: () => tell(call, { _tag: "Done" }),
+        onFailure: (error) => tell(call, { _tag: "Failed", error })
+      }
+    )
+
+  yield* broker.follow(RelayCalls.channels.calls, { fromStart: true }).pipe(
+    Stream.runForEach(({ position, text }) =>
+      Effect.gen(function* () {
+        const call = yield* RelayCalls.texts.call.decode(text)
+        if (call.until <= (yield* Clock.currentTimeMillis)) return
+        const address = yield* addressOf(call, gateways)
+        if (address.gateways.length === 0) return
+        if (!address.isForAll && !(yield* broker.claim(RelayCalls.channels.calls, position))) return
+        fork(make(call, address.gateways))
+      }).pipe(Effect.catch((error) => Effect.logWarning("A call of a consumer is left out", error)))
+    ),
+    Effect.retry(unansweredWait)
+  )
+})
+
+/** Makes a call on one gateway. */
+const made = (
+  gateway: OneGateway,
+  { until, what }: RelayCall,
+  onMembers: (chunk: unknown) => Effect.Effect<void>
+): Effect.Effect<void, GatewayError> => {
+  switch (what._tag) {
+    case "Send":
+      return Effect.gen(function* () {
+        const event = yield* Effect.orDie(eventOf(what))
+        const now = yield* Clock.currentTimeMillis
+        yield* gateway.send(event, { shard: what.shard, timeout: Duration.millis(Math.max(1, until - now)) })
+      })
+    case "RequestMembers":
+      return Effect.suspend(() => {
+        const request: MembersRequest = JSON.parse(what.request)
+        return Stream.runForEach(
+          gateway.requestGuildMembers(request, { timeout: Duration.millis(what.timeout) }),
+          onMembers
+        )
+      })
+    case "Restart":
+      return gateway.restart(what.shard)
+    case "Reshard":
+      return gateway.reshard(what.total)
+  }
+}
+
+const eventOf = ({ frame, raw }: { readonly frame: string; readonly raw: boolean }) =>
+  Effect.map(RelayCalls.decodeFrame(frame), (event) => (raw ? SendEvent.raw(event.op, event.d) : event))
+
+/**
+ * The gateways that a call is for: none where it is for another process, with other shards. A process that has all shards answers for
+ * shards that there are not, too.
+ */
+const addressOf = Effect.fnUntraced(function* (call: RelayCall, gateways: ReadonlySet<OneGateway>) {
+  const shards = yield* Effect.forEach(gateways, (gateway) =>
+    Effect.map(gateway.shards, (shards) => shards.map(({ shard }) => shard))
+  )
+  // Of two with a shard of the same number, while shards are being dealt anew, the later.
+  const own = [...gateways].map((gateway, index) => ({ gateway, shards: shards[index] ?? [] })).toReversed()
+  const { what } = call
+  const event =
+    what._tag === "Send"
+      ? yield* eventOf(what)
+      : what._tag === "RequestMembers"
+        ? SendEvent.raw(GatewayOpcode.RequestGuildMembers, JSON.parse(what.request))
+        : undefined
+  const isForAll = event?.op === GatewayOpcode.PresenceUpdate && (what._tag !== "Send" || what.shard === undefined)
+
+  const has = (shards: ReadonlyArray<{ readonly id: number; readonly total: number }>): boolean => {
+    const [first] = shards
+    if (first === undefined) return false
+    if (what._tag === "Reshard") return true
+    const ids = shards.map(({ id }) => id)
+    if (what._tag === "Restart") return ids.includes(what.shard)
+    return (
+      event !== undefined &&
+      route(event, what._tag === "Send" ? what.shard : undefined, { ids, total: first.total }).some(([id]) =>
+        ids.includes(id)
+      )
+    )
+  }
+  const meant = own.filter(({ shards }) => has(shards)).map(({ gateway }) => gateway)
+  if (isForAll) return { gateways: meant, isForAll } satisfies Address
+
+  const ids = new Set(own.flatMap(({ shards }) => shards.map(({ id }) => id)))
+  const hasAll = own.some(({ shards: [first] }) => first !== undefined && ids.size >= first.total)
+  const [gateway = hasAll ? own[0]?.gateway : undefined] = meant
+  return { gateways: gateway === undefined ? [] : [gateway], isForAll } satisfies Address
+})
