@@ -85,9 +85,21 @@ export const natsCluster = Effect.gen(function* () {
   const starts = yield* Effect.forEach(ports, ([port, route], index) =>
     Effect.map(temporaryFolder, (folder) =>
       Process.start("nats-server", [
-        ...["--addr", "127.0.0.1", "--port", String(port), "--jetstream", "--store_dir", folder],
-        ...["--server_name", `server${index}`, "--cluster_name", "proof", "--routes", routes],
-        ...["--cluster", `nats://127.0.0.1:${route}`]
+        "--addr",
+        "127.0.0.1",
+        "--port",
+        String(port),
+        "--jetstream",
+        "--store_dir",
+        folder,
+        "--server_name",
+        `server${index}`,
+        "--cluster_name",
+        "proof",
+        "--routes",
+        routes,
+        "--cluster",
+        `nats://127.0.0.1:${route}`
       ]).pipe(Scope.provide(scope))
     )
   )
