@@ -8,8 +8,9 @@ import * as FiberSet from "effect/FiberSet"
 import * as Stream from "effect/Stream"
 import type { Gateway } from "../gateway/Gateway.ts"
 import type { MembersRequest } from "../gateway/MemberRequests.ts"
-import type { GatewayError } from "../schema/GatewayError.ts"
+import { GatewayError } from "../schema/GatewayError.ts"
 import { GatewayOpcode } from "../schema/GatewayOpcode.ts"
+import { InvalidSendEvent } from "../schema/SendError.ts"
 import { route, SendEvent } from "../schema/SendEvent.ts"
 import { type RelayBroker, unansweredWait } from "./RelayBroker.ts"
 import * as RelayCalls from "./RelayCall.ts"
@@ -53,7 +54,9 @@ export const answer = Effect.fnUntraced(function* (broker: RelayBroker["Service"
       Effect.gen(function* () {
         const call = yield* RelayCalls.texts.call.decode(text)
         if (call.until <= (yield* Clock.currentTimeMillis)) return
-        const address = yield* addressOf(call, gateways)
+        const address = yield* Effect.tapError(addressOf(call, gateways), (error) =>
+          tell(call, { _tag: "Failed", error: unreadable(error) })
+        )
         if (address.gateways.length === 0) return
         if (!address.isForAll && !(yield* broker.claim(RelayCalls.channels.calls, position))) return
         fork(make(call, address.gateways))
@@ -77,13 +80,9 @@ const made = (
         yield* gateway.send(event, { shard: what.shard, timeout: Duration.millis(Math.max(1, until - now)) })
       })
     case "RequestMembers":
-      return Effect.suspend(() => {
-        const request: MembersRequest = JSON.parse(what.request)
-        return Stream.runForEach(
-          gateway.requestGuildMembers(request, { timeout: Duration.millis(what.timeout) }),
-          onMembers
-        )
-      })
+      return Effect.flatMap(Effect.orDie(requestOf(what)), (request) =>
+        Stream.runForEach(gateway.requestGuildMembers(request, { timeout: Duration.millis(what.timeout) }), onMembers)
+      )
     case "Restart":
       return gateway.restart(what.shard)
     case "Reshard":
@@ -93,6 +92,16 @@ const made = (
 
 const eventOf = ({ frame, raw }: { readonly frame: string; readonly raw: boolean }) =>
   Effect.map(RelayCalls.decodeFrame(frame), (event) => (raw ? SendEvent.raw(event.op, event.d) : event))
+
+/** The request, which `requestGuildMembers` checks. */
+const requestOf = ({ request }: { readonly request: string }) =>
+  Effect.try({
+    try: (): MembersRequest => JSON.parse(request),
+    catch: () => new InvalidSendEvent({ field: "d", description: "is not JSON" })
+  })
+
+const unreadable = ({ message }: Error) =>
+  new GatewayError({ reason: new InvalidSendEvent({ field: "d", description: `cannot be read: ${message}` }) })
 
 /**
  * The gateways that a call is for: none where it is for another process, with other shards. A process that has all shards answers for
@@ -109,7 +118,7 @@ const addressOf = Effect.fnUntraced(function* (call: RelayCall, gateways: Readon
     what._tag === "Send"
       ? yield* eventOf(what)
       : what._tag === "RequestMembers"
-        ? SendEvent.raw(GatewayOpcode.RequestGuildMembers, JSON.parse(what.request))
+        ? SendEvent.raw(GatewayOpcode.RequestGuildMembers, yield* requestOf(what))
         : undefined
   const isForAll = event?.op === GatewayOpcode.PresenceUpdate && (what._tag !== "Send" || what.shard === undefined)
 

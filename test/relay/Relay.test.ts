@@ -441,6 +441,30 @@ describe("a consumer", () => {
     }).pipe(Effect.provide(world()))
   )
 
+  it.effect("is told that its call cannot be read, and others are answered after it", () =>
+    Effect.gen(function* () {
+      yield* relay
+      yield* TestClock.adjust("2 seconds")
+      const broker = yield* RelayBroker
+      const answers: Array<string> = []
+      yield* Effect.forkScoped(
+        Stream.runForEach(broker.follow("answers:foreign", { fromStart: true }), ({ text }) =>
+          Effect.sync(() => void answers.push(text))
+        )
+      )
+      const call = (id: number, what: unknown) =>
+        broker.post("calls", JSON.stringify({ version: 1, id, from: "foreign", until: 1e9, what }))
+      yield* broker.post("calls", "nothing that is known")
+      yield* call(1, { _tag: "RequestMembers", request: "{", timeout: 1000 })
+      yield* call(2, { _tag: "Send", frame: "[]", raw: false })
+      yield* call(3, { _tag: "Restart", shard: 0 })
+      yield* TestClock.adjust("5 seconds")
+      assert.match(answers[0] ?? "", /"to":1,.*InvalidSendEvent/)
+      assert.match(answers[1] ?? "", /"to":2,.*InvalidSendEvent/)
+      assert.match(answers[2] ?? "", /"to":3,.*Done/)
+    }).pipe(Effect.provide(world()))
+  )
+
   it.effect("leaves what it had in hand to the others when it is not heard of any more", () =>
     Effect.gen(function* () {
       yield* relay
