@@ -73,10 +73,8 @@ const failed = (description: string, option = "--broker") =>
 export const engineOf = (text: string, replicas = 1): Effect.Effect<RelayEngine, GatewayError> => {
   if (text === "") return Effect.fail(failed(`it or RELAY_BROKER says where the broker is: ${examples}`))
   const urls = text.split(/,(?=\w+:\/\/)/)
-  const kind = urls.every((url) => URL.canParse(url)) && kinds.find((kind) => urls.every((url) => isOf(kind, url)))
-  if (kind === undefined || kind === false || !Arr.isReadonlyArrayNonEmpty(urls)) {
-    return Effect.fail(failed(`it takes ${examples}`))
-  }
+  const kind = kinds.find((kind) => urls.every((url) => isOf(kind, url)))
+  if (kind === undefined || !Arr.isReadonlyArrayNonEmpty(urls)) return Effect.fail(failed(`it takes ${examples}`))
   if (urls.length > 1 && !kind.hasSeveralServers) return Effect.fail(failed(`of ${kind.name} it takes one URL`))
   if (replicas !== 1 && !kind.hasSeveralServers) {
     return Effect.fail(failed(`${kind.name} copies by its own settings, and not by this one`, "RELAY_REPLICAS"))
@@ -84,7 +82,7 @@ export const engineOf = (text: string, replicas = 1): Effect.Effect<RelayEngine,
   return Effect.map(load(kind), ({ engineAt }) => engineAt(urls, replicas))
 }
 
-const isOf = ({ protocols }: EngineKind, url: string) => protocols.includes(new URL(url).protocol)
+const isOf = ({ protocols }: EngineKind, url: string) => URL.canParse(url) && protocols.includes(new URL(url).protocol)
 
 const load = ({ load, name, packages }: EngineKind) =>
   Effect.tryPromise({

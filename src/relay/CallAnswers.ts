@@ -25,9 +25,16 @@ interface Address {
   readonly isForAll: boolean
 }
 
-/** Makes the calls in their order, on whichever of the gateways are there at that moment. */
-export const answer = Effect.fnUntraced(function* (broker: RelayBroker["Service"], gateways: ReadonlySet<OneGateway>) {
+/** A call that a gateway may be for which comes later, until its asker waits no longer. */
+interface Kept {
+  readonly position: string
+  readonly call: RelayCall
+}
+
+/** Makes the calls for these gateways, and for those that are added to them. */
+export const make = Effect.fnUntraced(function* (broker: RelayBroker["Service"], gateways: ReadonlySet<OneGateway>) {
   const fork = yield* FiberSet.makeRuntime<never, void, never>()
+  let kept: ReadonlyArray<Kept> = []
 
   const tell = (call: RelayCall, what: RelayAnswer["what"]) =>
     RelayCalls.texts.answer.encode({ to: call.id, what }).pipe(
@@ -36,7 +43,7 @@ export const answer = Effect.fnUntraced(function* (broker: RelayBroker["Service"
       Effect.ignore
     )
 
-  const make = (call: RelayCall, gateways: ReadonlyArray<OneGateway>) =>
+  const perform = (call: RelayCall, gateways: ReadonlyArray<OneGateway>) =>
     Effect.matchEffect(
       Effect.forEach(
         gateways,
@@ -49,21 +56,43 @@ export const answer = Effect.fnUntraced(function* (broker: RelayBroker["Service"
       }
     )
 
-  yield* broker.follow(RelayCalls.channels.calls, { fromStart: true }).pipe(
-    Stream.runForEach(({ position, text }) =>
-      Effect.gen(function* () {
-        const call = yield* RelayCalls.texts.call.decode(text)
-        if (call.until <= (yield* Clock.currentTimeMillis)) return
-        const address = yield* Effect.tapError(addressOf(call, gateways), (error) =>
-          tell(call, { _tag: "Failed", error: unreadable(error) })
-        )
-        if (address.gateways.length === 0) return
-        if (!address.isForAll && !(yield* broker.claim(RelayCalls.channels.calls, position))) return
-        fork(make(call, address.gateways))
-      }).pipe(Effect.catch((error) => Effect.logWarning("A call of a consumer is left out", error)))
-    ),
-    Effect.retry(unansweredWait)
+  /** Makes a call on those of the candidates that it is for. */
+  const offer = Effect.fnUntraced(
+    function* (one: Kept, candidates: ReadonlySet<OneGateway>) {
+      const { call, position } = one
+      if (call.until <= (yield* Clock.currentTimeMillis)) return
+      const address = yield* Effect.tapError(addressOf(call, gateways, candidates), (error) =>
+        tell(call, { _tag: "Failed", error: unreadable(error) })
+      )
+      if (address.isForAll || address.gateways.length === 0) kept = [...kept.filter((other) => other !== one), one]
+      else kept = kept.filter((other) => other !== one)
+      if (address.gateways.length === 0) return
+      if (!address.isForAll && !(yield* broker.claim(RelayCalls.channels.calls, position))) return
+      fork(perform(call, address.gateways))
+    },
+    Effect.catch((error) => Effect.logWarning("A call of a consumer is left out", error))
   )
+
+  const forgetLate = Effect.map(Clock.currentTimeMillis, (now) => {
+    kept = kept.filter(({ call }) => call.until > now)
+  })
+
+  return {
+    /** Makes the calls of the channel in their order, for ever. */
+    answer: broker.follow(RelayCalls.channels.calls, { fromStart: true }).pipe(
+      Stream.runForEach(({ position, text }) =>
+        RelayCalls.texts.call.decode(text).pipe(
+          Effect.flatMap((call) => offer({ position, call }, gateways)),
+          Effect.andThen(forgetLate),
+          Effect.catch((error) => Effect.logWarning("A call of a consumer is left out", error))
+        )
+      ),
+      Effect.retry(unansweredWait)
+    ),
+    /** Makes the calls that came before this gateway, and are for it. */
+    catchUp: (gateway: OneGateway) =>
+      Effect.suspend(() => Effect.forEach(kept, (one) => offer(one, new Set([gateway])), { discard: true }))
+  }
 })
 
 /** Makes a call on one gateway. */
@@ -104,10 +133,14 @@ const unreadable = ({ message }: Error) =>
   new GatewayError({ reason: new InvalidSendEvent({ field: "d", description: `cannot be read: ${message}` }) })
 
 /**
- * The gateways that a call is for: none where it is for another process, with other shards. A process that has all shards answers for
+ * The candidates that a call is for: none where it is for another process, with other shards. A process that has all shards answers for
  * shards that there are not, too.
  */
-const addressOf = Effect.fnUntraced(function* (call: RelayCall, gateways: ReadonlySet<OneGateway>) {
+const addressOf = Effect.fnUntraced(function* (
+  call: RelayCall,
+  gateways: ReadonlySet<OneGateway>,
+  candidates: ReadonlySet<OneGateway>
+) {
   const shards = yield* Effect.forEach(gateways, (gateway) =>
     Effect.map(gateway.shards, (shards) => shards.map(({ shard }) => shard))
   )
@@ -135,11 +168,11 @@ const addressOf = Effect.fnUntraced(function* (call: RelayCall, gateways: Readon
       )
     )
   }
-  const meant = own.filter(({ shards }) => has(shards)).map(({ gateway }) => gateway)
-  if (isForAll) return { gateways: meant, isForAll } satisfies Address
-
+  const meant = own.flatMap(({ gateway, shards }) => (candidates.has(gateway) && has(shards) ? [gateway] : []))
   const ids = new Set(own.flatMap(({ shards }) => shards.map(({ id }) => id)))
   const hasAll = own.some(({ shards: [first] }) => first !== undefined && ids.size >= first.total)
+  // Where no other process has shards it is made once, as any other.
+  if (isForAll) return { gateways: meant, isForAll: !hasAll } satisfies Address
   const [gateway = hasAll ? own[0]?.gateway : undefined] = meant
   return { gateways: gateway === undefined ? [] : [gateway], isForAll } satisfies Address
 })

@@ -124,6 +124,7 @@ const make = Effect.gen(function* () {
   const gateways = new Set<Gateway["Service"]>()
   const metrics = yield* makeMetrics(broker.name)
   const held = new HeldGateways()
+  const calls = yield* CallAnswers.make(broker, gateways)
   let published = 0
   let repeated = 0
   let brokerStatus: BrokerStatus | undefined
@@ -174,6 +175,7 @@ const make = Effect.gen(function* () {
         })
     )
     yield* Effect.forkScoped(tellChanges(gateway))
+    yield* Effect.forkScoped(calls.catchUp(gateway))
     return yield* gateway.forward((batch) =>
       publish(
         gateway,
@@ -206,7 +208,7 @@ const make = Effect.gen(function* () {
     Effect.forever,
     Effect.forkScoped
   )
-  yield* Effect.forkScoped(CallAnswers.answer(broker, gateways))
+  yield* Effect.forkScoped(calls.answer)
 
   return GatewayRelay.of({
     status: Effect.sync(() => ({

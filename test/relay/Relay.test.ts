@@ -292,8 +292,8 @@ describe("a relay of several gateways", () => {
       )
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* sent, [[3], [3], [4, 3], [3]])
-      // That is for all who have one, and nobody takes it for itself.
-      assert.strictEqual(asked.claim, 1)
+      // No other process has shards: each is taken out of the channel.
+      assert.strictEqual(asked.claim, 2)
       const unknown = yield* Effect.flip(
         gateway.send(SendEvent.updateVoiceState({ guild_id: guild, ...state }), { shard: 7 })
       )
@@ -307,13 +307,17 @@ describe("a relay of several gateways", () => {
         (yield* gateway.shards).map(({ shard }) => shard.id),
         [1, 2, 3]
       )
-      const restarting = yield* Effect.forkScoped(Effect.exit(gateway.restart(0)))
-      yield* TestClock.adjust("29 seconds")
+      const restarting = yield* Effect.forkScoped(gateway.restart(0))
+      yield* TestClock.adjust("5 seconds")
       assert.isUndefined(restarting.pollUnsafe())
-      yield* TestClock.adjust("2 seconds")
+      // It comes back, and has the call that was waiting for it.
+      const again = yield* Effect.forkScoped(
+        Effect.provide(Effect.provideContext(GatewayRelay.relay, of), Layer.fresh(gatewayOf(0)))
+      )
+      yield* TestClock.adjust("5 seconds")
       assert.strictEqual(restarting.pollUnsafe()?._tag, "Success")
       // While their Discord is still there.
-      yield* Fiber.interruptAll(relaying)
+      yield* Fiber.interruptAll([...relaying, again])
     }).pipe(Effect.provide(world({}, { maxConcurrency: 16 })))
   )
 
@@ -438,6 +442,27 @@ describe("a consumer", () => {
         )
       )
       assert.strictEqual(unknown.reason._tag, "UnknownShard")
+    }).pipe(Effect.provide(world()))
+  )
+
+  it.effect("has its call made once, though the relay is started anew", () =>
+    Effect.gen(function* () {
+      const first = yield* relay
+      const { gateway } = yield* consumer("a", [])
+      yield* TestClock.adjust("2 seconds")
+      yield* gateway.send(
+        SendEvent.updatePresence({ since: null, activities: [], status: PresenceUpdateStatus.Idle, afk: false })
+      )
+      yield* TestClock.adjust("1 second")
+      yield* first.end
+      yield* relay
+      yield* TestClock.adjust("5 seconds")
+      const connections = yield* DiscordSimulator.use(({ connections }) => connections)
+      assert.isAbove(connections.length, 1)
+      assert.lengthOf(
+        connections.flatMap(({ frames }) => frames.filter(({ op }) => op === 3)),
+        1
+      )
     }).pipe(Effect.provide(world()))
   )
 
