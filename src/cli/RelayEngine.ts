@@ -76,6 +76,9 @@ export const engineOf = (text: string, replicas = 1): Effect.Effect<RelayEngine,
   const kind = kinds.find((kind) => urls.every((url) => isOf(kind, url)))
   if (kind === undefined || !Arr.isReadonlyArrayNonEmpty(urls)) return Effect.fail(failed(`it takes ${examples}`))
   if (urls.length > 1 && !kind.hasSeveralServers) return Effect.fail(failed(`of ${kind.name} it takes one URL`))
+  if (replicas < 1 || replicas > 5) {
+    return Effect.fail(failed("it takes the number of servers that keep each entry, 1 to 5", "RELAY_REPLICAS"))
+  }
   if (replicas !== 1 && !kind.hasSeveralServers) {
     return Effect.fail(failed(`${kind.name} copies by its own settings, and not by this one`, "RELAY_REPLICAS"))
   }

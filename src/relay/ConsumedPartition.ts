@@ -3,6 +3,10 @@
  */
 import type { MarkSegment } from "../shard/LowWaterMark.ts"
 import type { LeasedPartition } from "./RelayBroker.ts"
+import type { RelayEntry } from "./RelayRecord.ts"
+
+/** Number of acknowledged entries that are remembered. */
+const remembered = 1000
 
 /** The partition, from its lease on until that is given back or lost. */
 export class ConsumedPartition {
@@ -14,8 +18,10 @@ export class ConsumedPartition {
   isDraining = false
   /** The lease is lost: what is read and not handed out is not to be. */
   isVoid = false
-  /** Entries that are read and not acknowledged at the broker. */
-  inHand = 0
+  /** Ids of the entries that are taken and not acknowledged at the broker, by their positions. */
+  private readonly ids = new Map<string, string>()
+  /** The same of the last ones that are acknowledged. */
+  private readonly acknowledged = new Map<string, string>()
   private readonly losses: number
   /** Position of the last entry that holders before may have handed out; undefined once it is behind. */
   private last: string | undefined
@@ -28,19 +34,39 @@ export class ConsumedPartition {
     this.last = losses === 0 ? undefined : last
   }
 
-  /** Reads an entry. Count of holders that may have handed it out before. */
-  read(position: string): number {
-    this.position = position
-    this.inHand++
+  /** Count of the entries that are taken and not acknowledged at the broker. */
+  get inHand(): number {
+    return this.ids.size
+  }
+
+  /** Where an entry is that the broker repeats; undefined for a new one. */
+  stateOf({ id, position }: RelayEntry): "inHand" | "acknowledged" | undefined {
+    if (this.has(id, position)) return "inHand"
+    return this.acknowledged.get(position) === id ? "acknowledged" : undefined
+  }
+
+  /** Takes a new entry in hand. Count of holders that may have handed it out before. */
+  take({ id, position }: RelayEntry): number {
+    this.ids.set(position, id)
     if (this.last === undefined) return 0
     if (this.last === position) this.last = undefined
     return this.losses
   }
 
+  /** True where this entry is in hand, and not another one that the broker has in its place by now. */
+  has(id: string, position: string): boolean {
+    return this.ids.get(position) === id
+  }
+
   /** An entry is acknowledged at the broker. */
-  settle(): void {
-    this.inHand--
+  settle(position: string): void {
+    const id = this.ids.get(position)
     this.hasProgress = true
+    if (id === undefined) return
+    this.ids.delete(position)
+    this.acknowledged.set(position, id)
+    const [oldest] = this.acknowledged.keys()
+    if (this.acknowledged.size > remembered && oldest !== undefined) this.acknowledged.delete(oldest)
   }
 
   /** True where none of its entries is acknowledged yet. */

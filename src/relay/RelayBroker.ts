@@ -156,7 +156,10 @@ export class RelayBroker extends Context.Service<
      * is left out. So those that a failure has left, the first ones or all, are left out when they are published again.
      */
     readonly publish: (records: ReadonlyArray<RelayRecord>) => Effect.Effect<Published, RelayBrokerError>
-    /** Entries after these positions, `limit` at most of each partition. Waits for the first for `wait` at most. */
+    /**
+     * Entries after these positions, `limit` at most of each partition. Waits for the first for `wait` at most. A broker that is no longer
+     * sure of the positions, after a restart, say, begins again at the first entry that is not acknowledged.
+     */
     readonly read: (
       after: ReadonlyMap<number, string | undefined>,
       options: { readonly limit: number; readonly wait: Duration.Duration }

@@ -108,7 +108,7 @@ export const make = Effect.fnUntraced(function* (
       Effect.orDie,
       Effect.andThen(
         Effect.sync(() => {
-          for (const [partition, positions] of batch) for (const _ of positions) partition.settle()
+          for (const [partition, positions] of batch) for (const position of positions) partition.settle(position)
         })
       ),
       Effect.andThen(Effect.suspend(() => leasing.withPermits(1)(releaseDrained))),
@@ -200,8 +200,16 @@ export const make = Effect.fnUntraced(function* (
   const readable = () => [...partitions.values()].filter(({ isDraining, isVoid }) => !isDraining && !isVoid)
 
   const take = (partition: ConsumedPartition, entry: RelayEntry): Effect.Effect<void> => {
-    const handedOutBefore = partition.read(entry.position)
-    const done = () => onHandled(partition, entry.position)
+    const { id, position } = entry
+    partition.position = position
+    const state = partition.stateOf(entry)
+    if (state === "inHand") return Effect.void
+    // The broker has undone it.
+    if (state === "acknowledged") return Effect.sync(() => onHandled(partition, position))
+    const handedOutBefore = partition.take(entry)
+    const done = () => {
+      if (partition.has(id, position)) onHandled(partition, position)
+    }
     if (wanted !== undefined && entry.version <= RelayRecord.version && !wanted.has(entry.name)) {
       return Effect.sync(done)
     }

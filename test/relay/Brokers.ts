@@ -28,6 +28,8 @@ const temporaryFolder = Effect.acquireRelease(
 /** A broker that can be killed and started again on the same data. */
 export interface OwnBroker {
   readonly url: string
+  /** Folder of its data; undefined where there are several. */
+  readonly folder: string | undefined
   /** How many servers keep everything. */
   readonly replicas: number
   readonly kill: Effect.Effect<void>
@@ -43,7 +45,8 @@ const make = Effect.fnUntraced(function* (
 ) {
   const scope = yield* Effect.scope
   const port = String(yield* freePort)
-  const args = argumentsOf(port, yield* temporaryFolder)
+  const folder = yield* temporaryFolder
+  const args = argumentsOf(port, folder)
   let process: Process.Process | undefined
   const start = Process.start(program, args).pipe(
     Scope.provide(scope),
@@ -55,6 +58,7 @@ const make = Effect.fnUntraced(function* (
   yield* start
   return {
     url: `${scheme}://127.0.0.1:${port}`,
+    folder,
     replicas: 1,
     kill: Effect.suspend(() => (process === undefined ? Effect.void : Effect.asVoid(process.end("SIGKILL")))),
     start
@@ -77,46 +81,60 @@ export const nats = make(
   "nats"
 )
 
-/** Three servers of NATS that keep copies of everything. They are killed in turn, one at a time. */
-export const natsCluster = Effect.gen(function* () {
+/** A server of a cluster of NATS. It is up when it has everything that the others have. */
+const natsMember = Effect.fnUntraced(function* (name: string, port: number, route: number, routes: string) {
   const scope = yield* Effect.scope
-  const ports = yield* Effect.all([freePort, freePort, freePort].map((free) => Effect.zip(free, freePort)))
-  const routes = ports.map(([, route]) => `nats://127.0.0.1:${route}`).join(",")
-  const starts = yield* Effect.forEach(ports, ([port, route], index) =>
-    Effect.map(temporaryFolder, (folder) =>
-      Process.start("nats-server", [
-        "--addr",
-        "127.0.0.1",
-        "--port",
-        String(port),
-        "--jetstream",
-        "--store_dir",
-        folder,
-        "--server_name",
-        `server${index}`,
-        "--cluster_name",
-        "proof",
-        "--routes",
-        routes,
-        "--cluster",
-        `nats://127.0.0.1:${route}`
-      ]).pipe(Scope.provide(scope))
+  const monitor = yield* freePort
+  const args = ["--addr", "127.0.0.1", "--port", String(port), "--http_port", String(monitor), "--server_name", name]
+  const store = ["--jetstream", "--store_dir", yield* temporaryFolder]
+  const cluster = ["--cluster_name", "proof", "--cluster", `nats://127.0.0.1:${route}`, "--routes", routes]
+  const isCurrent = Effect.promise(() =>
+    fetch(`http://127.0.0.1:${monitor}/healthz`).then(
+      ({ ok }) => ok,
+      () => false
     )
   )
-  const servers = yield* Effect.all(starts)
-  for (const server of servers) yield* server.says("metadata leader")
+  let process: Process.Process | undefined
+  return {
+    start: Effect.gen(function* () {
+      process = yield* Scope.provide(Process.start("nats-server", [...args, ...store, ...cluster]), scope)
+    }),
+    isUp: until(
+      isCurrent,
+      (is) => is,
+      () => process?.description ?? ""
+    ),
+    kill: Effect.suspend(() => process?.end("SIGKILL") ?? Effect.void).pipe(Effect.asVoid)
+  }
+})
+
+/**
+ * Three servers of NATS that keep copies of everything. They are killed in turn, the next when the one before has caught up: what two of
+ * three lack is lost.
+ */
+export const natsCluster = Effect.gen(function* () {
+  const ports = yield* Effect.all([freePort, freePort, freePort].map((free) => Effect.zip(free, freePort)))
+  const routes = ports.map(([, route]) => `nats://127.0.0.1:${route}`).join(",")
+  const members = yield* Effect.forEach(ports, ([port, route], index) =>
+    natsMember(`server${index}`, port, route, routes)
+  )
+  yield* Effect.forEach(members, ({ start }) => start)
+  yield* Effect.forEach(members, ({ isUp }) => isUp)
   let turn = 0
+  const next = Effect.suspend(() => {
+    const member = members[turn]
+    return member === undefined ? Effect.die(new Error("there is no such server")) : Effect.succeed(member)
+  })
   return {
     url: ports.map(([port]) => `nats://127.0.0.1:${port}`).join(","),
+    folder: undefined,
     replicas: 3,
-    kill: Effect.suspend(() => servers[turn]?.end("SIGKILL") ?? Effect.void).pipe(Effect.asVoid),
-    start: Effect.suspend(() => {
-      const place = turn
-      turn = (turn + 1) % servers.length
-      return Effect.map(starts[place] ?? Effect.die(new Error("there is no such server")), (server) => {
-        servers[place] = server
+    kill: Effect.flatMap(next, ({ kill }) => kill),
+    start: Effect.tap(next, ({ isUp, start }) => Effect.andThen(start, isUp)).pipe(
+      Effect.map(() => {
+        turn = (turn + 1) % members.length
       })
-    })
+    )
   } satisfies OwnBroker
 })
 
@@ -177,6 +195,7 @@ export const postgres = Effect.gen(function* () {
   yield* start
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    folder,
     replicas: 1,
     kill: Effect.suspend(() => (process === undefined ? Effect.void : Effect.asVoid(process.end("SIGKILL")))),
     start

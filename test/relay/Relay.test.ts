@@ -14,7 +14,7 @@ import { TestClock } from "effect/testing"
 import { Gateway } from "../../src/gateway/Gateway.ts"
 import { GatewayRelay, type RelayStatus } from "../../src/relay/GatewayRelay.ts"
 import * as MemoryBroker from "../../src/relay/MemoryBroker.ts"
-import { RelayBroker } from "../../src/relay/RelayBroker.ts"
+import { type PartitionEntries, RelayBroker } from "../../src/relay/RelayBroker.ts"
 import * as RelayGateway from "../../src/relay/RelayGateway.ts"
 import { SendEvent } from "../../src/schema/SendEvent.ts"
 import { GatewayConfig } from "../../src/services/GatewayConfig.ts"
@@ -505,6 +505,77 @@ describe("a consumer", () => {
       yield* TestClock.adjust("90 seconds")
       assertAll(handled, 100)
       assertInOrder(handled)
+    }).pipe(Effect.provide(world()))
+  )
+
+  it.effect("hands out once what its broker repeats while it is in hand", () =>
+    Effect.gen(function* () {
+      yield* relay
+      const broker = yield* RelayBroker
+      const atStart: RelayBroker["Service"]["read"] = (after, options) =>
+        broker.read(new Map([...after.keys()].map((partition) => [partition, undefined])), options)
+      const handled: Array<number> = []
+      const { context } = yield* begin(RelayGateway.layer()).pipe(
+        Effect.provideService(RelayBroker, { ...broker, read: atStart })
+      )
+      const gateway = yield* Effect.provideContext(Gateway, context)
+      yield* gateway
+        .handle(
+          {
+            MESSAGE_CREATE: ({ d }) =>
+              Effect.delay(
+                Effect.sync(() => void handled.push(Number(d.id))),
+                "2 seconds"
+              )
+          },
+          { concurrency: 64 }
+        )
+        .pipe(Effect.forkScoped)
+      yield* TestClock.adjust("1 second")
+      yield* dispatchMany(0, 60)
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(
+        handled.toSorted((one, other) => one - other),
+        Array.from({ length: 60 }, (_, n) => n)
+      )
+    }).pipe(Effect.provide(world()))
+  )
+
+  it.effect("acknowledges again what its broker has forgotten to be acknowledged, and hands it out no more", () =>
+    Effect.gen(function* () {
+      yield* relay
+      const broker = yield* RelayBroker
+      const entries: Array<PartitionEntries> = []
+      const acknowledged: Array<string> = []
+      const handled: Array<Handled> = []
+      const { context } = yield* begin(RelayGateway.layer()).pipe(
+        Effect.provideService(RelayBroker, {
+          ...broker,
+          read: (after, options) =>
+            // What it had a moment ago, as if it had been set back.
+            entries.length > 0 && acknowledged.length === 40
+              ? Effect.sync(() => entries.splice(0))
+              : Effect.tap(broker.read(after, options), (read) => Effect.sync(() => entries.push(...read))),
+          acknowledge: (positions) =>
+            Effect.tap(broker.acknowledge(positions), () =>
+              Effect.sync(() => acknowledged.push(...[...positions.values()].flat()))
+            )
+        })
+      )
+      const gateway = yield* Effect.provideContext(Gateway, context)
+      yield* gateway
+        .handle({
+          MESSAGE_CREATE: ({ d }) =>
+            Effect.sync(() => void handled.push({ n: Number(d.id), guild: String(d.guild_id), by: "a" }))
+        })
+        .pipe(Effect.forkScoped)
+      yield* TestClock.adjust("1 second")
+      acknowledged.length = 0
+      yield* dispatchMany(0, 40)
+      yield* TestClock.adjust("10 seconds")
+      assertAll(handled, 40)
+      assert.isAtLeast(acknowledged.length, 80)
+      assert.strictEqual(new Set(acknowledged.slice(0, 40)).size, 40)
     }).pipe(Effect.provide(world()))
   )
 

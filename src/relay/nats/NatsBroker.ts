@@ -135,7 +135,7 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
     markSubject: names.mark,
     capacity: options.capacity ?? defaults.capacity
   })
-  const readLog = yield* NatsReader.make(api, names.log, names.partition)
+  const readLog = yield* NatsReader.make(api, { stream: names.log, subjectOf: names.partition, repeats: true })
   const leases = NatsCell.make(api, names.state, names.leases, LeaseTable.LeaseTable)
 
   /** Count of losses of the partitions that this process has leases of, where there are some. */
@@ -164,7 +164,7 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
   const follow = (channel: string, fromStart: boolean) =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const read = yield* NatsReader.make(api, names.channels, names.channel)
+        const read = yield* NatsReader.make(api, { stream: names.channels, subjectOf: names.channel, repeats: false })
         let last = fromStart
           ? undefined
           : yield* Effect.map(
@@ -234,7 +234,11 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
         Effect.scoped(
           Effect.gen(function* () {
             const { state } = yield* ask(() => manager.streams.info(names.dead))
-            const read = yield* NatsReader.make(api, names.dead, () => names.letters)
+            const read = yield* NatsReader.make(api, {
+              stream: names.dead,
+              subjectOf: () => names.letters,
+              repeats: false
+            })
             const after = String(Math.max(0, state.last_seq - limit))
             const found = yield* read(new Map([["", after]]), { limit, wait: Duration.zero })
             return found.flatMap(({ messages }) => messages).flatMap(({ text }) => Option.toArray(letterOf(text)))

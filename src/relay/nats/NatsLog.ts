@@ -76,6 +76,8 @@ export const make = Effect.fnUntraced(function* (
   const writing = Semaphore.makeUnsafe(1)
   let marks = 0
   let known: Known | undefined
+  /** Last position that the server has said to have. */
+  let confirmed = 0
 
   const info = api.ask(() => api.manager.streams.info(stream, { subjects_filter: markSubject }))
 
@@ -83,6 +85,12 @@ export const make = Effect.fnUntraced(function* (
 
   const load = Effect.gen(function* () {
     const { state } = yield* info
+    if (state.last_seq < confirmed) {
+      yield* Effect.logError(
+        `NATS has lost entries that it had confirmed: its log ends at ${state.last_seq}, and has ended at ${confirmed}`
+      )
+      confirmed = state.last_seq
+    }
     const mark = yield* api.last(stream, markSubject)
     const loaded: Known = { last: state.last_seq, room: 0, sources: new Map() }
     if (mark === undefined) return loaded
@@ -161,6 +169,7 @@ export const make = Effect.fnUntraced(function* (
       return Promise.all([answer, asked(last)])
     })
     at.last += messages.length
+    confirmed = at.last
     at.room -= records.length
     if (marks % marksKept === 0) {
       // It does not matter when, or whether.

@@ -2,8 +2,11 @@
  * Reads subjects of a stream behind positions: by a consumer of the server's for each subject, which acknowledges nothing and ends by
  * itself, and so changes nothing.
  *
- * It goes on where the last read ended, with what the server has sent meanwhile. Whoever asks for another position, or after a loss of the
- * connection, gets a new one from there: nothing is lost by a read that was interrupted.
+ * It goes on where the last read ended, with what the server has sent meanwhile. Whoever asks for another position gets a new one from there:
+ * nothing is lost by a read that was interrupted.
+ *
+ * A server that lost power has less than it had said to have, and gives its next messages positions that it has given before. So after
+ * a loss of the connection, or of the consumer, a position says little. And a server of several may lag behind the others and not know.
  */
 import { AckPolicy, DeliverPolicy } from "@nats-io/jetstream"
 import { createInbox, type Msg, type MsgHdrs, nanos, type Subscription } from "@nats-io/transport-node"
@@ -40,7 +43,7 @@ const settleTime = 2000
 
 /** A consumer at the server. */
 class Reading {
-  /** Position of the last message that was handed out. */
+  /** Position of the last message that was handed out: of the one before the first, as who reads names it. */
   after: number
   readonly messages: Array<Msg> = []
   /** Count of messages that the server has behind the last one here. */
@@ -48,6 +51,10 @@ class Reading {
   /** Messages that are asked for, and until when. */
   pull = { count: 0, until: 0 }
   isOver = false
+  /** The server says that there is nothing. */
+  isQuiet = false
+  /** Position of a message that there was all the same; 0 for none. */
+  missing = 0
   usedAt = 0
   private readonly consumer: string
   private readonly subscription: Subscription
@@ -67,7 +74,11 @@ class Reading {
           this.messages.push(message)
           this.pull.count--
           this.pending = pendingOf(message)
-        } else if (status === 404 || status === 408) this.pull.count = 0
+          this.isQuiet = false
+        } else if (status === 404 || status === 408) {
+          this.pull.count = 0
+          this.isQuiet = true
+        }
         // The consumer is gone, or its server.
         else if (status >= 400) this.isOver = true
         onNews()
@@ -87,6 +98,10 @@ class Reading {
       JSON.stringify({ batch: count, expires: nanos(pullTime) }),
       { reply: this.subscription.getSubject() }
     )
+  }
+
+  get isEmpty(): boolean {
+    return this.messages.length === 0
   }
 
   /** True where it has as many messages as it may, or as the server has. */
@@ -110,6 +125,7 @@ class Reading {
   /** Ends the consumer, here and at the server. */
   close(): void {
     this.isOver = true
+    this.messages.length = 0
     if (this.api.connection.isClosed()) return
     this.subscription.unsubscribe()
     this.api.connection.publish(`$JS.API.CONSUMER.DELETE.${this.stream}.${this.consumer}`)
@@ -128,8 +144,19 @@ const numberOf = ({ reply = "" }: Msg, index: number) => {
 const positionOf = (message: Msg) => numberOf(message, 5)
 const pendingOf = (message: Msg) => numberOf(message, 8)
 
+/** Options of a reader. */
+export interface ReaderOptions<K> {
+  readonly stream: string
+  readonly subjectOf: (key: K) => string
+  /**
+   * True where who reads leaves out what it has. After a loss it gets all that is there, from the first message on, whatever position it
+   * names. Otherwise only where the stream ends before that position.
+   */
+  readonly repeats: boolean
+}
+
 /** Reader of a stream, until the scope closes. */
-export const make = Effect.fnUntraced(function* <K>(api: NatsApi, stream: string, subjectOf: (key: K) => string) {
+export const make = Effect.fnUntraced(function* <K>(api: NatsApi, { repeats, stream, subjectOf }: ReaderOptions<K>) {
   const clock = yield* Clock.Clock
   const now = () => MonotonicTime.of(clock)
   const readings = new Map<K, Reading>()
@@ -149,13 +176,13 @@ export const make = Effect.fnUntraced(function* <K>(api: NatsApi, stream: string
     })
   )
 
-  const open = (key: K, position: number) =>
+  const open = (key: K, position: number, from = position) =>
     Effect.map(
       api.ask(() =>
         api.manager.consumers.add(stream, {
           ack_policy: AckPolicy.None,
           deliver_policy: DeliverPolicy.StartSequence,
-          opt_start_seq: position + 1,
+          opt_start_seq: from + 1,
           filter_subject: subjectOf(key),
           inactive_threshold: nanos(idleTime),
           mem_storage: true,
@@ -169,6 +196,23 @@ export const make = Effect.fnUntraced(function* <K>(api: NatsApi, stream: string
         return reading
       }
     )
+
+  /** Opens again after a loss. */
+  const reopen = Effect.fnUntraced(function* (key: K, position: number) {
+    if (repeats) return yield* open(key, position, 0)
+    const { state } = yield* api.ask(() => api.manager.streams.info(stream))
+    return yield* open(key, position, state.last_seq < position ? 0 : position)
+  })
+
+  /** Opens again where the server says a second time that there is nothing, and there is: at another server perhaps. */
+  const check = Effect.fnUntraced(function* (key: K, reading: Reading, position: number) {
+    reading.isQuiet = false
+    const last = yield* api.last(stream, subjectOf(key))
+    if (last === undefined || last.position <= position) return reading
+    if (reading.missing > position && reading.isEmpty) return yield* reopen(key, position)
+    reading.missing = last.position
+    return reading
+  })
 
   /** Waits until something is so, for a time at most. */
   const waitUntil = (isSo: () => boolean, time: Duration.Duration) =>
@@ -188,11 +232,16 @@ export const make = Effect.fnUntraced(function* <K>(api: NatsApi, stream: string
 
   const closeIdle = () => {
     const before = now() - idleTime / 2
-    for (const [key, reading] of readings) {
-      if (reading.usedAt > before) continue
-      reading.close()
-      readings.delete(key)
-    }
+    for (const reading of readings.values()) if (!reading.isOver && reading.usedAt <= before) reading.close()
+  }
+
+  const readingAt = (key: K, position: number, isAtOnce: boolean) => {
+    const reading = readings.get(key)
+    // Only a new one knows the messages of this moment.
+    if (isAtOnce || reading === undefined) return open(key, position)
+    if (reading.isOver) return reopen(key, position)
+    if (reading.after !== position) return open(key, position)
+    return reading.isQuiet ? check(key, reading, position) : Effect.succeed(reading)
   }
 
   /** Messages behind positions, as `RelayBroker.read` has them. */
@@ -205,11 +254,7 @@ export const make = Effect.fnUntraced(function* <K>(api: NatsApi, stream: string
       after,
       ([key, text]) => {
         const position = Number(text ?? 0)
-        const reading = readings.get(key)
-        // Only a new one knows the messages of this moment.
-        return isAtOnce || reading === undefined || reading.isOver || reading.after !== position
-          ? Effect.map(open(key, position), (opened) => ({ key, reading: opened }))
-          : Effect.succeed({ key, reading })
+        return Effect.map(readingAt(key, position, isAtOnce), (reading) => ({ key, reading }))
       },
       { concurrency: "unbounded" }
     )
