@@ -47,5 +47,5 @@ class Bot(discord.Client):
         say(f"problem {event}: {sys.exc_info()[1]!r}")
 
 
-# It waits for a minute of silence otherwise.
-Bot(intents=discord.Intents.all(), heartbeat_timeout=5).run(os.environ["DISCORD_TOKEN"], log_handler=None)
+# It waits for a minute of silence otherwise, and is ready when no guild has come for two seconds: here guilds go and come again.
+Bot(intents=discord.Intents.all(), heartbeat_timeout=5, guild_ready_timeout=0.2).run(os.environ["DISCORD_TOKEN"], log_handler=None)

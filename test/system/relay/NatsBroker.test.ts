@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as NatsApi from "../../../src/relay/nats/NatsApi.ts"
@@ -237,6 +238,8 @@ describe.skipIf(!hasNats)("a broker on NATS", () => {
     Effect.gen(function* () {
       const server = yield* Brokers.nats
       const { folder } = server
+      const said: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ message }) => void said.push(String(message)))
       const broker = NatsBroker.layer({ name: "a bot", partitions: 1 }).pipe(
         Layer.provide(NatsClient.layer({ servers: server.url }))
       )
@@ -273,7 +276,11 @@ describe.skipIf(!hasNats)("a broker on NATS", () => {
         )
         yield* Effect.eventually(post("a channel", "four"))
         yield* untilTrue(() => heard.includes("four"))
-      }).pipe(Effect.provide(broker), Effect.scoped)
+        assert.isTrue(
+          said.some((line) => line.includes("NATS has lost entries")),
+          said.join("\n")
+        )
+      }).pipe(Effect.provide(broker), Effect.scoped, Effect.provide(Logger.layer([logger])))
     }).pipe(Effect.scoped)
   )
 
