@@ -6,7 +6,7 @@ import type { LeasedPartition } from "./RelayBroker.ts"
 import type { RelayEntry } from "./RelayRecord.ts"
 
 /** Number of acknowledged entries that are remembered. */
-const remembered = 1000
+const remembered = 256
 
 /** The partition, from its lease on until that is given back or lost. */
 export class ConsumedPartition {
