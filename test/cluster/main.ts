@@ -7,12 +7,19 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Console, Duration, Effect, Exit, Random, Schedule } from "effect"
 import * as Arr from "effect/Array"
 import { DiscordSimulator } from "../../src/simulator/DiscordSimulator.ts"
+import * as MeasuredTable from "../support/MeasuredTable.ts"
 import * as Database from "./Database.ts"
 import * as Machines from "./Machines.ts"
 import * as Network from "./Network.ts"
 import * as Proxy from "./Proxy.ts"
-import * as Table from "./Table.ts"
 import { type Trouble, troubles } from "./Troubles.ts"
+
+/** Tables of docs/cluster.md. */
+const tables = {
+  guaranteed: { page: "cluster.md", table: "guaranteed" },
+  troubles: { page: "cluster.md", table: "troubles" },
+  idle: { page: "cluster.md", table: "idle" }
+}
 
 const perSecond = 5
 
@@ -102,9 +109,9 @@ const kills = Effect.fnUntraced(
       seen[signal] = `${times} times: ${spread(took)} to all shards connected`
     }
     const result = yield* report(cluster, shards)
-    yield* Table.writeLastCell("guaranteed", "a machine is killed", `${seen["SIGKILL"]}`)
-    yield* Table.writeLastCell("guaranteed", "a machine is told to stop", `${seen["SIGTERM"]}`)
-    yield* Table.writeLastCell("guaranteed", "both, in one run", result)
+    yield* MeasuredTable.writeLastCell(tables.guaranteed, "a machine is killed", `${seen["SIGKILL"]}`)
+    yield* MeasuredTable.writeLastCell(tables.guaranteed, "a machine is told to stop", `${seen["SIGTERM"]}`)
+    yield* MeasuredTable.writeLastCell(tables.guaranteed, "both, in one run", result)
   },
   Effect.scoped,
   Effect.provide(discord(64, 64))
@@ -133,8 +140,16 @@ const rolling = Effect.gen(function* () {
     )
   )
   const result = yield* report(cluster, cluster.identifies)
-  yield* Table.writeLastCell("guaranteed", "all machines are replaced", `3 machines in ${seconds(time)}: ${result}`)
-  yield* Table.writeLastCell("guaranteed", "a machine joins", `connected ${seconds(joining)} after its process began`)
+  yield* MeasuredTable.writeLastCell(
+    tables.guaranteed,
+    "all machines are replaced",
+    `3 machines in ${seconds(time)}: ${result}`
+  )
+  yield* MeasuredTable.writeLastCell(
+    tables.guaranteed,
+    "a machine joins",
+    `connected ${seconds(joining)} after its process began`
+  )
 }).pipe(Effect.scoped, Effect.provide(discord(64, 64)))
 
 /** The first start of a large bot; a machine is killed in the midst of it. */
@@ -161,8 +176,8 @@ const start = Effect.fnUntraced(
     )
     const result = yield* report(cluster, shards)
     if (redis !== undefined) return
-    yield* Table.writeLastCell(
-      "guaranteed",
+    yield* MeasuredTable.writeLastCell(
+      tables.guaranteed,
       isKilled ? "the first start, of which a machine is killed" : "the first start",
       `256 shards, \`max_concurrency\` 16: ${seconds(isKilled ? Duration.sum(time, Duration.seconds(40)) : time)}; ${result}`
     )
@@ -193,8 +208,8 @@ const outage = Effect.fnUntraced(
     const stopped = connectedDuring.indexOf(0)
     if (stopped < 0) return yield* Effect.die(new Error("shards went on without the database"))
     if (how === "refused") return
-    yield* Table.writeLastCell(
-      "guaranteed",
+    yield* MeasuredTable.writeLastCell(
+      tables.guaranteed,
       "the database is cut off for 30 s",
       `none connected after ${stopped + 1} s, all back ${seconds(time)} after; ${result}`
     )
@@ -300,7 +315,7 @@ const through = Effect.fnUntraced(
       spread(took)
     ]
     yield* Console.log(row.join("; "))
-    yield* Table.writeRow("troubles", row)
+    yield* MeasuredTable.writeRow(tables.troubles, row)
     if (lost + atOnce + outOfOrder + counts.identifyViolations > 0) {
       return yield* Effect.die(new Error(`the cluster did not stand the trouble: ${name}`))
     }
@@ -369,7 +384,7 @@ const reshard = Effect.fnUntraced(
       spread(took)
     ]
     yield* Console.log(row.join("; "))
-    yield* Table.writeRow("troubles", row)
+    yield* MeasuredTable.writeRow(tables.troubles, row)
     if (lost + counts.identifyViolations > 0) {
       return yield* Effect.die(new Error("the cluster did not stand the trouble: reshard"))
     }
@@ -413,7 +428,7 @@ const empty = Effect.fnUntraced(function* (times: number) {
     spread(runs.map(({ time }) => time))
   ]
   yield* Console.log(row.join("; "))
-  yield* Table.writeRow("troubles", row)
+  yield* MeasuredTable.writeRow(tables.troubles, row)
 })
 
 /** Cost of a cluster of three machines to which nothing happens. */
@@ -447,7 +462,7 @@ const idle = Effect.fnUntraced(
       share(spent(before.machines, after.machines) / count)
     ]
     yield* Console.log(row.join("; "))
-    yield* Table.writeRow("idle", row)
+    yield* MeasuredTable.writeRow(tables.idle, row)
   },
   Effect.scoped,
   (effect, shards) => Effect.provide(effect, discord(shards, Math.min(shards, 256)))
