@@ -3,7 +3,7 @@
  */
 import type { MarkSegment } from "../shard/LowWaterMark.ts"
 import type { LeasedPartition } from "./RelayBroker.ts"
-import type { RelayEntry } from "./RelayRecord.ts"
+import type { EntryKey } from "./RelayRecord.ts"
 
 /** Number of acknowledged entries that are remembered. */
 const remembered = 256
@@ -39,34 +39,42 @@ export class ConsumedPartition {
     return this.ids.size
   }
 
-  /** Where an entry is that the broker repeats; undefined for a new one. */
-  stateOf({ id, position }: RelayEntry): "inHand" | "acknowledged" | undefined {
-    if (this.has(id, position)) return "inHand"
-    return this.acknowledged.get(position) === id ? "acknowledged" : undefined
+  /** State of an entry that the broker repeats; undefined for a new one. */
+  stateOf(entry: EntryKey): "inHand" | "acknowledged" | undefined {
+    if (this.has(entry)) return "inHand"
+    return this.acknowledged.get(entry.position) === entry.id ? "acknowledged" : undefined
+  }
+
+  /** Takes an entry in hand once more, which is acknowledged and to be so again. */
+  takeAgain({ id, position }: EntryKey): void {
+    this.acknowledged.delete(position)
+    this.ids.set(position, id)
   }
 
   /** Takes a new entry in hand. Count of holders that may have handed it out before. */
-  take({ id, position }: RelayEntry): number {
+  take({ id, position }: EntryKey): number {
     this.ids.set(position, id)
+    // Not before: what is repeated comes in front of what is new.
+    for (const oldest of this.acknowledged.keys()) {
+      if (this.acknowledged.size <= remembered) break
+      this.acknowledged.delete(oldest)
+    }
     if (this.last === undefined) return 0
     if (this.last === position) this.last = undefined
     return this.losses
   }
 
   /** True where this entry is in hand, and not another one that the broker has in its place by now. */
-  has(id: string, position: string): boolean {
+  has({ id, position }: EntryKey): boolean {
     return this.ids.get(position) === id
   }
 
   /** An entry is acknowledged at the broker. */
-  settle(position: string): void {
-    const id = this.ids.get(position)
+  settle(entry: EntryKey): void {
     this.hasProgress = true
-    if (id === undefined) return
-    this.ids.delete(position)
-    this.acknowledged.set(position, id)
-    const [oldest] = this.acknowledged.keys()
-    if (this.acknowledged.size > remembered && oldest !== undefined) this.acknowledged.delete(oldest)
+    if (!this.has(entry)) return
+    this.ids.delete(entry.position)
+    this.acknowledged.set(entry.position, entry.id)
   }
 
   /** True where none of its entries is acknowledged yet. */

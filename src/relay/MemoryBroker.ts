@@ -108,11 +108,11 @@ const make = (options: BrokerOptions): Effect.Effect<RelayBroker["Service"]> =>
           if (entries.length > 0) return Effect.succeed(entries)
           return Effect.map(Effect.timeoutOption(news.await, wait), () => readNow(after, limit))
         }),
-      acknowledge: (positions) =>
+      acknowledge: (handled) =>
         Effect.sync(() => {
-          for (const [partition, handled] of positions) {
+          for (const [partition, keys] of handled) {
             const log = partitions[partition] ?? []
-            const gone = new Set(handled)
+            const gone = new Set(keys.map(({ position }) => position))
             log.splice(0, log.length, ...log.filter(({ position }) => !gone.has(position)))
             const lease = leases[partition]
             if (lease !== undefined) lease.losses = 0

@@ -12,7 +12,7 @@ import type * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import type { RelayEntry, RelayRecord } from "./RelayRecord.ts"
+import type { EntryKey, RelayEntry, RelayRecord } from "./RelayRecord.ts"
 
 /**
  * The broker did not do it, or did not answer. Relays and consumers try again by themselves.
@@ -164,9 +164,9 @@ export class RelayBroker extends Context.Service<
       after: ReadonlyMap<number, string | undefined>,
       options: { readonly limit: number; readonly wait: Duration.Duration }
     ) => Effect.Effect<ReadonlyArray<PartitionEntries>, RelayBrokerError>
-    /** Takes entries out: they are handled. */
+    /** Takes entries out of their partitions: they are handled. One that is not there is none. */
     readonly acknowledge: (
-      positions: ReadonlyMap<number, ReadonlyArray<string>>
+      handled: ReadonlyMap<number, ReadonlyArray<EntryKey>>
     ) => Effect.Effect<void, RelayBrokerError>
     /** Joins the consumers or stays one of them, renews the leases that it has, and takes free ones up to its share. */
     readonly lease: (consumer: string, time: Duration.Duration) => Effect.Effect<Leases, RelayBrokerError>

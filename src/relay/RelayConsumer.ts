@@ -25,7 +25,7 @@ import {
   unansweredWait
 } from "./RelayBroker.ts"
 import * as RelayRecord from "./RelayRecord.ts"
-import type { RelayEntry } from "./RelayRecord.ts"
+import type { EntryKey, RelayEntry } from "./RelayRecord.ts"
 
 /** Options of a consumer. */
 export interface ConsumerOptions {
@@ -84,15 +84,15 @@ export const make = Effect.fnUntraced(function* (
   // Acknowledgements
   // -------------------------------------------------------------------------------------------------------------------
 
-  const handled = new Map<ConsumedPartition, Array<string>>()
+  const handled = new Map<ConsumedPartition, Array<EntryKey>>()
   const news = new Signal()
   let isWriting = false
   const idle = Latch.makeUnsafe(true)
 
-  const onHandled = (partition: ConsumedPartition, position: string) => {
-    const positions = handled.get(partition)
-    if (positions === undefined) handled.set(partition, [position])
-    else positions.push(position)
+  const onHandled = (partition: ConsumedPartition, entry: EntryKey) => {
+    const entries = handled.get(partition)
+    if (entries === undefined) handled.set(partition, [entry])
+    else entries.push(entry)
     idle.closeUnsafe()
     news.notify()
   }
@@ -102,13 +102,16 @@ export const make = Effect.fnUntraced(function* (
     const batch = [...handled]
     handled.clear()
     isWriting = true
-    return broker.acknowledge(new Map(batch.map(([{ partition }, positions]) => [partition, positions]))).pipe(
+    const keys = new Map<number, Array<EntryKey>>()
+    // One that was lost and is leased again is there twice.
+    for (const [{ partition }, entries] of batch) keys.set(partition, [...(keys.get(partition) ?? []), ...entries])
+    return broker.acknowledge(keys).pipe(
       Effect.tapError((error) => tellOnce(error)),
       Effect.retry(unansweredWait),
       Effect.orDie,
       Effect.andThen(
         Effect.sync(() => {
-          for (const [partition, positions] of batch) for (const position of positions) partition.settle(position)
+          for (const [partition, entries] of batch) for (const entry of entries) partition.settle(entry)
         })
       ),
       Effect.andThen(Effect.suspend(() => leasing.withPermits(1)(releaseDrained))),
@@ -201,14 +204,18 @@ export const make = Effect.fnUntraced(function* (
 
   const take = (partition: ConsumedPartition, entry: RelayEntry): Effect.Effect<void> => {
     const { id, position } = entry
+    const key: EntryKey = { id, position }
     partition.position = position
-    const state = partition.stateOf(entry)
+    const state = partition.stateOf(key)
     if (state === "inHand") return Effect.void
-    // The broker has undone it.
-    if (state === "acknowledged") return Effect.sync(() => onHandled(partition, position))
-    const handedOutBefore = partition.take(entry)
+    if (state === "acknowledged") {
+      // The broker has undone it.
+      partition.takeAgain(key)
+      return Effect.sync(() => onHandled(partition, key))
+    }
+    const handedOutBefore = partition.take(key)
     const done = () => {
-      if (partition.has(id, position)) onHandled(partition, position)
+      if (partition.has(key)) onHandled(partition, key)
     }
     if (wanted !== undefined && entry.version <= RelayRecord.version && !wanted.has(entry.name)) {
       return Effect.sync(done)
@@ -229,7 +236,11 @@ export const make = Effect.fnUntraced(function* (
       if (partition === undefined) continue
       for (const entry of entries) {
         // While the read was on its way, or while an entry before was set aside.
-        if (partition.isVoid || partition.isDraining) break
+        if (partition.isVoid || partition.isDraining) {
+          // If it is kept after all, what is passed over here may be in front of where it was.
+          partition.position = undefined
+          break
+        }
         yield* take(partition, entry)
       }
     }

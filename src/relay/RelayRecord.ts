@@ -37,17 +37,26 @@ export interface RelayRecord {
 }
 
 /**
+ * Names an entry of a partition. A broker that has lost some may give their positions to others, which have other ids.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EntryKey {
+  /** Its place in the partition, as the broker counts. */
+  readonly position: string
+  /** `session:shard:sequence`. */
+  readonly id: string
+}
+
+/**
  * A dispatch in the broker.
  *
  * @since 0.1.0
  * @category models
  */
-export interface RelayEntry {
-  /** Its place in the partition, as the broker counts. */
-  readonly position: string
+export interface RelayEntry extends EntryKey {
   readonly version: number
-  /** `session:shard:sequence`. */
-  readonly id: string
   /** Name of the event. */
   readonly name: string
   /** The whole frame, JSON. */

@@ -70,7 +70,8 @@ export const contract = (layerOf: (options: Omit<BrokerOptions, "name">) => Laye
       // In any order.
       const [first] = read
       const positions = first?.entries.map(({ position }) => position) ?? []
-      yield* broker.acknowledge(new Map([[first?.partition ?? 0, positions.filter((_, index) => index % 2 === 1)]]))
+      const every2nd = first?.entries.filter((_, index) => index % 2 === 1) ?? []
+      yield* broker.acknowledge(new Map([[first?.partition ?? 0, every2nd]]))
       const rest = (yield* everything).find(({ partition }) => partition === first?.partition)
       assert.deepStrictEqual(
         rest?.entries.map(({ position }) => position),
@@ -88,7 +89,7 @@ export const contract = (layerOf: (options: Omit<BrokerOptions, "name">) => Laye
       assert.deepStrictEqual(yield* broker.publish(records(6, 16)), { _tag: "Written", added: 5, repeated: 5 })
       // What is acknowledged is not there again, either.
       for (const { entries, partition } of yield* everything) {
-        yield* broker.acknowledge(new Map([[partition, entries.map(({ position }) => position)]]))
+        yield* broker.acknowledge(new Map([[partition, entries]]))
       }
       assert.deepStrictEqual(yield* broker.publish(records(1, 16)), { _tag: "Written", added: 0, repeated: 15 })
       assert.deepStrictEqual(yield* broker.publish(records(1, 16, "another session")), {
@@ -114,7 +115,7 @@ export const contract = (layerOf: (options: Omit<BrokerOptions, "name">) => Laye
       yield* broker.publish(records(1, 11))
       assert.deepStrictEqual(yield* broker.publish(records(11, 12)), { _tag: "Full", depth: 10 })
       const [first] = yield* everything
-      yield* broker.acknowledge(new Map([[first?.partition ?? 0, [first?.entries[0]?.position ?? ""]]]))
+      yield* broker.acknowledge(new Map([[first?.partition ?? 0, first?.entries.slice(0, 1) ?? []]]))
       assert.deepInclude(yield* broker.publish(records(11, 12)), { _tag: "Written", added: 1 })
     }),
     { capacity: 10 }
@@ -186,7 +187,7 @@ export const contract = (layerOf: (options: Omit<BrokerOptions, "name">) => Laye
       assert.strictEqual(held.held[0]?.last, read?.entries.at(-1)?.position)
       const next = yield* until(broker.lease("c", Duration.millis(50)), ({ held }) => held.length === 4)
       assert.isTrue(next.held.every(({ losses }) => losses === 2))
-      yield* broker.acknowledge(new Map([[0, [read?.entries[0]?.position ?? ""]]]))
+      yield* broker.acknowledge(new Map([[0, read?.entries.slice(0, 1) ?? []]]))
       const last = yield* until(broker.lease("d", Duration.minutes(1)), ({ held }) => held.length === 4)
       assert.deepStrictEqual(
         last.held.map(({ losses }) => losses),

@@ -556,9 +556,9 @@ describe("a consumer", () => {
             entries.length > 0 && acknowledged.length === 40
               ? Effect.sync(() => entries.splice(0))
               : Effect.tap(broker.read(after, options), (read) => Effect.sync(() => entries.push(...read))),
-          acknowledge: (positions) =>
-            Effect.tap(broker.acknowledge(positions), () =>
-              Effect.sync(() => acknowledged.push(...[...positions.values()].flat()))
+          acknowledge: (keys) =>
+            Effect.tap(broker.acknowledge(keys), () =>
+              Effect.sync(() => acknowledged.push(...[...keys.values()].flat().map(({ position }) => position)))
             )
         })
       )

@@ -62,6 +62,8 @@ export interface NatsApi {
   readonly last: (stream: string, subject: string) => Effect.Effect<LastMessage | undefined, NatsError>
   /** Takes a message out. True for the one who did. */
   readonly take: (stream: string, position: number) => Promise<boolean>
+  /** Id by which a message was published; undefined where it is gone. */
+  readonly idOf: (stream: string, position: number) => Promise<string | undefined>
 }
 
 /** Last message of a subject. */
@@ -142,9 +144,12 @@ export const make = Effect.fnUntraced(function* (connection: NatsConnection) {
     take: (stream, position) =>
       manager.streams.deleteMessage(stream, position, false).catch((error: unknown) => {
         const { code, message } = failed(error)
-        if (code === codes.sequenceNotFound || (code === codes.deleteFailed && message.includes("not found")))
+        // "EOF" is said of a position behind the last one, which the server has lost.
+        if (code === codes.sequenceNotFound || (code === codes.deleteFailed && /not found|EOF/.test(message)))
           return false
         throw error
-      })
+      }),
+    idOf: (stream, position) =>
+      manager.streams.getMessage(stream, { seq: position }).then((message) => message?.header.get("Nats-Msg-Id"))
   } satisfies NatsApi
 })

@@ -33,7 +33,7 @@ import {
   unansweredWait
 } from "../RelayBroker.ts"
 import * as RelayRecord from "../RelayRecord.ts"
-import type { RelayEntry } from "../RelayRecord.ts"
+import type { EntryKey, RelayEntry } from "../RelayRecord.ts"
 
 /**
  * Options of a broker on NATS.
@@ -135,7 +135,7 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
     markSubject: names.mark,
     capacity: options.capacity ?? defaults.capacity
   })
-  const readLog = yield* NatsReader.make(api, { stream: names.log, subjectOf: names.partition, repeats: true })
+  const reader = yield* NatsReader.make(api, { stream: names.log, subjectOf: names.partition, repeats: true })
   const leases = NatsCell.make(api, names.state, names.leases, LeaseTable.LeaseTable)
 
   /** Count of losses of the partitions that this process has leases of, where there are some. */
@@ -158,20 +158,26 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
     return { partition, epoch, losses: lost, last } satisfies LeasedPartition
   })
 
-  const takeAll = (stream: string, positions: ReadonlyArray<string>) =>
-    ask(() => Promise.all(positions.map((position) => api.take(stream, Number(position)))))
+  /** Takes an entry out, and not another one that is in its place since a loss. */
+  const takeEntry = async ({ id, position }: EntryKey) => {
+    const number = Number(position)
+    if (number <= reader.doubtful() && (await api.idOf(names.log, number)) !== id) return
+    await api.take(names.log, number)
+  }
 
   const follow = (channel: string, fromStart: boolean) =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const read = yield* NatsReader.make(api, { stream: names.channels, subjectOf: names.channel, repeats: false })
+        const reader = yield* NatsReader.make(api, { stream: names.channels, subjectOf: names.channel, repeats: false })
         let last = fromStart
           ? undefined
           : yield* Effect.map(
               ask(() => manager.streams.info(names.channels)),
               ({ state }) => String(state.last_seq)
             )
-        const next = Effect.suspend(() => read(new Map([[channel, last]]), { limit: 100, wait: longestWait })).pipe(
+        const next = Effect.suspend(() =>
+          reader.read(new Map([[channel, last]]), { limit: 100, wait: longestWait })
+        ).pipe(
           Effect.retry(unansweredWait),
           Effect.map((read) => {
             const messages = read.flatMap(({ messages }) => messages)
@@ -190,14 +196,14 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
     partitions,
     publish: (records) => run(log.publish(records)),
     read: (after, options) =>
-      Effect.map(run(readLog(after, options)), (read) =>
+      Effect.map(run(reader.read(after, options)), (read) =>
         read.map(({ key, messages }) => ({ partition: key, entries: messages.map(entryOf) }))
       ),
-    acknowledge: (positions) =>
+    acknowledge: (handled) =>
       run(
         Effect.gen(function* () {
-          yield* takeAll(names.log, [...positions.values()].flat())
-          const inVain = new Set([...positions.keys()].filter((partition) => losses.has(partition)))
+          yield* ask(() => Promise.all([...handled.values()].flat().map(takeEntry)))
+          const inVain = new Set([...handled.keys()].filter((partition) => losses.has(partition)))
           if (inVain.size === 0) return
           yield* leases.update(({ at, value }) => [undefined, value && LeaseTable.progress(value, at, inVain)])
           for (const partition of inVain) losses.delete(partition)
@@ -234,13 +240,13 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
         Effect.scoped(
           Effect.gen(function* () {
             const { state } = yield* ask(() => manager.streams.info(names.dead))
-            const read = yield* NatsReader.make(api, {
+            const reader = yield* NatsReader.make(api, {
               stream: names.dead,
               subjectOf: () => names.letters,
               repeats: false
             })
             const after = String(Math.max(0, state.last_seq - limit))
-            const found = yield* read(new Map([["", after]]), { limit, wait: Duration.zero })
+            const found = yield* reader.read(new Map([["", after]]), { limit, wait: Duration.zero })
             return found.flatMap(({ messages }) => messages).flatMap(({ text }) => Option.toArray(letterOf(text)))
           })
         )
@@ -269,7 +275,7 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
     ),
     post: (channel, text) => run(publish(names.channel(channel), text)),
     follow: (channel, { fromStart }) => follow(channel, fromStart),
-    claim: (_, position) => run(Effect.map(takeAll(names.channels, [position]), ([isMine]) => isMine === true)),
+    claim: (_, position) => run(ask(() => api.take(names.channels, Number(position)))),
     put: (name, text) => run(publish(names.text(name), text)),
     texts: run(
       Effect.gen(function* () {

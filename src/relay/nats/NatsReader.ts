@@ -43,8 +43,10 @@ const settleTime = 2000
 
 /** A consumer at the server. */
 class Reading {
-  /** Position of the last message that was handed out: of the one before the first, as who reads names it. */
+  /** Position that who reads is at. */
   after: number
+  /** Position of the last message that was handed out, or of the one before the first. */
+  private cursor: number
   readonly messages: Array<Msg> = []
   /** Count of messages that the server has behind the last one here. */
   pending: number
@@ -55,18 +57,24 @@ class Reading {
   isQuiet = false
   /** Position of a message that there was all the same; 0 for none. */
   missing = 0
-  usedAt = 0
   private readonly consumer: string
   private readonly subscription: Subscription
   private readonly stream: string
   private readonly api: NatsApi
 
-  constructor(api: NatsApi, stream: string, consumer: string, after: number, pending: number, onNews: () => void) {
+  constructor(
+    api: NatsApi,
+    stream: string,
+    consumer: string,
+    at: { readonly after: number; readonly cursor: number; readonly pending: number },
+    onNews: () => void
+  ) {
     this.api = api
     this.stream = stream
     this.consumer = consumer
-    this.after = after
-    this.pending = pending
+    this.after = at.after
+    this.cursor = at.cursor
+    this.pending = at.pending
     this.subscription = api.connection.subscribe(createInbox(), {
       callback: (error, message) => {
         const status = error === null ? message.headers?.code : 503
@@ -88,7 +96,6 @@ class Reading {
 
   /** Asks for as many messages as are missing, unless it has asked. */
   ask(limit: number, now: number): void {
-    this.usedAt = now
     if (this.pull.count > 0 && now >= this.pull.until) this.isOver = true
     const count = limit - this.messages.length
     if (this.isOver || count <= 0 || this.pull.count > 0) return
@@ -100,8 +107,9 @@ class Reading {
     )
   }
 
-  get isEmpty(): boolean {
-    return this.messages.length === 0
+  /** True where it has nothing, though there is a message at this position. */
+  isMissing(position: number): boolean {
+    return this.messages.length === 0 && position > this.cursor
   }
 
   /** True where it has as many messages as it may, or as the server has. */
@@ -118,6 +126,7 @@ class Reading {
   take(limit: number): ReadonlyArray<StoredMessage> {
     return this.messages.splice(0, limit).map((message) => {
       this.after = positionOf(message)
+      this.cursor = this.after
       return { position: String(this.after), headers: message.headers, text: message.string() }
     })
   }
@@ -165,7 +174,12 @@ export const make = Effect.fnUntraced(function* <K>(api: NatsApi, { repeats, str
     for (const look of waiting) look()
   }
 
+  /** The last position that was handed out, and what it was at the last loss. */
+  let handedOut = 0
+  let doubtful = 0
+
   const removeListener = api.onLost(() => {
+    doubtful = handedOut
     for (const reading of readings.values()) reading.isOver = true
     onNews()
   })
@@ -191,7 +205,7 @@ export const make = Effect.fnUntraced(function* <K>(api: NatsApi, { repeats, str
       ),
       ({ name, num_pending }) => {
         readings.get(key)?.close()
-        const reading = new Reading(api, stream, name, position, num_pending, onNews)
+        const reading = new Reading(api, stream, name, { after: position, cursor: from, pending: num_pending }, onNews)
         readings.set(key, reading)
         return reading
       }
@@ -199,17 +213,18 @@ export const make = Effect.fnUntraced(function* <K>(api: NatsApi, { repeats, str
 
   /** Opens again after a loss. */
   const reopen = Effect.fnUntraced(function* (key: K, position: number) {
+    doubtful = handedOut
     if (repeats) return yield* open(key, position, 0)
     const { state } = yield* api.ask(() => api.manager.streams.info(stream))
     return yield* open(key, position, state.last_seq < position ? 0 : position)
   })
 
   /** Opens again where the server says a second time that there is nothing, and there is: at another server perhaps. */
-  const check = Effect.fnUntraced(function* (key: K, reading: Reading, position: number) {
+  const check = Effect.fnUntraced(function* (key: K, reading: Reading) {
     reading.isQuiet = false
     const last = yield* api.last(stream, subjectOf(key))
-    if (last === undefined || last.position <= position) return reading
-    if (reading.missing > position && reading.isEmpty) return yield* reopen(key, position)
+    if (last === undefined || !reading.isMissing(last.position)) return reading
+    if (reading.isMissing(reading.missing)) return yield* reopen(key, reading.after)
     reading.missing = last.position
     return reading
   })
@@ -230,9 +245,9 @@ export const make = Effect.fnUntraced(function* <K>(api: NatsApi, { repeats, str
       time
     )
 
-  const closeIdle = () => {
-    const before = now() - idleTime / 2
-    for (const reading of readings.values()) if (!reading.isOver && reading.usedAt <= before) reading.close()
+  /** Others may have what nobody asks for here, and handle it. */
+  const closeOthers = (asked: ReadonlySet<Reading>) => {
+    for (const reading of readings.values()) if (!reading.isOver && !asked.has(reading)) reading.close()
   }
 
   const readingAt = (key: K, position: number, isAtOnce: boolean) => {
@@ -241,11 +256,10 @@ export const make = Effect.fnUntraced(function* <K>(api: NatsApi, { repeats, str
     if (isAtOnce || reading === undefined) return open(key, position)
     if (reading.isOver) return reopen(key, position)
     if (reading.after !== position) return open(key, position)
-    return reading.isQuiet ? check(key, reading, position) : Effect.succeed(reading)
+    return reading.isQuiet ? check(key, reading) : Effect.succeed(reading)
   }
 
-  /** Messages behind positions, as `RelayBroker.read` has them. */
-  return Effect.fnUntraced(function* (
+  const read = Effect.fnUntraced(function* (
     after: ReadonlyMap<K, string | undefined>,
     { limit, wait }: { readonly limit: number; readonly wait: Duration.Duration }
   ): Effect.fn.Return<ReadonlyArray<SubjectMessages<K>>, NatsError> {
@@ -259,13 +273,21 @@ export const make = Effect.fnUntraced(function* <K>(api: NatsApi, { repeats, str
       { concurrency: "unbounded" }
     )
     for (const { reading } of asked) reading.ask(limit, now())
-    closeIdle()
+    closeOthers(new Set(asked.map(({ reading }) => reading)))
     yield* isAtOnce
       ? waitUntil(() => asked.every(({ reading }) => reading.hasAll(limit)), Duration.millis(settleTime))
       : waitUntil(() => asked.some(({ reading }) => reading.hasNews(limit)), wait)
     return asked.flatMap(({ key, reading }) => {
       const messages = reading.take(limit)
+      handedOut = Math.max(handedOut, Number(messages.at(-1)?.position ?? 0))
       return messages.length === 0 ? [] : [{ key, messages }]
     })
   })
+
+  return {
+    /** Messages behind positions, as `RelayBroker.read` has them. */
+    read,
+    /** Position up to which messages may be others by now than those that were handed out. */
+    doubtful: () => doubtful
+  }
 })

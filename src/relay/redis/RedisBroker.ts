@@ -129,7 +129,7 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, redis: Redis.R
             entries: entries.map(entryOf)
           }))
       ),
-    acknowledge: (positions) => Effect.asVoid(run(acknowledge(prefix, positions))),
+    acknowledge: (handled) => Effect.asVoid(run(acknowledge(prefix, handled))),
     lease: (consumer, time) =>
       Effect.map(run(lease(prefix, partitions, consumer, Duration.toMillis(time))), ([surplus, ...held]) => ({
         surplus: Number(surplus),

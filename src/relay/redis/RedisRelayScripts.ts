@@ -5,7 +5,7 @@
  */
 import * as Redis from "effect/persistence/Redis"
 import type { LeasedPartition } from "../RelayBroker.ts"
-import { type RelayRecord, version } from "../RelayRecord.ts"
+import { type EntryKey, type RelayRecord, version } from "../RelayRecord.ts"
 
 /** Number of partitions: the stored one, or else this one from now on. */
 export const open = Redis.script((prefix: string, partitions: number, format: number) => [prefix, partitions, format], {
@@ -85,9 +85,11 @@ return { 0, added, repeated }
 
 /** Takes entries out of their streams. A holder whose entries are acknowledged was not lost in vain. */
 export const acknowledge = Redis.script(
-  (prefix: string, positions: ReadonlyMap<number, ReadonlyArray<string>>) => [
+  (prefix: string, handled: ReadonlyMap<number, ReadonlyArray<EntryKey>>) => [
     prefix,
-    ...[...positions].flatMap(([partition, handled]) => [[partition, handled.length], handled].flat())
+    ...[...handled].flatMap(([partition, keys]) =>
+      [[partition, keys.length], keys.map(({ position }) => position)].flat()
+    )
   ],
   {
     numberOfKeys: 1,

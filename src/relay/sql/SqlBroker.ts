@@ -192,8 +192,8 @@ const make = Effect.fnUntraced(function* (options: BrokerOptions, client: SqlCli
     partitions,
     publish: (records) => run(publish(records)),
     read: (after, { limit, wait }) => news.lookFor(readNow(after, limit), (told) => after.has(Number(told)), wait),
-    acknowledge: (positions) => {
-      const handled = [...positions].flatMap(([partition, own]) => own.map((position) => ({ partition, position })))
+    acknowledge: (keys) => {
+      const handled = [...keys].flatMap(([partition, own]) => own.map(({ position }) => ({ partition, position })))
       return Effect.asVoid(
         run(sql`
           WITH handled AS (

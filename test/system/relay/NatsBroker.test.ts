@@ -48,9 +48,7 @@ const sequences = Effect.map(everything, (entries) => entries.map(({ id }) => Nu
 
 const acknowledge = (count: number) =>
   Effect.flatMap(everything, (entries) =>
-    RelayBroker.use((broker) =>
-      broker.acknowledge(new Map([[0, entries.slice(0, count).map(({ position }) => position)]]))
-    )
+    RelayBroker.use((broker) => broker.acknowledge(new Map([[0, entries.slice(0, count)]])))
   )
 
 const from = (first: number, to: number) => records(first, to).map(({ sequence }) => sequence)
@@ -264,6 +262,11 @@ describe.skipIf(!hasNats)("a broker on NATS", () => {
         rmSync(join(folder ?? "", "jetstream"), { recursive: true })
         renameSync(saved, join(folder ?? "", "jetstream"))
         yield* server.start
+        const confirm = (from: number, to: number) =>
+          RelayBroker.use(({ acknowledge }) =>
+            Effect.eventually(acknowledge(new Map([[0, all?.entries.slice(from, to) ?? []]])))
+          )
+        yield* confirm(40, 50)
         // At positions that others had before.
         yield* Effect.eventually(publish(records(101, 151)))
         const [next] = yield* until(
@@ -274,6 +277,9 @@ describe.skipIf(!hasNats)("a broker on NATS", () => {
           next?.entries.map(({ id }) => id),
           [...from(1, 11), ...from(101, 151)].map((sequence) => `a session:0:${sequence}`)
         )
+        // Of those that were read before the loss, only those that are still there.
+        yield* confirm(0, 100)
+        assert.deepStrictEqual(yield* sequences, from(101, 151))
         yield* Effect.eventually(post("a channel", "four"))
         yield* untilTrue(() => heard.includes("four"))
         assert.isTrue(
@@ -294,7 +300,7 @@ describe.skipIf(!hasNats)("a broker on NATS", () => {
         const names = namesOf(name)
         // The first one sees nothing, like one whose server lags behind the others.
         const subjects = [names.partition(1)]
-        const read = yield* NatsReader.make(api, {
+        const { read } = yield* NatsReader.make(api, {
           stream: names.log,
           subjectOf: () => subjects.shift() ?? names.partition(0),
           repeats: true
