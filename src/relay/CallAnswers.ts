@@ -35,6 +35,8 @@ interface Kept {
 export const make = Effect.fnUntraced(function* (broker: RelayBroker["Service"], gateways: ReadonlySet<OneGateway>) {
   const fork = yield* FiberSet.makeRuntime<never, void, never>()
   let kept: ReadonlyArray<Kept> = []
+  /** Calls that have come, and when their askers wait no longer: a broker that was set back brings them again, and forgets claims. */
+  const known = new Map<string, number>()
 
   const tell = (call: RelayCall, what: RelayAnswer["what"]) =>
     RelayCalls.texts.answer.encode({ to: call.id, what }).pipe(
@@ -75,14 +77,23 @@ export const make = Effect.fnUntraced(function* (broker: RelayBroker["Service"],
 
   const forgetLate = Effect.map(Clock.currentTimeMillis, (now) => {
     kept = kept.filter(({ call }) => call.until > now)
+    for (const [name, until] of known) if (until <= now) known.delete(name)
   })
+
+  const take = (one: Kept) =>
+    Effect.suspend(() => {
+      const name = `${one.position} ${one.call.from} ${one.call.id}`
+      if (known.has(name)) return Effect.void
+      known.set(name, one.call.until)
+      return offer(one, gateways)
+    })
 
   return {
     /** Makes the calls of the channel in their order, for ever. */
     answer: broker.follow(RelayCalls.channels.calls, { fromStart: true }).pipe(
       Stream.runForEach(({ position, text }) =>
         RelayCalls.texts.call.decode(text).pipe(
-          Effect.flatMap((call) => offer({ position, call }, gateways)),
+          Effect.flatMap((call) => take({ position, call })),
           Effect.andThen(forgetLate),
           Effect.catch((error) => Effect.logWarning("A call of a consumer is left out", error))
         )

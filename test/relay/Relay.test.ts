@@ -466,6 +466,37 @@ describe("a consumer", () => {
     }).pipe(Effect.provide(world()))
   )
 
+  it.effect("has its call made once, though the broker forgets who has taken it", () =>
+    Effect.gen(function* () {
+      const broker = yield* RelayBroker
+      yield* relay.pipe(
+        Effect.provideService(RelayBroker, {
+          ...broker,
+          // Of a broker that was set back: what it had comes again, as if nobody had taken it.
+          follow: (channel, options) =>
+            Stream.flatMap(broker.follow(channel, options), (message) => Stream.make(message, message)),
+          claim: () => Effect.succeed(true)
+        })
+      )
+      const { gateway } = yield* consumer("a", [])
+      yield* TestClock.adjust("2 seconds")
+      yield* gateway.send(
+        SendEvent.updateVoiceState({
+          guild_id: guilds[0] ?? "",
+          channel_id: null,
+          self_deaf: false,
+          self_mute: false
+        })
+      )
+      yield* TestClock.adjust("5 seconds")
+      const connections = yield* DiscordSimulator.use(({ connections }) => connections)
+      assert.lengthOf(
+        connections.flatMap(({ frames }) => frames.filter(({ op }) => op === 4)),
+        1
+      )
+    }).pipe(Effect.provide(world()))
+  )
+
   it.effect("is told that its call cannot be read, and others are answered after it", () =>
     Effect.gen(function* () {
       yield* relay
