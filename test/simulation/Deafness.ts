@@ -37,6 +37,8 @@ export interface Deafened {
   readonly at: number
   readonly connection: number
   readonly shard: number
+  /** False where no message had come yet, whose guild could be asked. It may be found all the same, by another event. */
+  readonly hasGuild: boolean
 }
 
 interface Evidence {
@@ -54,7 +56,7 @@ export const verdictsIn = (events: ReadonlyArray<ShardEvent>) =>
 /** Deaf sessions that were not found in time, those that were none, and probes too soon after another. */
 export const judge = ({ connections, deafened, events, starts }: Evidence): ReadonlyArray<string> => {
   const endOf = ({ connection }: Deafened) => connections.find(({ id }) => id === connection)?.end?.at ?? Infinity
-  const unfound = deafened.filter((deaf) => endOf(deaf) > deaf.at + foundWithin)
+  const unfound = deafened.filter((deaf) => deaf.hasGuild && endOf(deaf) > deaf.at + foundWithin)
   const wrong = verdictsIn(events).filter(({ at, shard }) => {
     const time = DateTime.toEpochMillis(at)
     return !deafened.some((deaf) => deaf.shard === shard && deaf.at <= time && time <= endOf(deaf) + second)

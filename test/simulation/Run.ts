@@ -271,8 +271,10 @@ const play = Effect.fnUntraced(function* (scenario: Scenario.Scenario, { clock, 
             if (end !== undefined || sessionId === undefined || shard === undefined || shard !== action.shard) continue
             // READY names no guild here: a session that went deaf right after it has none that could be asked.
             const { dispatched = [] } = readSessions().find(({ id }) => id === sessionId) ?? {}
-            if (!dispatched.some(({ d, t }) => t === "MESSAGE_CREATE" && Predicate.hasProperty(d, "guild_id"))) continue
-            deafened.push({ at: clock.currentTimeMillisUnsafe(), connection: id, shard })
+            const hasGuild = dispatched.some(
+              ({ d, t }) => t === "MESSAGE_CREATE" && Predicate.hasProperty(d, "guild_id")
+            )
+            deafened.push({ at: clock.currentTimeMillisUnsafe(), connection: id, shard, hasGuild })
           }
         }
         for (let left = action.times; left > 0; left--) {
