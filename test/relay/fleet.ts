@@ -7,7 +7,8 @@ import { GatewayConfig } from "../../src/index.ts"
 import { GatewayRelay } from "../../src/relay.ts"
 import { Broker } from "./BrokerOfEnvironment.ts"
 
-const Machine = NodeCluster.layerEnv.pipe(
+// As many parts as shards: with more it is chance which machine has one of four.
+const Machine = NodeCluster.layerEnvWith({ sharding: { shardsPerGroup: 4 } }).pipe(
   Layer.provide(PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })),
   Layer.provideMerge(GatewayConfig.layerEnv)
 )
