@@ -60,10 +60,8 @@ export interface NatsApi {
   readonly open: (stream: Partial<StreamConfig> & { readonly name: string }) => Effect.Effect<void, NatsError>
   /** Last message of a subject; undefined for none. */
   readonly last: (stream: string, subject: string) => Effect.Effect<LastMessage | undefined, NatsError>
-  /** Takes a message out. True for the one who did. */
-  readonly take: (stream: string, position: number) => Promise<boolean>
-  /** Id by which a message was published; undefined where it is gone. */
-  readonly idOf: (stream: string, position: number) => Promise<string | undefined>
+  /** Takes a message out, where an id is given only if it was published by it. True for the one who did. */
+  readonly take: (stream: string, position: number, id?: string) => Promise<boolean>
 }
 
 /** Last message of a subject. */
@@ -141,15 +139,18 @@ export const make = Effect.fnUntraced(function* (connection: NatsConnection) {
         (message) =>
           message === null ? undefined : { position: message.seq, at: message.time.getTime(), text: message.string() }
       ),
-    take: (stream, position) =>
-      manager.streams.deleteMessage(stream, position, false).catch((error: unknown) => {
+    take: async (stream: string, position: number, id?: string) => {
+      if (id !== undefined) {
+        const message = await manager.streams.getMessage(stream, { seq: position })
+        if (message?.header.get("Nats-Msg-Id") !== id) return false
+      }
+      return manager.streams.deleteMessage(stream, position, false).catch((error: unknown) => {
         const { code, message } = failed(error)
         // "EOF" is said of a position behind the last one, which the server has lost.
         if (code === codes.sequenceNotFound || (code === codes.deleteFailed && /not found|EOF/.test(message)))
           return false
         throw error
-      }),
-    idOf: (stream, position) =>
-      manager.streams.getMessage(stream, { seq: position }).then((message) => message?.header.get("Nats-Msg-Id"))
+      })
+    }
   } satisfies NatsApi
 })

@@ -159,11 +159,8 @@ const make = Effect.fnUntraced(function* (options: NatsBrokerOptions, client: Na
   })
 
   /** Takes an entry out, and not another one that is in its place since a loss. */
-  const takeEntry = async ({ id, position }: EntryKey) => {
-    const number = Number(position)
-    if (number <= reader.doubtful() && (await api.idOf(names.log, number)) !== id) return
-    await api.take(names.log, number)
-  }
+  const takeEntry = ({ id, position }: EntryKey) =>
+    api.take(names.log, Number(position), Number(position) <= reader.doubtful() ? id : undefined)
 
   const follow = (channel: string, fromStart: boolean) =>
     Stream.unwrap(
